@@ -1,0 +1,197 @@
+"""`TokenAuth`: one object that is the auth of requests, httpx and httpx2 at once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncGenerator, Generator, Iterable
+from typing import TYPE_CHECKING, Any, Self, TypedDict
+
+import httpx
+import requests
+import requests.auth
+
+from .clients import HttpxChannel, HttpxDoor, RequestsChannel, RequestsDoor, Scope
+from .clients.httpx_door import library_of
+from .core.checks import check_bool, check_callable, check_origins
+from .core.events import Listener
+from .core.policy import RefreshPolicy
+from .core.provider import Provider
+from .core.token import Token
+from .source import SYSTEM_CLOCK, Channel, Clock, Source
+from .stores import PROCESS_STORE, Store
+
+__all__ = ["Options", "TokenAuth"]
+
+if TYPE_CHECKING:
+
+    class _AnyAuth(requests.auth.AuthBase, httpx.Auth): ...
+
+else:
+    _kinds = [requests.auth.AuthBase, httpx.Auth]
+    try:
+        import httpx2
+    except ImportError:
+        pass
+    else:
+        _kinds.append(httpx2.Auth)
+    # `httpx2.alias_httpx()` makes the last two one and the same.
+    _AnyAuth = type("_AnyAuth", tuple(dict.fromkeys(_kinds)), {})
+
+
+class Options(TypedDict, total=False):
+    """What every auth object can be told besides its credentials."""
+
+    store: Store | None
+    """Where tokens are kept, and so who shares them; the default is one cache for this process."""
+    policy: RefreshPolicy | None
+    """When to renew, and how long anything may take."""
+    origins: Iterable[str]
+    """Further URLs whose origins (scheme, host, port) get the token, beside that of `base_url`."""
+    token_client: requests.Session | httpx.Client | None
+    """The client to make token calls with, for a proxy, a private CA or a test's transport. Not an async one."""
+    on_event: Listener | None
+    """Is told what happens, in the thread in which it does."""
+    allow_http: bool
+    """Lets the token out over plain http to other machines as well."""
+    clock: Clock | None
+    """What tells the time, for tests."""
+
+
+class TokenAuth(_AnyAuth):
+    """Attaches a provider's token, renews it before it ends, and answers a 401 with a renewal and one more try.
+
+    It may be used from any number of threads, event loops and libraries at the same time. Objects with equal
+    credentials and the same store share their token. Copies and pickles keep the credentials, and nothing else.
+
+    Args:
+        provider: the contract, with the credentials in it.
+        options: see `Options`.
+
+    Raises:
+        TypeError: an argument is of a wrong type.
+        ValueError: an argument is out of range. Neither text shows a value.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        store: Store | None = None,
+        policy: RefreshPolicy | None = None,
+        origins: Iterable[str] = (),
+        token_client: requests.Session | httpx.Client | None = None,
+        on_event: Listener | None = None,
+        allow_http: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        check_bool("allow_http", allow_http)
+        check_callable("on_event", on_event)
+        for name, value, kind in (("store", store, Store), ("policy", policy, RefreshPolicy), ("clock", clock, Clock)):
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(f"{name} must be a {kind.__name__}")
+        self._provider = provider
+        self._scope = Scope(check_origins(provider.base_url, origins, allow_http=allow_http))
+        self._lent = _lent_channel(token_client)
+        self._settings: dict[str, Any] = {
+            "store": store,
+            "policy": policy,
+            "origins": tuple(str(origin) for origin in self._scope.origins),
+            "token_client": token_client,
+            "on_event": on_event,
+            "allow_http": allow_http,
+            "clock": clock,
+        }
+        self._source = Source(
+            provider,
+            PROCESS_STORE if store is None else store,
+            RefreshPolicy() if policy is None else policy,
+            SYSTEM_CLOCK if clock is None else clock,
+            on_event,
+        )
+        self._channel = self._lent or RequestsChannel()
+        self._requests = RequestsDoor(self._source, self._scope, self._channel)
+        self._httpx: dict[type, HttpxDoor] = {}
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign a request of requests."""
+        return self._requests.sign(r)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Drive a request of httpx or httpx2, as `sync_auth_flow` does."""
+        return self._door(request).sync_flow(request)
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Drive a request of an httpx or httpx2 `Client`."""
+        return self._door(request).sync_flow(request)
+
+    def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
+        return self._door(request).async_flow(request)
+
+    def _door(self, request: httpx.Request) -> HttpxDoor:
+        kind = type(request)
+        door = self._httpx.get(kind)
+        if door is None:
+            door = self._httpx[kind] = HttpxDoor(library_of(kind), self._source, self._scope, self._lent)
+        return door
+
+    def token(self) -> Token:
+        """Give the current token, renewed if need be.
+
+        Raises:
+            AuthError: there is none to be had.
+        """
+        return _present(self._source.current(self._channel).token)
+
+    async def atoken(self) -> Token:
+        """Give the current token, renewed if need be, without blocking the event loop (asyncio or trio).
+
+        Raises:
+            AuthError: there is none to be had.
+        """
+        return _present((await self._source.acurrent(self._channel)).token)
+
+    def invalidate(self) -> None:
+        """Drop the current token: the next request renews it, as after a 401. Forgets refused credentials, too."""
+        self._source.invalidate()
+
+    def logout(self) -> None:
+        """Forget the token here and in the store, and revoke it where the provider can.
+
+        Raises:
+            TokenEndpointUnavailable: the provider could not be told. The token is forgotten all the same.
+        """
+        self._source.logout(self._channel)
+
+    async def alogout(self) -> None:
+        """Do as `logout`, without blocking the event loop (asyncio or trio)."""
+        await self._source.alogout(self._channel)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} for {self._provider.base_url}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"provider": self._provider, **self._settings}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        TokenAuth.__init__(self, **state)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return copy.copy(self)
+
+
+def _present(token: Token | None) -> Token:
+    assert token is not None, "what a source gives has a token"  # noqa: S101 - narrows a type
+    return token
+
+
+def _lent_channel(client: object) -> Channel | None:
+    if client is None:
+        return None
+    if isinstance(client, requests.Session):
+        return RequestsChannel(client)
+    for kind in type(client).__mro__:
+        root = kind.__module__.partition(".")[0]
+        if root in ("httpx", "httpx2") and kind.__name__ == "Client":
+            return HttpxChannel(library_of(type(client)), client)
+    raise TypeError("token_client must be a requests.Session, an httpx.Client or an httpx2.Client")

@@ -1,0 +1,36 @@
+"""What leaves a door: our error, which is also the library's own, so that existing `except` clauses go on working."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.errors import AuthError
+
+__all__ = ["as_library_error"]
+
+
+def as_library_error(error: AuthError, base: type[Exception]) -> AuthError:
+    """Make an error that is both `error` and a `base`."""
+    return _rebuild(type(error), base, error.message, error.details())
+
+
+def _rebuild(kind: type[AuthError], base: type[Exception], message: str, details: dict[str, Any]) -> AuthError:
+    return _twin(kind, base)(message, **details)
+
+
+_twins: dict[tuple[type[AuthError], type[Exception]], type[AuthError]] = {}
+
+
+def _twin(kind: type[AuthError], base: type[Exception]) -> type[AuthError]:
+    if (kind, base) not in _twins:
+        _twins[kind, base] = _make_twin(kind, base)
+    return _twins[kind, base]
+
+
+def _make_twin(kind: type[AuthError], base: type[Exception]) -> type[AuthError]:
+    def reduce(self: AuthError) -> tuple[Any, ...]:
+        return (_rebuild, (kind, base, self.message, self.details()))
+
+    # The class is made here and found nowhere: what an unpickler finds are the two it is made of.
+    body = {"__doc__": kind.__doc__, "__module__": kind.__module__, "__reduce__": reduce}
+    return type(kind.__name__, (kind, base), body)

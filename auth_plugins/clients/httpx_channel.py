@@ -1,0 +1,53 @@
+"""How a token call travels through httpx, or httpx2."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from types import ModuleType
+from typing import Any
+
+from ..core.errors import AuthError, TokenEndpointUnavailable
+from ..core.policy import RefreshPolicy
+from ..core.wire import TokenRequest, TokenResponse
+from .reading import read_whole, unreachable
+
+__all__ = ["HttpxChannel"]
+
+
+class HttpxChannel:
+    """A client for each call, with the environment's proxies and CA settings; or one that the user lends.
+
+    It is synchronous for asynchronous doors, too: a token call runs in a thread of its own.
+    """
+
+    def __init__(self, library: ModuleType, lent: Any = None) -> None:
+        self._library: Any = library
+        self._lent = lent
+
+    def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
+        """Keep the promises of `Channel`."""
+        try:
+            return self._send(request, policy)
+        except AuthError:
+            raise
+        except Exception as error:
+            what = type(error).__name__
+        raise TokenEndpointUnavailable(unreachable(request, what))
+
+    def _send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
+        ends = time.monotonic() + policy.deadline
+        with (
+            nullcontext(self._lent) if self._lent is not None else self._library.Client() as client,
+            client.stream(
+                "POST",
+                request.url,
+                content=request.body,
+                headers={"Accept": "application/json", "Accept-Encoding": "identity", **request.headers},
+                auth=None,
+                follow_redirects=False,
+                timeout=self._library.Timeout(policy.read_timeout, connect=policy.connect_timeout),
+            ) as response,
+        ):
+            body = read_whole(response.iter_bytes(16_384), ends, policy.max_response_bytes)
+            return TokenResponse(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)

@@ -1,0 +1,119 @@
+"""How a token gets onto a request of httpx or httpx2, and what becomes of a 401."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import AsyncGenerator, Generator
+from types import ModuleType
+from typing import Any
+
+from ..core.errors import AuthError, TokenEndpointUnavailable
+from ..source import Channel, Live, Source
+from .bodies import Body
+from .errors import as_library_error
+from .httpx_channel import HttpxChannel
+from .scope import BodyNotReplayed, Scope, attach
+
+__all__ = ["HttpxDoor", "library_of"]
+
+Request = Any
+Response = Any
+
+
+def library_of(kind: type) -> ModuleType:
+    """Find the library whose request this is, or is derived from: httpx and httpx2 share no classes."""
+    for ancestor in kind.__mro__:
+        root = ancestor.__module__.partition(".")[0]
+        if root in ("httpx", "httpx2"):
+            return sys.modules[root]
+    raise TypeError("request must be an httpx.Request or an httpx2.Request")
+
+
+class HttpxDoor:
+    """The two flows, for one of the two libraries: every request and every error is made with its own classes."""
+
+    def __init__(self, library: ModuleType, source: Source, scope: Scope, channel: Channel | None) -> None:
+        self._library: Any = library
+        self._source, self._scope = source, scope
+        self._channel = channel or HttpxChannel(library)
+
+    def sync_flow(self, request: Request) -> Generator[Request, Response, None]:
+        """Drive one request through `Client`."""
+        if not self._covers(request):
+            yield request
+            return
+        try:
+            live = self._source.current(self._channel)
+        except AuthError as error:
+            raise self._told(error, request) from None
+        attach(request.headers, live)
+        body = Body(request.stream)
+        response = yield request
+        if response.status_code != 401 or not self._covers(response.request):
+            return
+        try:
+            renewed = self._source.after_401(response.request.headers.get, self._channel)
+        except AuthError as error:
+            if not body.can_be_resent(response.request.stream):
+                return
+            raise self._told(error, request) from None
+        if renewed is not None and self._ready(response.request, renewed, body):
+            response = yield self._again(response.request, renewed)
+            self._source.replayed(renewed, accepted=response.status_code != 401)
+
+    async def async_flow(self, request: Request) -> AsyncGenerator[Request, Response]:
+        """Drive one request through `AsyncClient`, on asyncio or trio."""
+        if not self._covers(request):
+            yield request
+            return
+        try:
+            live = await self._source.acurrent(self._channel)
+        except AuthError as error:
+            raise self._told(error, request) from None
+        attach(request.headers, live)
+        body = Body(request.stream)
+        response = yield request
+        if response.status_code != 401 or not self._covers(response.request):
+            return
+        try:
+            renewed = await self._source.aafter_401(response.request.headers.get, self._channel)
+        except AuthError as error:
+            if not body.can_be_resent(response.request.stream):
+                return
+            raise self._told(error, request) from None
+        if renewed is not None and self._ready(response.request, renewed, body):
+            response = yield self._again(response.request, renewed)
+            self._source.replayed(renewed, accepted=response.status_code != 401)
+
+    def _covers(self, request: Request) -> bool:
+        url = request.url
+        return self._scope.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
+
+    def _ready(self, rejected: Request, live: Live, body: Body) -> bool:
+        if body.rewind(rejected.stream):
+            return True
+        self._source.not_replayed(live)
+        warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=2)
+        return False
+
+    def _again(self, rejected: Request, live: Live) -> Request:
+        """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.
+
+        After a redirect that is the last one of the chain: the first may have taken effect.
+        """
+        again = self._library.Request(
+            rejected.method,
+            rejected.url,
+            headers=rejected.headers,
+            stream=rejected.stream,
+            extensions=rejected.extensions,
+        )
+        attach(again.headers, live)
+        return again
+
+    def _told(self, error: AuthError, request: Request) -> AuthError:
+        theirs = isinstance(error, TokenEndpointUnavailable)
+        told: Any = as_library_error(error, self._library.TransportError if theirs else self._library.RequestError)
+        told.request = self._library.Request(request.method, request.url)  # No headers: one may be the old token.
+        return told  # type: ignore[no-any-return]

@@ -1,0 +1,34 @@
+"""What the channels have in common: an answer is read whole, within bounds, and a failure is told without secrets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from ..core.errors import InvalidTokenResponse, TokenEndpointUnavailable
+from ..core.origin import Origin
+from ..core.wire import TokenRequest
+
+__all__ = ["read_whole", "unreachable"]
+
+
+def read_whole(chunks: Iterable[bytes], ends: float, most: int) -> bytes:
+    """Read an answer to its end, by the steady clock's `ends`, and at most `most` bytes of it.
+
+    Raises:
+        TokenEndpointUnavailable: it goes on after `ends`.
+        InvalidTokenResponse: it is longer.
+    """
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > most:
+            raise InvalidTokenResponse(f"The token endpoint's answer is longer than {most} bytes")
+        if time.monotonic() > ends:
+            raise TokenEndpointUnavailable("The token endpoint's answer did not end in time")
+    return bytes(body)
+
+
+def unreachable(request: TokenRequest, what: str) -> str:
+    """Say that a call failed, by the kind of the library's exception: its text may quote the request."""
+    return f"The token endpoint at {Origin.of(request.url)} gave no answer ({what})"

@@ -1,0 +1,145 @@
+"""How a token gets onto a request of requests, and what becomes of a 401."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+from requests.utils import rewind_body
+
+from ..core.errors import AuthError, TokenEndpointUnavailable
+from ..source import Channel, Live, Source
+from .errors import as_library_error
+from .scope import BodyNotReplayed, Scope, attach
+
+__all__ = ["RequestsDoor"]
+
+_MOST_DRAINED = 65_536
+"""Of a 401's body, in bytes. To read more of it costs more than a new connection."""
+
+
+class RequestsDoor:
+    """Signs prepared requests; and is the hook that they carry, through copies and redirects, to their responses."""
+
+    def __init__(self, source: Source, scope: Scope, channel: Channel) -> None:
+        self._source, self._scope, self._channel = source, scope, channel
+
+    def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Attach the token, if it belongs where the request goes."""
+        if not self._scope.covers(request.url):
+            return request
+        try:
+            live = self._source.current(self._channel)
+        except AuthError as error:
+            raise _told(error, request) from None
+        attach(request.headers, live)
+        if self not in request.hooks["response"]:
+            request.register_hook("response", self)
+        return request
+
+    def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
+        """Look at a response before anybody else does; `sending` is how its request was sent."""
+        if response.status_code == 401 and self._scope.covers(response.request.url):
+            response = self._renew_and_resend(response, sending)
+        if 300 <= response.status_code < 400:
+            self._keep_from_strangers(response)
+        return response
+
+    def _renew_and_resend(self, response: requests.Response, sending: dict[str, Any]) -> requests.Response:
+        request = response.request
+        can_resend = _can_rewind(request)
+        try:
+            live = self._source.after_401(request.headers.get, self._channel)
+        except AuthError as error:
+            if not can_resend:
+                return response
+            response.close()
+            raise _told(error, request) from None
+        if live is None:
+            return response
+        if not can_resend or not _rewound(request):
+            self._source.not_replayed(live)
+            warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=2)
+            return response
+        return self._resend(response, live, sending)
+
+    def _resend(self, response: requests.Response, live: Live, sending: dict[str, Any]) -> requests.Response:
+        request = response.request
+        _drain(response)
+        # The session goes on with this very request if it is redirected, so it gets the new token and history the copy.
+        response.request = request.copy()
+        attach(request.headers, live)
+        began = time.perf_counter()
+        again: requests.Response = response.connection.send(request, **sending)
+        again.elapsed = timedelta(seconds=time.perf_counter() - began)
+        again.history = [*response.history, response]
+        self._source.replayed(live, accepted=again.status_code != 401)
+        return again
+
+    def _keep_from_strangers(self, response: requests.Response) -> None:
+        """Take the token off before a redirect is followed to another origin: requests only knows `Authorization`."""
+        target = response.headers.get("location")
+        if target is not None and not self._scope.covers(urljoin(response.url, target)):
+            for name, _ in self._source.slot.live.headers:
+                response.request.headers.pop(name, None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RequestsDoor) and other._source.slot is self._source.slot
+
+    def __hash__(self) -> int:
+        return id(self._source.slot)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A pickled request or response takes its hooks along; this one would take the credentials.
+        return (_spent_hook, ())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RequestsDoor:
+        return self
+
+
+class _SpentHook:
+    """What is left of the hook in a pickle."""
+
+    def __call__(self, response: requests.Response, **_sending: Any) -> requests.Response:
+        return response
+
+
+def _spent_hook() -> _SpentHook:
+    return _SpentHook()
+
+
+def _told(error: AuthError, request: requests.PreparedRequest) -> AuthError:
+    base = requests.ConnectionError if isinstance(error, TokenEndpointUnavailable) else requests.RequestException
+    return as_library_error(error, base)
+
+
+def _can_rewind(request: requests.PreparedRequest) -> bool:
+    return isinstance(request.body, (str, bytes, type(None))) or isinstance(request._body_position, int)
+
+
+def _rewound(request: requests.PreparedRequest) -> bool:
+    if isinstance(request.body, (str, bytes, type(None))):
+        return True
+    try:
+        rewind_body(request)
+    except (requests.exceptions.UnrewindableBodyError, ValueError):  # ValueError: the file was closed.
+        return False
+    return True
+
+
+def _drain(response: requests.Response) -> None:
+    """Read a 401 to its end, so that its connection can be used again, or give the connection up."""
+    body = bytearray()
+    try:
+        for chunk in response.iter_content(16_384):
+            body += chunk
+            if len(body) > _MOST_DRAINED:
+                break
+    except requests.RequestException:
+        pass
+    response.close()
+    response._content, response._content_consumed = bytes(body), True

@@ -1,0 +1,41 @@
+"""Where a door lets a token out, and the warning for what a door cannot send twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from ..core.origin import Origin
+from ..source import Live
+
+__all__ = ["BodyNotReplayed", "Scope", "attach"]
+
+
+class BodyNotReplayed(UserWarning):
+    """A request got a 401 and was not sent again, since its body is a stream that is used up."""
+
+
+class Scope:
+    """The origins that a token belongs to. Everything else is a stranger."""
+
+    def __init__(self, origins: Iterable[Origin]) -> None:
+        self.origins = frozenset(origins)
+        self._prefixes = tuple(origin.prefix for origin in self.origins)
+        self._parts = frozenset((o.scheme, o.host, o.port) for o in self.origins)
+
+    def covers(self, url: str | None) -> bool:
+        """Whether the token may go to `url`."""
+        if url is None:
+            return False
+        # A prefix ends in the slash after the authority, so what begins with it cannot name another host.
+        return url.startswith(self._prefixes) or Origin.of(url) in self.origins
+
+    def covers_parts(self, scheme: str, host: str, port: int | None) -> bool:
+        """Whether the token may go to a URL that its library has taken apart: lower case, IDNA, default port `None`."""
+        return (scheme, host, port or (443 if scheme == "https" else 80)) in self._parts
+
+
+def attach(headers: MutableMapping[str, Any], live: Live) -> None:
+    """Put the token on a request, in place of any other."""
+    for name, value in live.headers:
+        headers[name] = value

@@ -1,0 +1,102 @@
+"""What a constructor may be given. A refusal names the parameter and never shows the value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from .origin import Origin
+
+__all__ = [
+    "check_bool",
+    "check_callable",
+    "check_count",
+    "check_origins",
+    "check_seconds",
+    "check_text",
+    "check_url",
+]
+
+
+def check_text(name: str, value: object, *, at_least: int = 1, at_most: int = 4096) -> str:
+    """Accept visible ASCII of a fair length: what can stand in a header, a form and a JSON string alike.
+
+    Raises:
+        TypeError: it is not a `str`.
+        ValueError: it is too short, too long, or has blanks, control or non-ASCII characters, as a pasted value may.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str")
+    if not at_least <= len(value) <= at_most:
+        raise ValueError(f"{name} must have {at_least} to {at_most} characters")
+    if any(not "!" <= character <= "~" for character in value):
+        raise ValueError(f"{name} must be visible ASCII, without blanks or line ends")
+    return value
+
+
+def check_url(name: str, value: object, *, allow_http: bool = False) -> str:
+    """Accept an absolute https URL, or http to this machine or where allowed; give it without its last slash.
+
+    Raises:
+        TypeError: it is not a `str`.
+        ValueError: it is no such URL, or has user, password, query or fragment.
+    """
+    url = check_text(name, value)
+    origin = Origin.of(url)
+    if origin is None:
+        raise ValueError(f"{name} must be an absolute https:// URL")
+    if "@" in url or "?" in url or "#" in url:
+        raise ValueError(f"{name} must have no user, password, query or fragment")
+    if origin.scheme != "https" and not origin.loopback and not allow_http:
+        raise ValueError(f"{name} must be https:// (http:// only for this machine, or with allow_http=True)")
+    return url.rstrip("/")
+
+
+def check_origins(base_url: str, origins: object, *, allow_http: bool) -> frozenset[Origin]:
+    """Accept further URLs whose origins get the token, beside that of `base_url`."""
+    if isinstance(origins, (str, bytes)) or not isinstance(origins, Iterable):
+        raise TypeError("origins must be an iterable of URLs")
+    urls = [check_url("origins", each, allow_http=allow_http) for each in origins]
+    found = [Origin.of(url) for url in (check_url("base_url", base_url, allow_http=allow_http), *urls)]
+    return frozenset(origin for origin in found if origin is not None)
+
+
+def check_bool(name: str, value: object) -> bool:
+    """Accept `True` and `False`: a string like "false" is true, and a mistake."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool")
+    return value
+
+
+def check_seconds(name: str, value: object, *, above_zero: bool = False) -> float:
+    """Accept a finite number that is not negative, nor zero where it must be above.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number")
+    if not math.isfinite(value) or value < 0 or (above_zero and value == 0):
+        raise ValueError(f"{name} must be a finite number {'above' if above_zero else 'not below'} zero")
+    return float(value)
+
+
+def check_count(name: str, value: object) -> int:
+    """Accept a whole number from 1.
+
+    Raises:
+        TypeError: it is not an int.
+        ValueError: it is less.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int")
+    if value < 1:
+        raise ValueError(f"{name} must be 1 or more")
+    return value
+
+
+def check_callable(name: str, value: object) -> None:
+    """Accept `None` or something that can be called."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be callable")

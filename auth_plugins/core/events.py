@@ -1,0 +1,44 @@
+"""What an auth object tells whoever listens (`on_event=`): facts, never secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from .errors import AuthError
+from .token import Token
+
+__all__ = ["Event", "EventKind", "Listener"]
+
+
+class EventKind(Enum):
+    """What happened."""
+
+    LOGGED_IN = "logged_in"
+    REFRESHED = "refreshed"
+    ADOPTED = "adopted"
+    """A token that somebody else renewed was taken from the store."""
+    RENEWAL_FAILED = "renewal_failed"
+    """A renewal brought no token; requests go on with the old one while it lasts."""
+    UNHELPFUL = "unhelpful"
+    """A token just renewed on a 401 got a 401 as well: renewals on a 401 pause."""
+    NOT_REPLAYED = "not_replayed"
+    """A 401 was handed to the caller because the request's body cannot be sent twice."""
+    SAVE_FAILED = "save_failed"
+    """The store did not take a new token; it is used all the same."""
+    LOGGED_OUT = "logged_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, and to which provider's token."""
+
+    kind: EventKind
+    provider: str
+    token: Token | None = None
+    error: AuthError | None = None
+
+
+Listener = Callable[[Event], None]
+"""Called in the thread in which the thing happened. What it raises is logged and goes no further."""

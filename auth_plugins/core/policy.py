@@ -1,0 +1,86 @@
+"""When to renew, when to leave an endpoint alone, and how long anything may take: one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from .checks import check_count, check_seconds
+from .token import Token
+
+__all__ = ["Backoff", "RefreshPolicy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """A pause that doubles: `first` seconds after the first failure, at most `cap`."""
+
+    first: float
+    cap: float
+
+    def __post_init__(self) -> None:
+        check_seconds("first", self.first, above_zero=True)
+        check_seconds("cap", self.cap, above_zero=True)
+        if self.cap < self.first:
+            raise ValueError("cap must not be less than first")
+
+    def delay(self, failures: int) -> float:
+        """Seconds to pause after this many failures in a row, 1 or more."""
+        return min(self.cap, self.first * 2.0 ** min(failures - 1, 64))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshPolicy:
+    """How an auth object renews. All times in seconds.
+
+    Raises `ValueError` naming the field where a value is out of range, `TypeError` where it is of a wrong type.
+    """
+
+    window: float = 300.0
+    """A token is renewed when less than this remains of it (Fyatu's own advice) ..."""
+    window_share: float = 0.2
+    """... or less than this share of its lifetime, whichever is shorter, so that a token that lives
+    for a minute is not renewed at every request."""
+    jitter: float = 0.2
+    """The window is widened at random by up to this share, so that a fleet does not renew at once."""
+    early: Backoff = Backoff(5.0, 60.0)
+    """The pause after a failed early renewal. Requests use the old token meanwhile."""
+    refusal: Backoff = Backoff(30.0, 900.0)
+    """How long refused credentials are not tried again."""
+    rejection: Backoff = Backoff(10.0, 300.0)
+    """How long no token is renewed on a 401 after a renewal on a 401 did not help."""
+    retry_after_cap: float = 300.0
+    """The longest `Retry-After` that is believed."""
+    tries: int = 2
+    """Token calls in one renewal, at most."""
+    connect_timeout: float = 5.0
+    read_timeout: float = 10.0
+    deadline: float = 30.0
+    """The longest that a request waits for a renewal."""
+    max_response_bytes: int = 262_144
+    """A longer answer of a token endpoint is refused."""
+
+    def __post_init__(self) -> None:
+        for name in ("window", "window_share", "jitter", "retry_after_cap"):
+            check_seconds(name, getattr(self, name), above_zero=False)
+        for name in ("connect_timeout", "read_timeout", "deadline"):
+            check_seconds(name, getattr(self, name), above_zero=True)
+        for name in ("window_share", "jitter"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"{name} must not be more than 1")
+        for name in ("tries", "max_response_bytes"):
+            check_count(name, getattr(self, name))
+        for field in fields(self):
+            if field.type == "Backoff" and not isinstance(getattr(self, field.name), Backoff):
+                raise TypeError(f"{field.name} must be a Backoff")
+
+    def due_at(self, token: Token, luck: float = 0.0) -> float:
+        """When the renewal window of `token` begins; `luck`, from 0 to 1, is this token's share of the jitter.
+
+        It never begins before a renewal can succeed, if one can succeed before the token ends.
+        """
+        lifetime = token.expires_at - token.issued_at
+        window = min(self.window, lifetime * self.window_share) * (1.0 + self.jitter * luck)
+        due_at = max(token.issued_at, token.expires_at - window)
+        if due_at < token.refreshable_from < token.expires_at:
+            return token.refreshable_from
+        return due_at

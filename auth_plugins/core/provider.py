@@ -1,0 +1,101 @@
+"""What an author of a provider writes: a frozen dataclass that answers these questions, and does nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from typing import Protocol, runtime_checkable
+
+from .token import Token
+from .wire import TokenRequest, TokenResponse
+
+__all__ = ["Provider", "Said", "bearer", "fingerprint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The provider's own words in an error answer, as far as there are any."""
+
+    code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """One provider's contract, for one set of credentials: pure, a frozen dataclass, secrets `repr=False`.
+
+    It never does I/O, never reads a clock, never keeps anything. Its fields are its identity: objects whose
+    fields are equal share one token, and a field that differs, a secret too, means another one.
+    """
+
+    @property
+    def name(self) -> str:
+        """The provider's name, for events and messages."""
+
+    @property
+    def base_url(self) -> str:
+        """The URL whose origin gets the token, unless `origins=` adds others."""
+
+    def login(self) -> TokenRequest | None:
+        """Make the call that brings a first token; `None` if there is nothing to log in with."""
+
+    def refresh(self, token: Token, now: float) -> TokenRequest | None:
+        """Make the call that renews `token`; `None` if it cannot be renewed at all."""
+
+    def revoke(self, token: Token) -> TokenRequest | None:
+        """Make the call that ends `token`; `None` if the provider has none."""
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        """Read the answer to a login or a refresh that was sent at `now`.
+
+        Called with 2xx and 4xx answers but 429; the others are read by nobody.
+
+        Raises:
+            CredentialsRejected: a login was refused.
+            LoginRequired: a refresh was refused, or brought less than the token it renews.
+            InvalidTokenResponse: anything else. A 2xx alone is not success: there must be a token.
+        """
+
+    def said(self, response: TokenResponse) -> Said:
+        """Find the provider's own words in any error answer; never raises."""
+
+    def headers(self, token: Token) -> Mapping[str, str]:
+        """Give the headers that carry `token` on a request."""
+
+
+def bearer(token: Token) -> dict[str, str]:
+    """Carry a token as RFC 6750, section 2.1, has it."""
+    return {"Authorization": f"Bearer {token.access_token}"}
+
+
+def fingerprint(provider: Provider, salt: bytes) -> str:
+    """Make the key under which a provider's token is shared: 64 hexadecimal digits.
+
+    It covers every field of the contract, a digest keyed by `salt` (at most 64 bytes), so that nothing can be read out
+    of it. Names and values are preceded by their lengths, so that no two contracts run together. A
+    field that has its default is left out: a later version may add one and keep the keys.
+    """
+    if not is_dataclass(provider) or isinstance(provider, type):
+        raise TypeError("provider must be an instance of a dataclass")
+    digest = hashlib.blake2b(key=salt, digest_size=32)
+    for part in (f"{type(provider).__module__}.{type(provider).__qualname__}", *_parts(provider)):
+        raw = part.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(8, "big") + raw)
+    return digest.hexdigest()
+
+
+def _parts(provider: object) -> list[str]:
+    parts: list[str] = []
+    for field in fields(provider):  # type: ignore[arg-type]
+        value = getattr(provider, field.name)
+        if value != _default(field):
+            parts += (field.name, type(value).__name__, repr(value))
+    return parts
+
+
+def _default(field: Field[object]) -> object:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return field.default

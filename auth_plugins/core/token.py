@@ -1,0 +1,48 @@
+"""What a token is: when it was issued, when it ends, and while it can be renewed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Token"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One access token and what is known of it. All times are seconds since the epoch.
+
+    The secrets (`access_token`, `refresh_token`) and `extra` never show in its `repr`.
+    """
+
+    access_token: str = field(repr=False)
+    """What goes on the wire (RFC 6750, section 2.1)."""
+    issued_at: float
+    """When the request that brought the token was sent: the server cannot have issued it earlier."""
+    expires_at: float
+    """The first moment at which the token is no longer valid."""
+    token_type: str = "Bearer"  # noqa: S105 - the scheme's name
+    refresh_token: str | None = field(default=None, repr=False)
+    """What renews it; `None` where the access token renews itself (Fyatu) or nothing does."""
+    refreshable_from: float = -math.inf
+    """The first moment at which a renewal can succeed (JWTPlus: the refresh token's `nbf`)."""
+    refreshable_until: float = -math.inf
+    """The first moment at which a renewal cannot succeed any more; `-inf`: it never could."""
+    scopes: tuple[str, ...] = ()
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    """What else the provider said of the token, by our names (`app_type`, `request_id`)."""
+
+    def refreshable(self, now: float, *, rejected: bool = False) -> bool:
+        """Whether a renewal can succeed at `now`.
+
+        A token that is its own refresh token cannot renew itself once the server has rejected it.
+        """
+        if rejected and self.refresh_token is None:
+            return False
+        return self.refreshable_from <= now < self.refreshable_until
+
+    @property
+    def useful_until(self) -> float:
+        """The moment after which the token serves for nothing: neither to call with nor to renew."""
+        return max(self.expires_at, self.refreshable_until)

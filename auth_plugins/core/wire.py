@@ -1,0 +1,90 @@
+"""What travels between us and a token endpoint, as values: no library's classes, no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from .token import Token
+
+__all__ = ["Grant", "Masked", "MaskedBytes", "TokenRequest", "TokenResponse"]
+
+
+class Masked(str):
+    """A `str` whose `repr` hides it.
+
+    Whoever prints a dictionary of headers, or records a frame's locals, prints `repr`.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return (str, (str(self),))
+
+
+class MaskedBytes(bytes):
+    """A `bytes` whose `repr` hides it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "b'***'"
+
+
+class Grant(Enum):
+    """What a token call is for."""
+
+    LOGIN = "login"
+    """A first token, from the credentials."""
+    REFRESH = "refresh"
+    """A new token, from the one at hand."""
+    REVOKE = "revoke"
+    """The end of the one at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """One call to a token endpoint: always a POST, answered to nobody but the contract that made it."""
+
+    grant: Grant
+    url: str
+    headers: Mapping[str, str] = field(repr=False, default_factory=dict, hash=False)
+    body: bytes = field(repr=False, default=b"")
+    token: Token | None = None
+    """The token that is being renewed or revoked: the answer may leave parts of it as they were."""
+    secrets: tuple[str, ...] = field(repr=False, default=())
+    """Every secret the request carries, so that no echo of one gets into a message."""
+
+    @classmethod
+    def json(
+        cls,
+        grant: Grant,
+        url: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        token: Token | None = None,
+        secrets: Iterable[str] = (),
+    ) -> TokenRequest:
+        """Make a request with a JSON body, or with none at all where `body` is `None`."""
+        masked = {name: Masked(value) for name, value in (headers or {}).items()}
+        if body is None:
+            return cls(grant, url, masked, b"", token, tuple(secrets))
+        content = MaskedBytes(json.dumps(body, separators=(",", ":")).encode())
+        return cls(grant, url, {"Content-Type": "application/json", **masked}, content, token, tuple(secrets))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenResponse:
+    """The whole answer of a token endpoint."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False, default_factory=dict, hash=False)
+    """By lower-case name."""
+    body: bytes = field(repr=False, default=b"")

@@ -1,0 +1,223 @@
+"""Fyatu, API v3 (https://docs.fyatu.com/v3/api-reference/auth/token, .../refresh, .../revoke).
+
+An access token is its own refresh token, until five minutes after its end; then one logs in again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Unpack
+
+from ..auth import Options, TokenAuth
+from ..core import (
+    CredentialsRejected,
+    Grant,
+    InvalidTokenResponse,
+    LoginRequired,
+    Said,
+    Token,
+    TokenRequest,
+    TokenResponse,
+    bearer,
+    check_text,
+    check_url,
+    failure,
+    is_token,
+    json_object,
+    jwt_claims,
+    mapping,
+    number,
+    text,
+    timestamp,
+)
+from ..core.answers import longest_lifetime
+
+__all__ = ["FyatuAuth", "FyatuBusinessAuth", "FyatuContract"]
+
+REFRESH_GRACE = 300.0
+"""Seconds after its end during which a token can still be refreshed."""
+STATED_LIFETIME = 86_400.0
+"""Seconds. What the documentation says, for an answer that does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class FyatuContract:
+    """What Fyatu's token endpoints take and answer, for one app (v3) or one business (v3.20)."""
+
+    account: str
+    secret_key: str = field(repr=False)
+    base_url: str = "https://api.fyatu.com/api/v3"
+    account_field: str = "appId"
+    """Its name on the wire: `appId` in v3, `businessId` in v3.20."""
+    scopes: tuple[str, ...] | None = None
+    """What v3.20 is asked for; `None`: all that the account has, which is all that v3 knows."""
+
+    name = "fyatu"
+
+    def login(self) -> TokenRequest:
+        """Exchange the account's id and secret key for a token."""
+        body: dict[str, Any] = {
+            self.account_field: self.account,
+            "secretKey": self.secret_key,
+            "grantType": "client_credentials",
+        }
+        if self.scopes is not None:
+            body["scopes"] = list(self.scopes)
+        return TokenRequest.json(Grant.LOGIN, f"{self.base_url}/auth/token", body, secrets=(self.secret_key,))
+
+    def refresh(self, token: Token, now: float) -> TokenRequest:
+        """Exchange a token for a new one: it is its own credential, and there is no body."""
+        return self._with(token, Grant.REFRESH, "refresh")
+
+    def revoke(self, token: Token) -> TokenRequest:
+        """End a token."""
+        return self._with(token, Grant.REVOKE, "revoke")
+
+    def _with(self, token: Token, grant: Grant, path: str) -> TokenRequest:
+        return TokenRequest.json(
+            grant,
+            f"{self.base_url}/auth/{path}",
+            headers=bearer(token),
+            token=token,
+            secrets=(token.access_token, self.secret_key),
+        )
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        """Read `data` of a success; or say whose turn it is."""
+        answer, said = json_object(response), self.said(response)
+        if response.status >= 400 or answer.get("success") is False:
+            raise self._refused(request, response, said)
+        data = mapping(answer.get("data"))
+        access_token, kind = data.get("accessToken"), data.get("tokenType", "Bearer")
+        if not is_token(access_token) or not isinstance(kind, str) or kind.lower() != "bearer":
+            raise failure(InvalidTokenResponse, "The answer holds no Bearer token", request, response, said)
+        token = _token(str(access_token), data, said, now)
+        if request.token is not None and set(token.scopes) < set(request.token.scopes):
+            # Until April 2026 a refresh lost the scopes (their changelog); a login brings them back.
+            raise failure(LoginRequired, "The refresh lost scopes", request, response, said)
+        return token
+
+    def _refused(
+        self, request: TokenRequest, response: TokenResponse, said: Said
+    ) -> CredentialsRejected | LoginRequired | InvalidTokenResponse:
+        if response.status in (404, 405) and said.code is None:
+            return failure(InvalidTokenResponse, "There is no token endpoint at base_url", request, response, said)
+        if request.grant is Grant.REFRESH:
+            return failure(LoginRequired, "Fyatu did not refresh the token", request, response, said)
+        hint = _HINTS.get(said.code or "")
+        return failure(
+            CredentialsRejected, "Fyatu did not accept the credentials", request, response, said, hint=hint
+        )
+
+    def said(self, response: TokenResponse) -> Said:
+        """Find code, message and request id; where v3 puts the code is not documented."""
+        answer = json_object(response)
+        error, meta = answer.get("error"), mapping(answer.get("meta"))
+        nested = mapping(error)
+        return Said(
+            code=text(nested.get("code")) or text(answer.get("code")) or text(error),
+            message=text(nested.get("detail")) or text(nested.get("message")) or text(answer.get("message")),
+            request_id=text(meta.get("requestId")),
+        )
+
+    def headers(self, token: Token) -> Mapping[str, str]:
+        """Carry the token as `Authorization: Bearer`."""
+        return bearer(token)
+
+
+_HINTS = {
+    "VALIDATION_ERROR": "Fyatu found the credentials malformed: compare them with the dashboard.",
+    "AUTH_INVALID_CREDENTIALS": "Check the id and the secret key: Business Console, App, Settings, API Keys.",
+    "AUTH_APP_INACTIVE": "The app is suspended or archived: activate it in the Business Console.",
+    "AUTH_BUSINESS_INACTIVE": "The business is not active: see the Business Console.",
+    "AUTH_VERSION_MISMATCH": "These credentials are of another API version than base_url.",
+}
+
+
+def _token(access_token: str, data: Mapping[str, Any], said: Said, now: float) -> Token:
+    expires_at = now + _lifetime(access_token, data, now)
+    extra = {"app_type": text(data.get("appType")), "request_id": said.request_id}
+    scopes = data.get("scopes")
+    return Token(
+        access_token=access_token,
+        issued_at=now,
+        expires_at=expires_at,
+        refreshable_until=expires_at + REFRESH_GRACE,
+        scopes=tuple(str(scope) for scope in scopes) if isinstance(scopes, list) else (),
+        extra={name: value for name, value in extra.items() if value is not None},
+    )
+
+
+def _lifetime(access_token: str, data: Mapping[str, Any], now: float) -> float:
+    """Seconds from `now`: `expiresIn`, which no wrong clock can falsify, before `expiresAt` before the JWT's `exp`."""
+    lifetime = number(data.get("expiresIn"))
+    if lifetime is None:
+        end = timestamp(data.get("expiresAt"))
+        if end is None:
+            end = number(jwt_claims(access_token).get("exp"))
+        lifetime = STATED_LIFETIME if end is None else end - now
+    return min(max(lifetime, 0.0), longest_lifetime)
+
+
+class FyatuAuth(TokenAuth):
+    """Fyatu API v3: `session.auth = FyatuAuth(app_id, secret_key)`.
+
+    Args:
+        app_id: the app's id, 8 characters or more.
+        secret_key: the app's secret key, 16 characters or more.
+        base_url: where the API is; the token goes to its origin and to no other.
+        options: see `auth_plugins.auth.Options`.
+
+    Raises:
+        TypeError: an argument is of a wrong type.
+        ValueError: an argument is out of range. Neither text shows a value.
+    """
+
+    def __init__(
+        self,
+        app_id: str,
+        secret_key: str,
+        *,
+        base_url: str = "https://api.fyatu.com/api/v3",
+        **options: Unpack[Options],
+    ) -> None:
+        check_text("app_id", app_id, at_least=8)
+        check_text("secret_key", secret_key, at_least=16)
+        url = check_url("base_url", base_url, allow_http=True)
+        super().__init__(FyatuContract(app_id, secret_key, url), **options)
+
+
+class FyatuBusinessAuth(TokenAuth):
+    """Fyatu API v3.20, in its generation that issues tokens: credentials of a business, and scopes to ask for.
+
+    Fyatu's newest pages of v3.20 describe static keys instead, which nothing has to renew: use a plain header there.
+
+    Args:
+        business_id: the business's id.
+        secret_key: its secret key (`sk_biz_...`), 16 characters or more.
+        scopes: what to ask for; `None`: everything that the business may have.
+        base_url: where the API is; the token goes to its origin and to no other.
+        options: see `auth_plugins.auth.Options`.
+
+    Raises:
+        TypeError: an argument is of a wrong type.
+        ValueError: an argument is out of range. Neither text shows a value.
+    """
+
+    def __init__(
+        self,
+        business_id: str,
+        secret_key: str,
+        *,
+        scopes: Iterable[str] | None = None,
+        base_url: str = "https://api.fyatu.com/api/v3.20",
+        **options: Unpack[Options],
+    ) -> None:
+        check_text("business_id", business_id, at_least=8)
+        check_text("secret_key", secret_key, at_least=16)
+        url = check_url("base_url", base_url, allow_http=True)
+        if isinstance(scopes, (str, bytes)) or not (scopes is None or isinstance(scopes, Iterable)):
+            raise TypeError("scopes must be an iterable of str")
+        wanted = None if scopes is None else tuple(check_text("scopes", scope) for scope in scopes)
+        super().__init__(FyatuContract(business_id, secret_key, url, "businessId", wanted), **options)

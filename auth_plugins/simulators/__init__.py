@@ -1,0 +1,22 @@
+"""The providers' other side, for tests: pure functions of a request and a time, with knobs and a ledger."""
+
+from __future__ import annotations
+
+from .fyatu import FyatuSimulator
+from .ledger import Call, Endpoint, Ledger
+from .simulator import Issued, Simulator
+from .wire import Dropped, SimRequest, SimResponse, json_object, json_response
+
+__all__ = [
+    "Call",
+    "Dropped",
+    "Endpoint",
+    "FyatuSimulator",
+    "Issued",
+    "Ledger",
+    "SimRequest",
+    "SimResponse",
+    "Simulator",
+    "json_object",
+    "json_response",
+]

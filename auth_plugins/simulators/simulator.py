@@ -1,0 +1,206 @@
+"""What every provider's simulator has: knobs, a ledger, the tokens it gave out, and an API behind them.
+
+A simulator is the other side of the wire without the wire: `handle(request, now)` depends on the two, on the
+knobs and on what was issued before. It opens no socket and reads no clock: time is what a test says it is.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from threading import Lock
+from typing import Any, Literal
+from urllib.parse import parse_qs, quote
+
+from .ledger import Endpoint, Ledger
+from .wire import Dropped, SimRequest, SimResponse, json_response
+
+Outage = Literal["unavailable", "drop", "lost"]
+_REDIRECTS = ("301", "302", "303", "307", "308")
+_WITHOUT_BODY = (204, 205, 304)
+
+
+@dataclass(slots=True)
+class Issued:
+    """What the server remembers of a token: its exact end, in server time, and whether it was revoked."""
+
+    end: float
+    revoked: bool = False
+
+
+class Simulator(ABC):
+    """The base of all simulators. The knobs are plain attributes; turn them at any time.
+
+    Attributes:
+        skew: The server's clock minus the true time, in seconds.
+        latency: How long a token endpoint takes to answer.
+        api_latency: How long the API takes to answer.
+        outage: What is wrong with the token endpoints. "unavailable": they answer 503. "drop": the connection
+            breaks before the call takes effect. "lost": the call takes effect, then the connection breaks.
+        rate_limit: The token endpoints answer 429 with this Retry-After.
+        reject_all: The API answers 401 to every token, fresh ones too.
+        api_status: The API answers every call with this status.
+        ledger: What was called, in order.
+        base_path: Where the provider's paths begin.
+    """
+
+    def __init__(self, secret: str, base_path: str) -> None:
+        self.base_path = base_path
+        self.ledger = Ledger()
+        self.skew = 0.0
+        self.latency = 0.0
+        self.api_latency = 0.0
+        self.outage: Outage | None = None
+        self.rate_limit: float | None = None
+        self.reject_all = False
+        self.api_status: int | None = None
+        self._secret = secret
+        self._issued: dict[str, Issued] = {}
+        self._time = 0.0
+        self._lock = Lock()
+
+    def handle(self, request: SimRequest, now: float) -> SimResponse:
+        """Answer a request that arrives at the true time `now`.
+
+        Raises:
+            Dropped: The connection breaks instead.
+        """
+        with self._lock:
+            self._time = now + self.skew
+            endpoint = self.endpoint_of(request)
+            delay = self.api_latency if endpoint == "api" else self.latency
+            token_id = self._token_id(request)
+            answer = self._api(request) if endpoint == "api" else self._token_endpoint(endpoint, request)
+            self.ledger.record(request, now, endpoint, answer.status if answer else 0, token_id)
+        if answer is None:
+            raise Dropped(delay)
+        if request.method == "HEAD" or answer.status in _WITHOUT_BODY:
+            answer = replace(answer, body=b"")
+        return replace(answer, delay=delay)
+
+    def revoke_all(self) -> None:
+        """Revoke every token given out so far, as a provider does after a break-in."""
+        with self._lock:
+            for issued in self._issued.values():
+                issued.revoked = True
+
+    def expire_all(self) -> None:
+        """Let every token given out so far be at its end by the time of the latest request."""
+        with self._lock:
+            for issued in self._issued.values():
+                issued.end = min(issued.end, self._time)
+
+    def rotate_secret(self, new: str) -> None:
+        """Replace the secret: logins with the old one are refused at once; tokens live on."""
+        with self._lock:
+            self._secret = new
+
+    # What a provider adds. All of it runs under the lock.
+
+    @abstractmethod
+    def endpoint_of(self, request: SimRequest) -> Endpoint:
+        """Which endpoint a request is for; what is no token endpoint is "api"."""
+
+    @abstractmethod
+    def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
+        """Do what a token endpoint does."""
+
+    @abstractmethod
+    def identify(self, token: str) -> str | None:
+        """The id under which this token was issued; None if it never was."""
+
+    @abstractmethod
+    def refuse(self, status: int) -> SimResponse:
+        """An error in the provider's own shape."""
+
+    def refuse_bearer(self, request: SimRequest) -> SimResponse:  # noqa: ARG002 - for those who look closer
+        """The API's answer to a request without a valid token."""
+        return self.refuse(401)
+
+    # What a provider finds here.
+
+    @property
+    def server_time(self) -> float:
+        """What the server's clock showed when the latest request came."""
+        return self._time
+
+    def issue(self, token_id: str, lifetime: float) -> None:
+        """Remember a token that lives `lifetime` seconds from now on."""
+        self._issued[token_id] = Issued(self._time + lifetime)
+
+    def issued(self, request: SimRequest) -> Issued | None:
+        """The record of the token that a request carries; None if it carries none of ours."""
+        return self._issued.get(self._token_id(request) or "")
+
+    def meta(self, request_id: str | None = None) -> dict[str, str]:
+        """The `meta` of an envelope."""
+        return {"requestId": f"req_{request_id or secrets.token_hex(8)}", "timestamp": iso(self._time)}
+
+    # The two kinds of call.
+
+    def _token_id(self, request: SimRequest) -> str | None:
+        return self.identify(request.bearer) if request.bearer else None
+
+    def _token_endpoint(self, endpoint: Endpoint, request: SimRequest) -> SimResponse | None:
+        match self.outage:
+            case "drop":
+                return None
+            case "lost":
+                self.answer_token_call(endpoint, request)
+                return None
+            case "unavailable":
+                return self.refuse(503)
+        if self.rate_limit is not None:
+            refusal = self.refuse(429)
+            return replace(refusal, headers={**refusal.headers, "retry-after": f"{self.rate_limit:.10g}"})
+        return self.answer_token_call(endpoint, request)
+
+    def _api(self, request: SimRequest) -> SimResponse:
+        if self.api_status is not None:
+            return self._status(self.api_status, request)
+        if self.reject_all:
+            return self.refuse(401)
+        token = self.issued(request)
+        if token is None or token.revoked or self._time >= token.end:
+            return self.refuse_bearer(request)
+        match request.path.removeprefix(self.base_path).split("/"):
+            case ["", "redirect"]:
+                return self._redirect(request)
+            case ["", "status", number] if re.fullmatch(r"[2-5][0-9]{2}", number):
+                return self._status(int(number), request)
+        return self._status(200, request)
+
+    def _status(self, status: int, request: SimRequest) -> SimResponse:
+        if status >= 400:
+            return self.refuse(status)
+        return json_response(
+            status, {"success": True, "status": status, "data": self._echo(request), "meta": self.meta()}
+        )
+
+    def _redirect(self, request: SimRequest) -> SimResponse:
+        query = parse_qs(request.query)
+        status = query.get("status", ["302"])[0]
+        if "to" not in query or status not in _REDIRECTS:
+            return self.refuse(400)
+        # Quoted, because a line break in a header would be a second header.
+        location = quote(query["to"][0], ":/?#[]@!$&'()*+,;=%", errors="replace")
+        return SimResponse(int(status), {"location": location})
+
+    def _echo(self, request: SimRequest) -> dict[str, Any]:
+        return {
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "length": len(request.body),
+            "sha256": sha256(request.body).hexdigest(),
+            "token_id": self._token_id(request),
+        }
+
+
+def iso(seconds: float) -> str:
+    """A time as the documentation writes it: whole seconds, and "+00:00"."""
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat()

@@ -1,0 +1,8 @@
+"""The one room with threads: who renews, who waits, and who uses the old token meanwhile."""
+
+from .channel import Channel
+from .clock import SYSTEM_CLOCK, Clock, SystemClock
+from .live import Live
+from .source import Source
+
+__all__ = ["SYSTEM_CLOCK", "Channel", "Clock", "Live", "Source", "SystemClock"]

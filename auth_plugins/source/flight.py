@@ -1,0 +1,114 @@
+"""One renewal under way: whoever needs its outcome waits here, from any thread and any event loop.
+
+A flight belongs to nobody. The one that started it waits like all others, and whoever stops waiting, being
+cancelled or out of time, leaves it as it is. Waiters of one event loop share one bell, rung through that loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Hashable
+from typing import Any, Protocol
+
+from ..core.errors import AuthError, TokenEndpointUnavailable
+from .live import Live
+
+__all__ = ["Flight", "Outcome"]
+
+Outcome = Live | AuthError
+
+
+class _Bell(Protocol):
+    def ring(self) -> None: ...
+    async def heard(self, timeout: float) -> None: ...
+
+
+class _AsyncioBell:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop, self._event = loop, asyncio.Event()
+
+    def ring(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._event.set)
+        except RuntimeError:
+            pass  # The loop was closed: nobody waits in it any more.
+
+    async def heard(self, timeout: float) -> None:  # noqa: ASYNC109 - one signature for every loop
+        try:
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+
+
+class _TrioBell:
+    def __init__(self, trio: Any) -> None:
+        self._trio, self._event, self._token = trio, trio.Event(), trio.lowlevel.current_trio_token()
+
+    def ring(self) -> None:
+        try:
+            self._token.run_sync_soon(self._event.set)
+        except self._trio.RunFinishedError:
+            pass
+
+    async def heard(self, timeout: float) -> None:  # noqa: ASYNC109
+        with self._trio.move_on_after(timeout):
+            await self._event.wait()
+
+
+class Flight:
+    """A renewal's outcome, to come."""
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        """By the steady hand of the clock."""
+        self._guard = threading.Lock()
+        self._done = threading.Event()
+        self._bells: dict[Hashable, _Bell] = {}
+        self._outcome: Outcome | None = None
+
+    def land(self, outcome: Outcome) -> None:
+        """Tell everybody; only the first outcome counts."""
+        with self._guard:
+            if self._outcome is not None:
+                return
+            self._outcome = outcome
+            bells = list(self._bells.values())
+        self._done.set()
+        for bell in bells:
+            bell.ring()
+
+    def wait(self, timeout: float) -> Live:
+        """Wait in this thread, at most `timeout` seconds; give the token or raise a copy of the failure."""
+        self._done.wait(timeout)
+        return self._result(timeout)
+
+    async def wait_async(self, timeout: float) -> Live:  # noqa: ASYNC109
+        """Wait in this task, at most `timeout` seconds; give the token or raise a copy of the failure."""
+        with self._guard:
+            bell = None if self._outcome is not None else self._bell_here()
+        if bell is not None:
+            await bell.heard(timeout)
+        return self._result(timeout)
+
+    def _bell_here(self) -> _Bell:
+        trio = sys.modules.get("trio")
+        if trio is not None and trio.lowlevel.in_trio_task():
+            here: Hashable = trio.lowlevel.current_trio_token()
+            if here not in self._bells:
+                self._bells[here] = _TrioBell(trio)
+            return self._bells[here]
+        loop = asyncio.get_running_loop()
+        if loop not in self._bells:
+            self._bells[loop] = _AsyncioBell(loop)
+        return self._bells[loop]
+
+    def _result(self, timeout: float) -> Live:
+        outcome = self._outcome
+        if isinstance(outcome, Live):
+            return outcome
+        if outcome is None:
+            raise TokenEndpointUnavailable(f"The renewal did not end within {timeout:g} seconds")
+        raise outcome.fresh()

@@ -1,0 +1,55 @@
+"""A token as the doors use it: with its headers made, and the moment at which to think again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from ..core.provider import Provider
+from ..core.token import Token
+from ..core.wire import Masked
+from .clock import Clock
+
+__all__ = ["NOTHING", "Live"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Live:
+    """A snapshot that is replaced, never changed: a request that holds one is not disturbed by a renewal."""
+
+    token: Token | None = None
+    headers: tuple[tuple[str, Masked], ...] = field(default=(), repr=False)
+    """What goes on a request."""
+    window_at: float = -math.inf
+    """When the renewal window begins, in seconds since the epoch."""
+    due_at: float = -math.inf
+    """When to think again, by the wall clock ..."""
+    due_tick: float = -math.inf
+    """... and by the steady one; whichever comes first."""
+    wall: float = 0.0
+    tick: float = 0.0
+    """Both hands of the clock when the token came."""
+    unproven: bool = False
+    """It was fetched on a 401, and no request has been answered otherwise since."""
+
+    @classmethod
+    def of(cls, token: Token, provider: Provider, clock: Clock, window_at: float, *, unproven: bool = False) -> Live:
+        """Make the snapshot of a token that has just come."""
+        headers = tuple((name, Masked(value)) for name, value in provider.headers(token).items())
+        live = cls(token, headers, window_at, wall=clock(), tick=clock.tick(), unproven=unproven)
+        return live.until(min(window_at, token.expires_at))
+
+    def until(self, due_at: float) -> Live:
+        """Give the same snapshot with another moment to think again."""
+        return replace(self, due_at=due_at, due_tick=self.tick + (due_at - self.wall))
+
+    def now(self, clock: Clock) -> float:
+        """Tell the time for this token, by the hand that has gone further since it came.
+
+        A wall clock set back does not make it younger, nor does a machine's sleep, in which the other stands still.
+        """
+        return max(clock(), self.wall + (clock.tick() - self.tick))
+
+
+NOTHING = Live()
+"""No token."""

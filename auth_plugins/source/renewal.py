@@ -1,0 +1,157 @@
+"""What one renewal does, in the one thread that does it: lock, load again, call, save, publish, unlock."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..core.answers import unserved
+from ..core.errors import AuthError, InvalidTokenResponse, LoginRequired, StoreError
+from ..core.events import Event, EventKind
+from ..core.lifecycle import LIFECYCLE, Age, Verb, age_of, grants_within, means_of, worth_trying
+from ..core.policy import RefreshPolicy
+from ..core.provider import Provider
+from ..core.token import Token
+from ..core.wire import Grant, TokenRequest
+from .channel import Channel
+from .clock import Clock
+from .live import NOTHING, Live
+from .slot import Slot
+
+__all__ = ["Terms", "end", "renew"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one auth object brings to the slot it shares."""
+
+    provider: Provider
+    policy: RefreshPolicy
+    clock: Clock
+    notify: Callable[[Event], None]
+
+
+def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
+    """Bring a token that is better than the one at hand, publish it and give it.
+
+    Raises:
+        AuthError: none could be had; nothing was changed.
+    """
+    with slot.store.lock(slot.key):
+        ours = slot.live
+        stored = slot.store.load(slot.key)
+        token = _newest(ours.token, stored)
+        now = ours.now(terms.clock) if token is ours.token else terms.clock()
+        due_at = ours.window_at if token is ours.token else _due_at(terms, token)
+        rejected = slot.rejects(token)
+        age = age_of(token, now, due_at, rejected=rejected)
+        means = means_of(token, now, can_login=terms.provider.login() is not None, rejected=rejected)
+        step = LIFECYCLE[age, means]
+        if step.verb is Verb.GIVE_UP:
+            raise LoginRequired("The token ended and cannot be renewed")
+        if step.verb is Verb.USE and token is not None:
+            if token is not ours.token:
+                terms.notify(Event(EventKind.ADOPTED, terms.provider.name, token))
+            return _publish(terms, slot, token, due_at, unproven=False)
+        brought, grant = _call_in_turn(terms, channel, step.grants, token, now)
+        _save(terms, slot, brought)
+        live = _publish(terms, slot, brought, _due_at(terms, brought), unproven=age is Age.REJECTED)
+        kind = EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED
+        terms.notify(Event(kind, terms.provider.name, brought))
+        return live
+
+
+def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
+    """Forget the token everywhere, then tell the provider, if it wants to know.
+
+    Raises:
+        TokenEndpointUnavailable: the provider could not be told; the token is forgotten all the same.
+    """
+    with slot.store.lock(slot.key):
+        token = _newest(slot.live.token, slot.store.load(slot.key))
+        slot.store.delete(slot.key)
+        with slot.lock:
+            slot.live, slot.rejected, slot.trouble = NOTHING, token, None
+        request = terms.provider.revoke(token) if token is not None else None
+        if request is not None:
+            sent = terms.clock()
+            response = channel.send(request, terms.policy)
+            error = unserved(request, response, terms.provider.said(response), sent)
+            if error is not None:
+                raise error
+        terms.notify(Event(EventKind.LOGGED_OUT, terms.provider.name))
+    return NOTHING
+
+
+def _newest(ours: Token | None, stored: Token | None) -> Token | None:
+    if ours is None or stored is None:
+        return ours or stored
+    return stored if stored.issued_at > ours.issued_at else ours
+
+
+def _due_at(terms: Terms, token: Token | None) -> float:
+    luck = random.random()  # noqa: S311 - spreads a fleet's renewals, guards nothing
+    return terms.policy.due_at(token, luck) if token is not None else 0.0
+
+
+def _call_in_turn(
+    terms: Terms, channel: Channel, grants: tuple[Grant, ...], token: Token | None, now: float
+) -> tuple[Token, Grant]:
+    failure: AuthError | None = None
+    last: Grant | None = None
+    started = terms.clock.tick()
+    for grant in grants_within(terms.policy.tries, grants):
+        if not worth_trying(grant, last, failure) or terms.clock.tick() - started > terms.policy.deadline:
+            break
+        request = _request(terms, grant, token, now)
+        if request is None:
+            continue
+        if last is grant:
+            terms.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
+        last = grant
+        try:
+            return _call(terms, channel, request), grant
+        except AuthError as error:
+            failure = error.fresh()
+    raise failure or LoginRequired("The token cannot be renewed")
+
+
+def _request(terms: Terms, grant: Grant, token: Token | None, now: float) -> TokenRequest | None:
+    if grant is Grant.LOGIN:
+        return terms.provider.login()
+    return terms.provider.refresh(token, now) if token is not None else None
+
+
+def _call(terms: Terms, channel: Channel, request: TokenRequest) -> Token:
+    sent = terms.clock()
+    response = channel.send(request, terms.policy)
+    error = unserved(request, response, terms.provider.said(response), sent)
+    if error is not None:
+        raise error
+    try:
+        return terms.provider.read(request, response, sent)
+    except AuthError:
+        raise
+    except Exception as bug:  # A contract that trips over an answer has been given one it was not told of.
+        tripped = type(bug).__name__
+    raise InvalidTokenResponse(f"The answer could not be read ({tripped})", status=response.status)
+
+
+def _save(terms: Terms, slot: Slot, token: Token) -> None:
+    try:
+        slot.store.save(slot.key, token)
+    except StoreError as error:
+        # The provider may have used the old refresh token up: dropping the new one would end the session.
+        terms.notify(Event(EventKind.SAVE_FAILED, terms.provider.name, token, error.fresh()))
+
+
+def _publish(terms: Terms, slot: Slot, token: Token, due_at: float, *, unproven: bool) -> Live:
+    live = Live.of(token, terms.provider, terms.clock, due_at, unproven=unproven)
+    with slot.lock:
+        known = slot.live.token
+        # A renewal that was given up as lost may still come home, after another has brought something newer.
+        if known is None or token.issued_at >= known.issued_at:
+            slot.live = live
+            slot.trouble = None
+    return live

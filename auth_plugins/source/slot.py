@@ -1,0 +1,135 @@
+"""What all auth objects with the same credentials share in this process: one token, one flight, one memory of trouble."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import weakref
+from dataclasses import dataclass
+
+from cachetools import LRUCache
+
+from ..core.errors import AuthError, CredentialsRejected
+from ..core.policy import RefreshPolicy
+from ..core.token import Token
+from ..stores.store import Store
+from .clock import Clock
+from .flight import Flight
+from .live import NOTHING, Live
+
+__all__ = ["Slot", "Trouble", "slot_for"]
+
+_KEPT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A failed renewal that is remembered. Both moments are the steady clock's."""
+
+    error: AuthError
+    failures: int
+    """Of the same kind, in a row."""
+    early_again: float
+    """No renewal runs beside the requests before this."""
+    again: float
+    """Nobody calls before this, and whoever has nothing to fall back on fails at once."""
+
+
+class Slot:
+    """The shared state. `live` is read without the lock; everything else, and every write, is done under it."""
+
+    __slots__ = ("__weakref__", "flight", "key", "live", "lock", "rejected", "store", "strikes", "trouble")
+
+    def __init__(self, store: Store, key: str) -> None:
+        self.store = store
+        self.key = key
+        self.live: Live = NOTHING
+        self.rejected: Token | None = None
+        """The token that must not be used again, wherever it turns up."""
+        self.trouble: Trouble | None = None
+        self.strikes = 0
+        """Renewals on a 401, in a row, that did not help."""
+        self.fresh_runtime()
+
+    def fresh_runtime(self) -> None:
+        """Begin without locks held or flights up, as in a forked child, where neither will ever end."""
+        self.lock = threading.Lock()
+        self.flight: Flight | None = None
+
+    def reject(self) -> None:
+        """Take the token at hand for one that must not be used again."""
+        if self.live.token is not None:
+            self.rejected = self.live.token
+            self.live = self.live.until(-math.inf)
+
+    def rejects(self, token: Token | None) -> bool:
+        """Whether this is the token that must not be used again."""
+        return token is not None and self.rejected is not None and token.access_token == self.rejected.access_token
+
+    def flying(self, tick: float, deadline: float) -> Flight | None:
+        """Give the renewal that is under way; one that has outlived the deadline no longer counts."""
+        late = self.flight is not None and tick - self.flight.started > deadline
+        return None if late else self.flight
+
+    def resting(self, tick: float) -> bool:
+        """Whether an early renewal failed too short a time ago to try again."""
+        return self.trouble is not None and tick < self.trouble.early_again
+
+    def fail_if_remembered(self, tick: float) -> None:
+        """Raise the failure that calling again now would only repeat, or make worse.
+
+        Raises:
+            CredentialsRejected: until the cool-down ends.
+            TokenEndpointUnavailable: until the moment for which the endpoint asked.
+        """
+        if self.trouble is not None and tick < self.trouble.again:
+            error = self.trouble.error.fresh()
+            error.retry_after = self.trouble.again - tick
+            raise error
+
+    def remember(self, error: AuthError, policy: RefreshPolicy, clock: Clock) -> None:
+        """Write down what a failed renewal means for the requests to come."""
+        tick, known = clock.tick(), self.trouble
+        failures = known.failures + 1 if known is not None and known.error.code == error.code else 1
+        again = 0.0
+        if isinstance(error, CredentialsRejected):
+            again = policy.refusal.delay(failures)
+        elif error.retry_after is not None:
+            again = min(error.retry_after, policy.retry_after_cap)
+        early_again = max(again, policy.early.delay(failures))
+        self.trouble = Trouble(error, failures, tick + early_again, tick + again)
+        token = self.live.token
+        if token is not None and not self.rejects(token):
+            rested = max(self.live.now(clock) + early_again, self.live.window_at)
+            self.live = self.live.until(min(token.expires_at, rested))
+
+
+_lock = threading.Lock()
+_slots: weakref.WeakValueDictionary[tuple[int, str], Slot] = weakref.WeakValueDictionary()
+# Auth objects may be made anew for every request; their token and their troubles outlive them here.
+_recent: LRUCache[tuple[int, str], Slot] = LRUCache(_KEPT)
+
+
+def slot_for(store: Store, key: str) -> Slot:
+    """Find or make the slot of these credentials in that store."""
+    place = (id(store), key)  # The slot holds the store: its id is not given to another while the slot lives.
+    with _lock:
+        slot = _slots.get(place)
+        if slot is None:
+            slot = _slots[place] = Slot(store, key)
+        _recent[place] = slot
+        return slot
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+    for slot in list(_slots.values()):
+        slot.fresh_runtime()
+        if slot.live.token is not None:
+            slot.live = slot.live.until(slot.live.window_at)  # The flight it counted on is the parent's.
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,217 @@
+"""Who renews, who waits, and who uses the old token meanwhile.
+
+Theory of operation
+-------------------
+Objects with equal credentials share one `Slot`. A request that finds a token whose renewal window has not begun
+takes it: two clock readings and two comparisons, no lock (`current`). Any other request thinks, under the slot's
+lock, for as long as it takes to look a step up in the lifecycle table. The step is one of
+
+    USE      take the token;
+    BESIDE   take the token, and see to it that one renewal is under way;
+    WAIT     wait for the one renewal that is under way, or start it.
+
+A renewal is a `Flight`. It runs in a thread of its own, whoever asked for it, so it is bound to no event loop, it
+blocks none, and it survives a caller that is cancelled or runs out of time: a provider that rotates its refresh
+tokens would else end the session. The thread is no daemon: at the interpreter's end a renewal comes home first.
+At most one flight is up in a slot; a flight that has outlived the deadline no longer counts.
+
+When a flight lands, the new token is published by replacing `slot.live`, a frozen snapshot, so a request in
+between holds either the old token or the new one, with its headers. A failure is shared by all who waited; none of
+them tries again in its turn. What it means for the next request is written into the slot as `Trouble`.
+
+A 401 is judged by comparison with what the request carried: if the slot has another token by now, that is the
+answer, and no call is made. Only the token that was rejected is replaced. A renewal on a 401 that does not help
+is not repeated before a pause, which doubles: the fault is then not the token's.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ..core.errors import AuthError
+from ..core.events import Event, EventKind, Listener
+from ..core.lifecycle import LIFECYCLE, Verb, age_of, means_of
+from ..core.policy import RefreshPolicy
+from ..core.provider import Provider, fingerprint
+from ..stores.store import Store
+from .channel import Channel
+from .clock import Clock
+from .flight import Flight
+from .live import Live
+from .renewal import Terms, end, renew
+from .slot import Slot, slot_for
+
+__all__ = ["Source"]
+
+_log = logging.getLogger("auth_plugins")
+
+Header = Callable[[str], Any]
+"""Finds what a request carried under a header's name."""
+Job = Callable[[Terms, Slot, Channel], Live]
+
+
+class Source:
+    """Where a door gets its token. One for each auth object; what it finds out, it shares."""
+
+    def __init__(
+        self, provider: Provider, store: Store, policy: RefreshPolicy, clock: Clock, listener: Listener | None
+    ) -> None:
+        self.slot: Slot = slot_for(store, fingerprint(provider, store.salt))
+        self._terms = Terms(provider, policy, clock, self.notify)
+        self._wall, self._tick = clock.__call__, clock.tick
+        self._listener = listener
+
+    def current(self, channel: Channel) -> Live:
+        """Give a token to use now; wait for it, within the deadline, only if there is none that is valid.
+
+        Raises:
+            AuthError: there is none to be had.
+        """
+        live = self.slot.live
+        if self._wall() < live.due_at and self._tick() < live.due_tick:
+            return live
+        found = self._think(channel)
+        return found if isinstance(found, Live) else found.wait(self._terms.policy.deadline)
+
+    async def acurrent(self, channel: Channel) -> Live:
+        """Do as `current`, in a task of asyncio or trio."""
+        live = self.slot.live
+        if self._wall() < live.due_at and self._tick() < live.due_tick:
+            return live
+        found = self._think(channel)
+        return found if isinstance(found, Live) else await found.wait_async(self._terms.policy.deadline)
+
+    def after_401(self, header: Header, channel: Channel) -> Live | None:
+        """Give the token to send a rejected request with once more; `None`: hand the 401 to the caller.
+
+        Raises:
+            AuthError: a new token is needed and is not to be had.
+        """
+        found = self._reconsider(header, channel)
+        return found.wait(self._terms.policy.deadline) if isinstance(found, Flight) else found
+
+    async def aafter_401(self, header: Header, channel: Channel) -> Live | None:
+        """Do as `after_401`, in a task of asyncio or trio."""
+        found = self._reconsider(header, channel)
+        return await found.wait_async(self._terms.policy.deadline) if isinstance(found, Flight) else found
+
+    def replayed(self, live: Live, *, accepted: bool) -> None:
+        """Learn whether the token that was fetched on a 401 helped."""
+        if live.unproven:
+            with self.slot.lock:
+                if accepted and self.slot.live.token is live.token:
+                    self.slot.live = replace(self.slot.live, unproven=False)
+                    self.slot.strikes = 0
+        if not accepted:
+            self.notify(Event(EventKind.UNHELPFUL, self._terms.provider.name, live.token))
+
+    def not_replayed(self, live: Live) -> None:
+        """Learn that a 401 went to the caller, the request's body being used up."""
+        self.notify(Event(EventKind.NOT_REPLAYED, self._terms.provider.name, live.token))
+
+    def invalidate(self) -> None:
+        """Take the token at hand for rejected: the next request renews it, or logs in. Forgets troubles, too."""
+        with self.slot.lock:
+            self.slot.reject()
+            self.slot.trouble, self.slot.strikes = None, 0
+
+    def logout(self, channel: Channel) -> None:
+        """Forget the token, and revoke it where the provider can.
+
+        Raises:
+            AuthError: the provider could not be told; the token is forgotten all the same.
+        """
+        self._begin_end(channel).wait(self._terms.policy.deadline)
+
+    async def alogout(self, channel: Channel) -> None:
+        """Do as `logout`, in a task of asyncio or trio."""
+        await self._begin_end(channel).wait_async(self._terms.policy.deadline)
+
+    def notify(self, event: Event) -> None:
+        """Log what happened and tell the listener, whose own failures end here."""
+        level = logging.WARNING if event.error is not None else logging.DEBUG
+        _log.log(level, "%s: %s%s", event.provider, event.kind.value, f": {event.error}" if event.error else "")
+        if self._listener is not None:
+            try:
+                self._listener(event)
+            except Exception as failure:
+                _log.error("on_event raised %s", type(failure).__name__)
+
+    def _think(self, channel: Channel) -> Live | Flight:
+        """Look the step up, and see to the flight that it asks for, if it does."""
+        slot = self.slot
+        with slot.lock:
+            live = slot.live
+            verb = self._verb(live)
+            tick = self._tick()
+            flying = slot.flying(tick, self._terms.policy.deadline)
+            if verb is Verb.USE or (verb is Verb.BESIDE and (flying is not None or slot.resting(tick))):
+                return live
+            # The table may give up on what this process knows; the store may know better, so a flight looks there.
+            if verb is not Verb.BESIDE:
+                if flying is not None:
+                    return flying
+                slot.fail_if_remembered(tick)
+            flight = slot.flight = Flight(tick)
+            if verb is Verb.BESIDE and live.token is not None:
+                slot.live = live.until(live.token.expires_at)
+        self._start(flight, renew, channel)
+        return live if verb is Verb.BESIDE else flight
+
+    def _reconsider(self, header: Header, channel: Channel) -> Live | Flight | None:
+        """Think again after a 401, given what the rejected request carried."""
+        slot = self.slot
+        with slot.lock:
+            live = slot.live
+            if live.token is not None and all(header(name) == value for name, value in live.headers):
+                pause = self._terms.policy.rejection.delay(max(1, slot.strikes))
+                if live.unproven and self._tick() - live.tick < pause:
+                    return None
+                slot.strikes += 1
+                slot.reject()
+        return self._think(channel)
+
+    def _verb(self, live: Live) -> Verb:
+        clock, provider, rejected = self._terms.clock, self._terms.provider, self.slot.rejects(live.token)
+        now = live.now(clock)
+        age = age_of(live.token, now, live.window_at, rejected=rejected)
+        means = means_of(live.token, now, can_login=provider.login() is not None, rejected=rejected)
+        return LIFECYCLE[age, means].verb
+
+    def _begin_end(self, channel: Channel) -> Flight:
+        # Not the slot's flight: whoever asks meanwhile is to log in again, not to wait for the end.
+        flight = Flight(self._tick())
+        with self.slot.lock:
+            self.slot.reject()
+        self._start(flight, end, channel)
+        return flight
+
+    def _start(self, flight: Flight, job: Job, channel: Channel) -> None:
+        work = threading.Thread(
+            target=self._fly, args=(flight, job, channel), name="auth_plugins renewal", daemon=False
+        )
+        try:
+            work.start()
+        except RuntimeError:  # No thread to be had, as at the interpreter's end: the caller has to do it.
+            self._fly(flight, job, channel)
+
+    def _fly(self, flight: Flight, job: Job, channel: Channel) -> None:
+        outcome: Live | AuthError
+        try:
+            outcome = job(self._terms, self.slot, channel)
+        except AuthError as error:
+            outcome = error.fresh()
+        except BaseException as end_of_thread:  # Whoever waits must be told, whatever it was.
+            outcome = AuthError(f"The renewal ended by {type(end_of_thread).__name__}")
+        with self.slot.lock:
+            if self.slot.flight is flight:
+                self.slot.flight = None
+                if isinstance(outcome, AuthError):
+                    self.slot.remember(outcome, self._terms.policy, self._terms.clock)
+        flight.land(outcome)
+        if isinstance(outcome, AuthError):
+            self.notify(Event(EventKind.RENEWAL_FAILED, self._terms.provider.name, self.slot.live.token, outcome))
