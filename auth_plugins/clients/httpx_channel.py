@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import nullcontext
 from types import ModuleType
@@ -13,6 +14,17 @@ from ..core.wire import TokenRequest, TokenResponse
 from .reading import read_whole, unreachable
 
 __all__ = ["HttpxChannel"]
+
+
+_contexts: dict[tuple[str | None, ...], Any] = {}
+
+
+def _tls(library: Any) -> Any:
+    """Give the library's own TLS settings: to make them is most of what a client costs, so they are made once."""
+    settings = (library.__name__, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    if settings not in _contexts:
+        _contexts[settings] = library.create_ssl_context()
+    return _contexts[settings]
 
 
 class HttpxChannel:
@@ -38,7 +50,7 @@ class HttpxChannel:
     def _send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
         ends = time.monotonic() + policy.deadline
         with (
-            nullcontext(self._lent) if self._lent is not None else self._library.Client() as client,
+            nullcontext(self._lent) if self._lent is not None else self._library.Client(verify=_tls(self._library)) as client,
             client.stream(
                 "POST",
                 request.url,

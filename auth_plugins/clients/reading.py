@@ -19,13 +19,15 @@ def read_whole(chunks: Iterable[bytes], ends: float, most: int) -> bytes:
         TokenEndpointUnavailable: it goes on after `ends`.
         InvalidTokenResponse: it is longer.
     """
-    body = bytearray()
+    body, late = bytearray(), False
     for chunk in chunks:
+        if late:
+            raise TokenEndpointUnavailable("The token endpoint's answer did not end in time")
         body += chunk
         if len(body) > most:
             raise InvalidTokenResponse(f"The token endpoint's answer is longer than {most} bytes")
-        if time.monotonic() > ends:
-            raise TokenEndpointUnavailable("The token endpoint's answer did not end in time")
+        # What is whole by now is kept, however late: its refresh token may be the only one that is left.
+        late = time.monotonic() > ends
     return bytes(body)
 
 

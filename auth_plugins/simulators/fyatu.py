@@ -66,7 +66,7 @@ class FyatuSimulator(Simulator):
     def __init__(
         self,
         app_id: str = "A1B2C3D4E5F6G7H8",
-        secret_key: str = "your_secret_key_here",  # noqa: S107 - the documentation's own example
+        secret_key: str = "your_secret_key_here",
         *,
         app_type: AppType = "collection",
         scopes: Sequence[str] | None = None,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 from urllib.parse import parse_qs, quote
 
 from .ledger import Endpoint, Ledger
@@ -154,10 +154,13 @@ class Simulator(ABC):
                 return None
             case "unavailable":
                 return self.refuse(503)
-        if self.rate_limit is not None:
-            refusal = self.refuse(429)
-            return replace(refusal, headers={**refusal.headers, "retry-after": f"{self.rate_limit:.10g}"})
-        return self.answer_token_call(endpoint, request)
+            case None if self.rate_limit is not None:
+                refusal = self.refuse(429)
+                return replace(refusal, headers={**refusal.headers, "retry-after": f"{self.rate_limit:.10g}"})
+            case None:
+                return self.answer_token_call(endpoint, request)
+            case _:
+                assert_never(self.outage)
 
     def _api(self, request: SimRequest) -> SimResponse:
         if self.api_status is not None:
@@ -172,7 +175,8 @@ class Simulator(ABC):
                 return self._redirect(request)
             case ["", "status", number] if re.fullmatch(r"[2-5][0-9]{2}", number):
                 return self._status(int(number), request)
-        return self._status(200, request)
+            case _:
+                return self._status(200, request)
 
     def _status(self, status: int, request: SimRequest) -> SimResponse:
         if status >= 400:

@@ -9,19 +9,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .clients import CLIENT_KINDS, AnyClient, Reply, open_client
     from .clock import FakeClock
     from .responses_mock import register as register_responses
     from .server import serve
+    from .settling import settle
     from .transports import RequestsAdapter, mock_transport
 
-__all__ = ["FakeClock", "RequestsAdapter", "mock_transport", "register_responses", "serve"]
+__all__ = [
+    "CLIENT_KINDS",
+    "AnyClient",
+    "FakeClock",
+    "Reply",
+    "RequestsAdapter",
+    "mock_transport",
+    "open_client",
+    "register_responses",
+    "serve",
+    "settle",
+]
 
 _HOMES = {
+    "AnyClient": ("clients", "AnyClient"),
+    "CLIENT_KINDS": ("clients", "CLIENT_KINDS"),
     "FakeClock": ("clock", "FakeClock"),
+    "Reply": ("clients", "Reply"),
     "RequestsAdapter": ("transports", "RequestsAdapter"),
     "mock_transport": ("transports", "mock_transport"),
+    "open_client": ("clients", "open_client"),
     "register_responses": ("responses_mock", "register"),
     "serve": ("server", "serve"),
+    "settle": ("settling", "settle"),
 }
 
 

@@ -1,0 +1,15 @@
+"""The providers that the demo knows. One file each, and one line in this table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..cast import Cast
+from .fyatu import FyatuCast
+
+__all__ = ["CASTS"]
+
+_ALL: tuple[type[Cast], ...] = (FyatuCast,)
+
+CASTS: Mapping[str, type[Cast]] = {cast.name: cast for cast in _ALL}
+"""By name, in the order in which they are shown."""

@@ -1,0 +1,22 @@
+"""The demo's scenes: what a user would otherwise have to believe, the same for every provider."""
+
+from __future__ import annotations
+
+from ..stage import Scene
+from . import cache, expiry, herd, rejection, stranger, window
+
+__all__ = ["SCENES"]
+
+SCENES: tuple[Scene, ...] = (
+    cache.FIRST,
+    cache.NEXT,
+    cache.SHARED,
+    window.EARLY,
+    expiry.ENDED,
+    rejection.REVOKED,
+    herd.HERD,
+    window.OUTAGE,
+    stranger.REDIRECT,
+    rejection.REFUSED,
+)
+"""In the order in which they are played."""

@@ -1,0 +1,303 @@
+"""OAuth 2.0 as RFC 6749 has it: the client credentials grant (section 4.4), the refresh token grant (6)."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Unpack
+from urllib.parse import quote, quote_plus, urlencode
+
+from ..auth import Options, TokenAuth
+from ..core import (
+    AuthError,
+    CredentialsRejected,
+    Grant,
+    InvalidTokenResponse,
+    LoginRequired,
+    Origin,
+    Said,
+    Token,
+    TokenEndpointUnavailable,
+    TokenRequest,
+    TokenResponse,
+    bearer,
+    check_text,
+    check_url,
+    failure,
+    is_token,
+    json_object,
+    number,
+    text,
+)
+from ..core.answers import longest_lifetime
+from ..core.wire import Masked, MaskedBytes
+
+__all__ = ["ClientAuth", "OAuth2ClientCredentialsAuth", "OAuth2Contract", "OAuth2RefreshTokenAuth"]
+
+ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
+"""How a client says who it is (section 2.3.1), by the names of RFC 7591, section 2."""
+
+ASSUMED_LIFETIME = 3600.0
+"""Seconds, for an answer without `expires_in`, which is only RECOMMENDED (5.1). A 401 corrects it."""
+_OURS = ("client_id", "client_secret", "grant_type", "refresh_token", "scope")
+_NOT_SECRET = ("audience", "resource")
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth2Contract:
+    """What a token endpoint takes and answers, for one client, or for one user of that client."""
+
+    token_url: str
+    base_url: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    """The user's first one, got elsewhere; `None`: the client acts for itself."""
+    client_auth: ClientAuth = "client_secret_basic"
+    scope: str | None = None
+    extra: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    name = "oauth2"
+
+    def login(self) -> TokenRequest:
+        """Ask for a first token: by the client's credentials (4.4.2), or by the first refresh token (6)."""
+        if self.refresh_token is None:
+            return self._call(Grant.LOGIN, {"scope": self.scope})
+        return self._call(Grant.LOGIN, {"scope": self.scope, "refresh_token": self.refresh_token})
+
+    def refresh(self, token: Token, now: float) -> TokenRequest | None:
+        """Ask for a new token by the newest refresh token (6); `None`: there is none."""
+        if token.refresh_token is None:
+            return None
+        # Without `scope` one gets what was granted at first: to a client what it asked for, of a user's all.
+        scope = None if self.refresh_token is None else self.scope
+        return self._call(Grant.REFRESH, {"scope": scope, "refresh_token": token.refresh_token}, token)
+
+    def revoke(self, token: Token) -> TokenRequest | None:
+        """Give `None`: RFC 6749 has no way to end a token."""
+        return None
+
+    def _call(self, grant: Grant, form: dict[str, str | None], token: Token | None = None) -> TokenRequest:
+        from authlib.oauth2 import ClientAuth as Signer
+        from authlib.oauth2.rfc6749.parameters import prepare_token_request
+
+        kind = "refresh_token" if "refresh_token" in form else "client_credentials"
+        signer = Signer(
+            self.client_id,
+            self.client_secret,
+            _basic if self.client_auth == "client_secret_basic" else self.client_auth,
+        )
+        _, headers, body = signer.prepare(
+            "POST", self.token_url, {}, prepare_token_request(kind, urlencode(self.extra), **form)
+        )
+        plain = [self.client_secret, form.get("refresh_token"), token and token.access_token]
+        plain += [value for name, value in self.extra if name not in _NOT_SECRET]
+        written = {way(each) for each in plain if each for way in (str, quote_plus, quote)}
+        return TokenRequest(
+            grant,
+            self.token_url,
+            {"Content-Type": "application/x-www-form-urlencoded", **headers},
+            MaskedBytes(body.encode("ascii")),
+            token,
+            (*written, *(value.removeprefix("Basic ") for value in headers.values())),
+        )
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        """Read a successful answer (5.1); or say whose turn it is (5.2)."""
+        answer, said = json_object(response), self.said(response)
+        access_token, kind = answer.get("access_token"), answer.get("token_type")
+        # Some servers send their errors with 200.
+        if response.status >= 400 or (said.code is not None and not access_token):
+            raise self._refused(request, response, said)
+        if not is_token(access_token) or not isinstance(kind, str) or kind.lower() != "bearer":
+            what = "The answer holds no Bearer token"
+            raise failure(InvalidTokenResponse, what, request, response, said, hint=_NO_ENDPOINT)
+        lifetime = number(answer.get("expires_in"))
+        expires_at = now + min(max(ASSUMED_LIFETIME if lifetime is None else lifetime, 0.0), longest_lifetime)
+        # What the answer leaves out is as it was (6), or as it was asked for (5.1).
+        before = request.token
+        scope, refresh_token = answer.get("scope"), answer.get("refresh_token")
+        if not _is_vschar(refresh_token):
+            refresh_token = self.refresh_token if before is None else before.refresh_token
+        asked = tuple((self.scope or "").split()) if before is None else before.scopes
+        return Token(
+            access_token=str(access_token),
+            issued_at=now,
+            expires_at=expires_at,
+            refresh_token=refresh_token,
+            # How long a refresh token lives nobody says: one tries.
+            refreshable_until=-math.inf if refresh_token is None else expires_at + longest_lifetime,
+            scopes=tuple(scope.split()) if isinstance(scope, str) else asked,
+        )
+
+    def _refused(self, request: TokenRequest, response: TokenResponse, said: Said) -> AuthError:
+        def error(kind: type[AuthError], what: str, hint: str | None = None) -> AuthError:
+            return failure(kind, what, request, response, said, hint=hint or _HINTS.get(said.code or ""))
+
+        if said.code is None and response.status not in (400, 401, 403):
+            return error(InvalidTokenResponse, "There is no token endpoint at token_url", _NO_ENDPOINT)
+        if said.code in _THEIRS:
+            return error(TokenEndpointUnavailable, "The authorization server could not answer")
+        if said.code == "invalid_grant" and (self.refresh_token is not None or request.token is not None):
+            return error(LoginRequired, "The refresh token is not valid any more")
+        if request.token is not None and self.refresh_token is None and said.code != "invalid_client":
+            # A client may be given a refresh token and not be allowed to use it; it can still log in.
+            return error(LoginRequired, "The authorization server did not refresh the token")
+        return error(CredentialsRejected, "The authorization server refused the client")
+
+    def said(self, response: TokenResponse) -> Said:
+        """Find the error's code and its description (5.2)."""
+        answer = json_object(response)
+        return Said(code=text(answer.get("error")), message=text(answer.get("error_description")))
+
+    def headers(self, token: Token) -> Mapping[str, str]:
+        """Carry the token as `Authorization: Bearer` (RFC 6750, section 2.1)."""
+        return bearer(token)
+
+
+_NO_ENDPOINT = "Check token_url; if it is right, the server does not keep to RFC 6749, section 5."
+_THEIRS = ("server_error", "slow_down", "temporarily_unavailable")
+_HINTS = {
+    "invalid_client": "Check client_id and client_secret, and client_auth: the server may want another.",
+    "invalid_request": "Check client_auth, scope and extra: the server misses a field, or refuses one.",
+    "invalid_scope": "Check scope: the server does not know it, or does not grant it here.",
+    "invalid_target": "Check resource or audience in extra (RFC 8707): the server does not know it.",
+    "unauthorized_client": "Allow this client this grant, at the authorization server.",
+    "unsupported_grant_type": "Check token_url: what answers there does not know this grant at all.",
+}
+
+
+def _basic(client: Any, _: str, uri: str, headers: dict[str, str], body: str) -> tuple[str, Any, str]:
+    """Write the credentials as section 2.3.1 has it: form-encoded, then Basic.
+
+    Not authlib's own way: 1.3.0 and 1.3.1 quote all but "/", other versions nothing, so that a colon in an id
+    or a percent sign in a secret is misread. A blank goes as %20, which is read where "+" is not, too.
+    """
+    pair = ":".join(quote(each, safe="") for each in (client.client_id, client.client_secret))
+    headers["Authorization"] = Masked(f"Basic {base64.b64encode(pair.encode()).decode()}")
+    return uri, headers, body
+
+
+def _is_vschar(value: object) -> bool:
+    # Appendix A: what ids, secrets and refresh tokens are made of. Blanks, too.
+    return isinstance(value, str) and value != "" and all(" " <= character <= "~" for character in value)
+
+
+def _contract(
+    options: Options,
+    credentials: dict[str, str],
+    token_url: str,
+    base_url: str | None,
+    client_auth: ClientAuth | None,
+    scope: str | None,
+    extra: Mapping[str, str] | None,
+) -> OAuth2Contract:
+    # A query of token_url has to be kept (3.2), and so has a slash at its end.
+    path, _, query = token_url.partition("?") if isinstance(token_url, str) else (token_url, "", "")
+    check_url("token_url", path, allow_http=options.get("allow_http") is True)
+    if query and "#" in check_text("token_url", query):
+        raise ValueError("token_url must have no fragment")
+    if extra is not None and not isinstance(extra, Mapping):
+        raise TypeError("extra must be a mapping of str to str")
+    fields = tuple((check_text("extra", name), value) for name, value in (extra or {}).items())
+    if any(name in _OURS for name, _ in fields):
+        raise ValueError(f"extra must have none of {', '.join(_OURS)}")
+    for name, value in (*credentials.items(), *(("extra", value) for _, value in fields)):
+        # To the common check a blank is a slip of the hand; here it may belong to the value.
+        check_text(name, value.replace(" ", "_") if isinstance(value, str) else value, at_most=16_384)
+    for each in scope.split(" ") if isinstance(scope, str) else () if scope is None else (scope,):
+        if not set(check_text("scope", each)).isdisjoint('"\\'):
+            raise ValueError("scope must have no quotation marks or backslashes")
+    ways = ("client_secret_basic", "client_secret_post") if "client_secret" in credentials else ("none",)
+    if client_auth is not None and client_auth not in ways:
+        raise ValueError(f"client_auth must be {' or '.join(ways)} with this client_secret")
+    return OAuth2Contract(
+        token_url,
+        str(Origin.of(token_url)) if base_url is None else check_url("base_url", base_url, allow_http=True),
+        client_auth=client_auth or ways[0],
+        scope=scope,
+        extra=fields,
+        **credentials,
+    )
+
+
+class OAuth2ClientCredentialsAuth(TokenAuth):
+    """A client that acts for itself: `OAuth2ClientCredentialsAuth(token_url, client_id, client_secret)`.
+
+    RFC 6749, section 4.4. If the server gives a refresh token all the same, it is used; if it is refused, one
+    logs in again.
+
+    Args:
+        token_url: the token endpoint.
+        client_id: printable ASCII, blanks too, 1 to 16384 characters (appendix A.1).
+        client_secret: likewise (A.2).
+        scope: what to ask for, with blanks between; `None`: what the server thinks fit.
+        client_auth: how credentials are sent (2.3.1). A server that reads the header without decoding it trips
+            over all but letters, digits and `-._~`: `client_secret_post` is the way round.
+        extra: further form fields of every token call, such as `audience` or `resource` (RFC 8707).
+        base_url: where the API is: the token goes to its origin and to no other. Default: that of `token_url`.
+        options: see `auth_plugins.auth.Options`.
+
+    Raises:
+        TypeError: an argument is of a wrong type.
+        ValueError: an argument is out of range. Neither text shows a value.
+    """
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        scope: str | None = None,
+        client_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic",
+        extra: Mapping[str, str] | None = None,
+        base_url: str | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        credentials = {"client_id": client_id, "client_secret": client_secret}
+        contract = _contract(options, credentials, token_url, base_url, client_auth, scope, extra)
+        super().__init__(contract, **options)
+
+
+class OAuth2RefreshTokenAuth(TokenAuth):
+    """A client that acts for a user: `OAuth2RefreshTokenAuth(token_url, client_id, refresh_token)`.
+
+    RFC 6749, section 6. Where the server rotates refresh tokens the first one is dead after one use: without a
+    `store=` that outlives the process, the next process has to ask the user again (`LoginRequired`).
+
+    Args:
+        token_url: the token endpoint.
+        client_id: printable ASCII, blanks too, 1 to 16384 characters (appendix A.1).
+        refresh_token: the first one, from a grant that the user took part in; likewise (A.17).
+        client_secret: likewise (A.2); `None`: a public client.
+        scope: what to ask for, at most what the user granted; `None`: all of it.
+        client_auth: how credentials are sent (2.3.1); `None`: `client_secret_basic`, or `none` without a secret.
+        extra: further form fields of every token call, such as `audience` or `resource` (RFC 8707).
+        base_url: where the API is: the token goes to its origin and to no other. Default: that of `token_url`.
+        options: see `auth_plugins.auth.Options`.
+
+    Raises:
+        TypeError: an argument is of a wrong type.
+        ValueError: an argument is out of range. Neither text shows a value.
+    """
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        refresh_token: str,
+        *,
+        client_secret: str | None = None,
+        scope: str | None = None,
+        client_auth: ClientAuth | None = None,
+        extra: Mapping[str, str] | None = None,
+        base_url: str | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        credentials = {"client_id": client_id, "refresh_token": refresh_token}
+        credentials |= {} if client_secret is None else {"client_secret": client_secret}
+        contract = _contract(options, credentials, token_url, base_url, client_auth, scope, extra)
+        super().__init__(contract, **options)

@@ -1,0 +1,169 @@
+"""Every kind of client behind one face, so that one test tells what all of them do."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Protocol
+
+import requests
+
+__all__ = ["CLIENT_KINDS", "AnyClient", "Reply", "open_client"]
+
+CLIENT_KINDS = (
+    "requests",
+    "httpx",
+    "httpx-asyncio",
+    "httpx-trio",
+    "httpx2",
+    "httpx2-asyncio",
+    "httpx2-trio",
+)
+"""What `open_client` knows: a library, and for its asynchronous client an event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, in the same words for every library."""
+
+    status: int
+    body: bytes
+    history: tuple[int, ...]
+    url: str
+    sent: Mapping[str, str] = field(repr=False)
+    """The headers of the last request, by lower-case name."""
+
+    @property
+    def data(self) -> Any:
+        """The `data` member of a simulator's answer."""
+        import json
+
+        return json.loads(self.body)["data"]
+
+
+class AnyClient(Protocol):
+    """A client of any kind. It raises what its library raises."""
+
+    def send(self, method: str, url: str, **sending: Any) -> Reply:
+        """Send one request: `content`, `headers`, `follow_redirects` (default: no)."""
+
+    def send_many(self, count: int, method: str, url: str, **sending: Any) -> list[Reply]:
+        """Send `count` requests at once: in threads, or in tasks of one event loop."""
+
+
+@contextmanager
+def open_client(kind: str, auth: Any, **options: Any) -> Iterator[AnyClient]:
+    """Open a client of this kind; `options` go to the library's own constructor (httpx, httpx2).
+
+    Args:
+        kind: One of `CLIENT_KINDS`.
+        auth: What the client gets as its auth.
+    """
+    name, _, loop = kind.partition("-")
+    if kind not in CLIENT_KINDS:
+        raise ValueError(f"kind must be one of {', '.join(CLIENT_KINDS)}")
+    if name == "requests":
+        with requests.Session() as session:
+            session.auth = auth
+            session.trust_env = False
+            yield _Requests(session)
+        return
+    library = importlib.import_module(name)
+    settings = {"auth": auth, "timeout": 30.0, "trust_env": False, "verify": _tls(library), **options}
+    if not loop:
+        with library.Client(**settings) as client:
+            yield _Httpx(client)
+    else:
+        with _portal(loop) as portal, portal.wrap_async_context_manager(library.AsyncClient(**settings)) as client:
+            yield _AsyncHttpx(client, portal)
+
+
+@lru_cache
+def _tls(library: Any) -> Any:
+    return library.create_ssl_context()
+
+
+def _portal(loop: str) -> AbstractContextManager[Any]:
+    from anyio.from_thread import start_blocking_portal
+
+    return start_blocking_portal(backend=loop)
+
+
+def _in_threads(count: int, work: Callable[[], Reply]) -> list[Reply]:
+    together = threading.Barrier(count)
+
+    def once() -> Reply:
+        together.wait(30)
+        return work()
+
+    with ThreadPoolExecutor(count) as pool:
+        return [future.result() for future in [pool.submit(once) for _ in range(count)]]
+
+
+class _Requests:
+    def __init__(self, session: requests.Session) -> None:
+        self._session = session
+
+    def send(self, method: str, url: str, **sending: Any) -> Reply:
+        response = self._session.request(
+            method,
+            url,
+            data=sending.get("content"),
+            headers=sending.get("headers"),
+            allow_redirects=sending.get("follow_redirects", False),
+            timeout=30,
+        )
+        sent = {name.lower(): str(value) for name, value in response.request.headers.items()}
+        history = tuple(each.status_code for each in response.history)
+        return Reply(response.status_code, response.content, history, response.url, sent)
+
+    def send_many(self, count: int, method: str, url: str, **sending: Any) -> list[Reply]:
+        return _in_threads(count, lambda: self.send(method, url, **sending))
+
+
+class _Httpx:
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def send(self, method: str, url: str, **sending: Any) -> Reply:
+        return _reply(self._client.request(method, url, **sending))
+
+    def send_many(self, count: int, method: str, url: str, **sending: Any) -> list[Reply]:
+        return _in_threads(count, lambda: self.send(method, url, **sending))
+
+
+class _AsyncHttpx:
+    def __init__(self, client: Any, portal: Any) -> None:
+        self._client, self._portal = client, portal
+
+    def send(self, method: str, url: str, **sending: Any) -> Reply:
+        return _reply(self._portal.call(lambda: self._client.request(method, url, **sending)))
+
+    def send_many(self, count: int, method: str, url: str, **sending: Any) -> list[Reply]:
+        work: Callable[[], Awaitable[Any]] = lambda: self._client.request(method, url, **sending)  # noqa: E731
+        return [_reply(response) for response in self._portal.call(_all_of, count, work)]
+
+
+async def _all_of(count: int, work: Callable[[], Awaitable[Any]]) -> list[Any]:
+    import anyio
+
+    found: list[Any] = []
+
+    async def once() -> None:
+        found.append(await work())
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(count):
+            tasks.start_soon(once)
+    return found
+
+
+def _reply(response: Any) -> Reply:
+    sent = {name.lower(): value for name, value in response.request.headers.items()}
+    history = tuple(each.status_code for each in response.history)
+    return Reply(response.status_code, response.content, history, str(response.url), sent)

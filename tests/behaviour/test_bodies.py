@@ -1,0 +1,181 @@
+"""A request is sent again byte for byte, or not at all."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import httpx2
+import pytest
+import requests
+
+from auth_plugins import BodyNotReplayed
+
+if TYPE_CHECKING:
+    from auth_plugins.simulators import FyatuSimulator
+    from tests.conftest import World
+
+LIBRARIES = [httpx, httpx2]
+WHOLE = b"0123456789" * 1000
+
+
+def digests(fyatu: FyatuSimulator) -> list[str]:
+    return [call.body_sha256 for call in fyatu.ledger.calls("api")]
+
+
+def revoked(world: World) -> Any:
+    auth = world.auth()
+    auth.token()
+    world.fyatu.revoke_all()
+    return auth
+
+
+@pytest.mark.parametrize("content", [None, b"", b"abc", WHOLE * 100], ids=["none", "empty", "bytes", "large"])
+def test_bytes_are_sent_again_as_they_were(world: World, content: bytes | None) -> None:
+    with world.client(revoked(world)) as client:
+        reply = client.send("POST", f"{world.url}/x", content=content)
+    assert (reply.status, reply.history) == (200, (401,))
+    assert digests(world.fyatu) == [sha256(content or b"").hexdigest()] * 2
+
+
+@pytest.mark.parametrize("begin", [0, 4321])
+def test_requests_sends_a_file_again_from_where_it_began(one_world: World, tmp_path: Path, begin: int) -> None:
+    (tmp_path / "body").write_bytes(WHOLE)
+    with (tmp_path / "body").open("rb") as file, requests.Session() as session:
+        file.seek(begin)
+        session.auth = revoked(one_world)
+        assert session.post(f"{one_world.url}/x", data=file).status_code == 200
+    assert digests(one_world.fyatu) == [sha256(WHOLE[begin:]).hexdigest()] * 2
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=["httpx", "httpx2"])
+def test_httpx_sends_a_file_again_from_where_it_began(one_world: World, library: Any) -> None:
+    begin = 4321 if library is httpx2 else 0  # httpx announces the length of the whole file, wherever it begins.
+    file = io.BytesIO(WHOLE)
+    file.seek(begin)
+    with library.Client(auth=revoked(one_world)) as client:
+        assert client.post(f"{one_world.url}/x", content=file).status_code == 200
+    assert digests(one_world.fyatu) == [sha256(WHOLE[begin:]).hexdigest()] * 2
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=["httpx", "httpx2"])
+def test_a_multipart_form_with_files_is_sent_again_whole(one_world: World, library: Any) -> None:
+    with library.Client(auth=revoked(one_world)) as client:
+        files = {"a": ("a.bin", io.BytesIO(WHOLE)), "b": ("b.bin", b"bytes")}
+        assert client.post(f"{one_world.url}/x", data={"field": "1"}, files=files).status_code == 200
+    first, second = digests(one_world.fyatu)
+    assert first == second != sha256(b"").hexdigest()
+
+
+def test_requests_sends_a_multipart_form_again_whole(one_world: World) -> None:
+    with requests.Session() as session:
+        session.auth = revoked(one_world)
+        files = {"a": ("a.bin", io.BytesIO(WHOLE))}
+        assert session.post(f"{one_world.url}/x", data={"field": "1"}, files=files).status_code == 200
+    first, second = digests(one_world.fyatu)
+    assert first == second != sha256(b"").hexdigest()
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=["httpx", "httpx2"])
+def test_what_can_be_iterated_anew_is_sent_again(one_world: World, library: Any) -> None:
+    with library.Client(auth=revoked(one_world)) as client:
+        assert client.post(f"{one_world.url}/x", content=[b"ab", b"cd"]).status_code == 200
+    assert digests(one_world.fyatu) == [sha256(b"abcd").hexdigest()] * 2
+
+
+def used_up() -> Iterator[bytes]:
+    yield b"ab"
+    yield b"cd"
+
+
+class Pipe(io.RawIOBase):
+    """What cannot be wound back, like a socket or a pipe."""
+
+    def __init__(self) -> None:
+        self._left = [b"ab", b"cd"]
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, _most: int = -1) -> bytes:  # type: ignore[override]
+        return self._left.pop(0) if self._left else b""
+
+
+@pytest.mark.parametrize("make", [used_up, Pipe], ids=["generator", "pipe"])
+@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
+def test_what_is_used_up_is_not_sent_again_but_the_401_is_handed_over_with_a_warning(
+    make_world: Any, make: Any, kind: str
+) -> None:
+    world = make_world(kind)
+    with world.client(revoked(world)) as client:
+        with pytest.warns(BodyNotReplayed):
+            reply = client.send("POST", f"{world.url}/x", content=make())
+        assert (reply.status, reply.history, b"AUTH_TOKEN_INVALID" in reply.body) == (401, (), True)
+        assert digests(world.fyatu) == [sha256(b"abcd").hexdigest()]
+        assert client.send("POST", f"{world.url}/x", content=make()).status == 200, "the token was renewed"
+    assert world.fyatu.ledger.count("login") == 2
+    assert "not_replayed" in [event.kind.value for event in world.events]
+
+
+@pytest.mark.parametrize("kind", ["httpx-asyncio", "httpx-trio", "httpx2-asyncio", "httpx2-trio"])
+def test_an_asynchronous_generator_is_not_sent_again(make_world: Any, kind: str) -> None:
+    async def used_up_too() -> AsyncIterator[bytes]:
+        yield b"abcd"
+
+    world = make_world(kind)
+    with world.client(revoked(world)) as client:
+        with pytest.warns(BodyNotReplayed):
+            assert client.send("POST", f"{world.url}/x", content=used_up_too()).status == 401
+        assert client.send("POST", f"{world.url}/x", content=used_up_too()).status == 200
+    assert digests(world.fyatu) == [sha256(b"abcd").hexdigest()] * 2
+
+
+def test_a_file_that_was_closed_meanwhile_is_not_sent_again(one_world: World) -> None:
+    class ClosedOnce(io.BytesIO):
+        def read(self, most: int | None = -1) -> bytes:
+            found = super().read(most)
+            if not found:
+                self.close()
+            return found
+
+    with requests.Session() as session:
+        session.auth = revoked(one_world)
+        with pytest.warns(BodyNotReplayed):
+            assert session.post(f"{one_world.url}/x", data=ClosedOnce(b"abcd")).status_code == 401
+    assert one_world.fyatu.ledger.count("api") == 1
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=["httpx", "httpx2"])
+def test_a_streamed_response_is_not_read_ahead(one_world: World, library: Any) -> None:
+    with library.Client(auth=revoked(one_world)) as client, client.stream("GET", f"{one_world.url}/x") as response:
+        assert not response.is_stream_consumed
+        assert b"sha256" in response.read()
+
+
+def test_requests_does_not_read_a_streamed_response_ahead(one_world: World) -> None:
+    with requests.Session() as session:
+        session.auth = revoked(one_world)
+        response = session.get(f"{one_world.url}/x", stream=True)
+        assert response._content is False
+        assert b"sha256" in response.content
+
+
+def test_a_head_request_is_renewed_and_sent_again(world: World) -> None:
+    with world.client(revoked(world)) as client:
+        assert client.send("HEAD", f"{world.url}/x").status == 200
+
+
+def test_connections_go_back_to_the_pool_over_many_401s(one_world: World) -> None:
+    with requests.Session() as session:
+        session.auth = one_world.auth()
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=1, pool_block=True)
+        session.mount("http://", adapter)
+        for _ in range(30):
+            one_world.fyatu.revoke_all()
+            assert session.get(f"{one_world.url}/x", timeout=5).status_code == 200
+        pools = [adapter.poolmanager.pools.get(key) for key in adapter.poolmanager.pools.keys()]
+        assert [pool.num_connections for pool in pools if pool is not None] == [1]

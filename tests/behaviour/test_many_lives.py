@@ -1,0 +1,266 @@
+"""Auth objects are copied, pickled, forked, wrapped and applied twice; clients do that to them."""
+
+from __future__ import annotations
+
+import copy
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import httpx2
+import pytest
+import requests
+
+from auth_plugins import FyatuAuth, MemoryStore
+from auth_plugins.simulators import FyatuSimulator
+from auth_plugins.testing import FakeClock, RequestsAdapter, mock_transport
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+APP = ("A1B2C3D4E5F6G7H8", "your_secret_key_here")
+
+
+def test_it_is_what_all_three_libraries_take_for_an_auth(one_world: World) -> None:
+    auth = one_world.auth()
+    assert isinstance(auth, requests.auth.AuthBase)
+    assert isinstance(auth, httpx.Auth)
+    assert isinstance(auth, httpx2.Auth)
+
+
+def test_making_one_calls_nobody(one_world: World) -> None:
+    auth = one_world.auth()
+    with requests.Session() as session, httpx.Client(auth=auth):
+        session.auth = auth
+    assert one_world.fyatu.ledger.calls() == ()
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_a_copy_shares_the_token(world: World, duplicate: Any) -> None:
+    auth = world.auth()
+    auth.token()
+    with world.client(duplicate(auth)) as client:
+        assert client.send("GET", f"{world.url}/x").status == 200
+    assert world.token_calls == 1
+
+
+def test_a_pickle_keeps_the_credentials_and_no_token(one_world: World) -> None:
+    auth = FyatuAuth(*APP, base_url=one_world.url)
+    token = auth.token().access_token
+    frozen = pickle.dumps(auth)
+    assert token.encode() not in frozen
+    assert pickle.loads(frozen).token().access_token == token, "in the same process it finds the same cache"
+
+
+def test_a_pickle_works_in_a_process_that_was_spawned(one_world: World) -> None:
+    auth = FyatuAuth(*APP, base_url=one_world.url)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(requests_get, (auth, f"{one_world.url}/x")) == 200
+    assert one_world.token_calls == 1
+
+
+def requests_get(auth: Any, url: str) -> int:
+    return requests.get(url, auth=auth, timeout=20).status_code
+
+
+def test_a_session_can_be_pickled_with_it(one_world: World) -> None:
+    with requests.Session() as session:
+        session.auth = FyatuAuth(*APP, base_url=one_world.url)
+        with pickle.loads(pickle.dumps(session)) as again:
+            assert again.get(f"{one_world.url}/x").status_code == 200
+
+
+def test_a_pickled_request_or_response_takes_no_credentials_along(one_world: World) -> None:
+    with requests.Session() as session:
+        session.auth = one_world.auth()
+        response = session.get(f"{one_world.url}/x")
+    for thing in (response, response.request):
+        assert APP[1].encode() not in pickle.dumps(thing)
+        assert copy.deepcopy(thing) is not thing
+
+
+def test_applied_twice_there_is_one_header_one_hook_and_one_retry(one_world: World) -> None:
+    auth, other = one_world.auth(), one_world.auth()
+    request = requests.Request("GET", f"{one_world.url}/x", auth=auth).prepare()
+    for again in (auth, other, copy.copy(auth)):
+        again(request)
+    assert len(request.hooks["response"]) == 1
+    one_world.fyatu.reject_all = True
+    with requests.Session() as session:
+        response = session.send(request)
+    assert (response.status_code, len(response.history)) == (401, 1)
+    assert one_world.fyatu.ledger.count("api") == 2
+
+
+def test_a_prepared_request_and_its_copy_renew(one_world: World) -> None:
+    auth = one_world.auth()
+    request = requests.Request("GET", f"{one_world.url}/x", auth=auth).prepare().copy()
+    one_world.fyatu.revoke_all()
+    with requests.Session() as session:
+        assert session.send(request).status_code == 200
+
+
+def test_other_hooks_see_the_last_response_only_and_may_raise_for_status(one_world: World) -> None:
+    seen: list[int] = []
+    auth = one_world.auth()
+    auth.token()
+    one_world.fyatu.revoke_all()
+    with requests.Session() as session:
+        session.auth = auth
+        session.hooks["response"] = [lambda r, **_: seen.append(r.status_code), lambda r, **_: r.raise_for_status()]
+        assert session.get(f"{one_world.url}/x").status_code == 200
+    assert seen == [200]
+
+
+def test_cookies_of_a_401_are_kept(one_world: World) -> None:
+    answers = iter(
+        [
+            httpx.Response(401, headers={"Set-Cookie": "seen=yes"}),
+            httpx.Response(200),
+        ]
+    )
+    with httpx.Client(transport=httpx.MockTransport(lambda _: next(answers)), auth=one_world.auth()) as client:
+        assert client.get(f"{one_world.url}/x").status_code == 200
+        assert client.cookies["seen"] == "yes"
+
+
+def test_with_httpx_mock_transports_and_requests_adapters_nothing_needs_a_network() -> None:
+    clock, fyatu, url = FakeClock(), FyatuSimulator(), "https://api.example/api/v3"
+    lent = httpx.Client(transport=mock_transport(fyatu, clock))
+    auth = FyatuAuth(*APP, base_url=url, token_client=lent, clock=clock, store=MemoryStore(clock=clock))
+    with requests.Session() as session:
+        session.mount("https://", RequestsAdapter(fyatu, clock))
+        session.auth = auth
+        assert session.get(f"{url}/x").status_code == 200
+    for library in (httpx, httpx2):
+        with library.Client(transport=mock_transport(fyatu, clock, library), auth=auth) as client:
+            assert client.get(f"{url}/x").status_code == 200
+    assert fyatu.ledger.token_calls == 1
+
+
+def test_responses_answers_token_calls_and_the_replay(one_world: World) -> None:
+    import responses
+
+    from auth_plugins.testing import register_responses
+
+    url = "https://api.example/api/v3"
+    with responses.RequestsMock() as rsps, requests.Session() as session:
+        register_responses(one_world.fyatu, rsps, url, one_world.clock)
+        session.auth = one_world.auth(base_url=url)
+        assert session.get(f"{url}/x").status_code == 200
+        one_world.fyatu.revoke_all()
+        response = session.post(f"{url}/x", data=b"abc")
+        assert (response.status_code, [each.status_code for each in response.history]) == (200, [401])
+    assert one_world.token_calls == 2
+
+
+def test_a_child_forked_while_a_renewal_is_up_logs_in_by_itself_and_does_not_hang(one_world: World) -> None:
+    auth = FyatuAuth(*APP, base_url=one_world.url, store=MemoryStore())
+    one_world.fyatu.latency = 1.0
+    waiting = threading.Thread(target=auth.token)
+    waiting.start()
+    while auth._source.slot.flight is None or one_world.token_calls == 0:
+        time.sleep(0.01)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and later warn of just this.
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if auth.token().access_token else 1)
+    deadline = time.monotonic() + 20
+    ended = 0
+    while ended == 0 and time.monotonic() < deadline:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        time.sleep(0.02)
+    if ended == 0:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    waiting.join()
+    assert (ended, status) == (child, 0)
+    assert one_world.token_calls == 2
+
+
+def test_a_child_forked_with_a_token_uses_it(one_world: World) -> None:
+    auth = FyatuAuth(*APP, base_url=one_world.url, store=MemoryStore())
+    auth.token()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if auth.token().access_token else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert one_world.token_calls == 1
+
+
+def test_at_the_interpreters_end_a_renewal_comes_home_first(one_world: World) -> None:
+    one_world.fyatu.latency = 0.5
+    program = f"""
+import threading
+from auth_plugins import FyatuAuth
+auth = FyatuAuth({APP[0]!r}, {APP[1]!r}, base_url={one_world.url!r}, on_event=lambda e: print(e.kind.value, flush=True))
+threading.Thread(target=auth.token, daemon=True).start()
+import time
+while not any("renewal" in each.name and each.is_alive() for each in threading.enumerate()): time.sleep(0.001)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "logged_in", "")
+
+
+def test_a_request_from_an_atexit_handler_still_gets_its_token(one_world: World) -> None:
+    program = f"""
+import atexit, requests
+from auth_plugins import FyatuAuth
+auth = FyatuAuth({APP[0]!r}, {APP[1]!r}, base_url={one_world.url!r})
+atexit.register(lambda: print(requests.get({one_world.url!r} + "/x", auth=auth, timeout=10).status_code))
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "200", "")
+
+
+ALIASED = """
+import warnings
+warnings.simplefilter("error")
+{before}
+import httpx
+from auth_plugins import FyatuAuth
+from auth_plugins.simulators import FyatuSimulator
+from auth_plugins.testing import FakeClock, RequestsAdapter, mock_transport
+import requests
+clock, fyatu, url = FakeClock(), FyatuSimulator(), "https://api.example/api/v3"
+lent = httpx.Client(transport=mock_transport(fyatu, clock, httpx))
+auth = FyatuAuth({app!r}, {key!r}, base_url=url, token_client=lent, clock=clock)
+assert len(set(type(auth).__mro__)) == len(type(auth).__mro__)
+with httpx.Client(transport=mock_transport(fyatu, clock, httpx), auth=auth) as client:
+    assert client.get(url + "/x").status_code == 200
+    fyatu.revoke_all()
+    assert client.post(url + "/x", content=b"abc").status_code == 200
+with requests.Session() as session:
+    session.mount("https://", RequestsAdapter(fyatu, clock))
+    session.auth = auth
+    assert session.get(url + "/x").status_code == 200
+print(fyatu.ledger.token_calls, httpx.__name__)
+"""
+BLOCKED = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "httpx2": raise ImportError(name)
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "name"),
+    [("", "httpx"), ("import httpx2; httpx2.alias_httpx()", "httpx2"), (BLOCKED, "httpx")],
+    ids=["both", "aliased", "absent"],
+)
+def test_httpx2_may_be_there_aliased_or_absent(before: str, name: str) -> None:
+    program = ALIASED.format(before=before, app=APP[0], key=APP[1])
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout.split(), done.stderr) == (["2", name], "")

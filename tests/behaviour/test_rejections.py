@@ -1,0 +1,113 @@
+"""What a 401 leads to, and what it does not, for every kind of client over real sockets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import hashlib
+
+import pytest
+
+from auth_plugins import RefreshPolicy
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+
+BODY = b'{"amount": 1}'
+
+
+def test_a_revoked_token_costs_one_renewal_and_one_replay_with_the_body_intact(world: World) -> None:
+    with world.client(world.auth()) as client:
+        client.send("GET", f"{world.url}/x")
+        world.fyatu.revoke_all()
+        world.fyatu.ledger.clear()
+        reply = client.send("POST", f"{world.url}/pay?x=1", content=BODY, headers={"X-Own": "kept"})
+    assert (reply.status, reply.history) == (200, (401,))
+    assert [call.endpoint for call in world.fyatu.ledger.calls()] == ["api", "login", "api"]
+    first, second = world.fyatu.ledger.calls("api")
+    assert first.body_sha256 == second.body_sha256 == hashlib.sha256(BODY).hexdigest()
+    assert (first.method, first.path) == (second.method, second.path)
+
+
+def test_a_401_for_an_older_token_is_sent_again_with_the_current_one_and_renews_nothing(world: World) -> None:
+    auth = world.auth()
+    with world.client(auth) as client:
+        client.send("GET", f"{world.url}/x")
+        old = auth.token().access_token
+        auth.invalidate()
+        new = auth.token().access_token
+        calls = world.token_calls
+        assert auth._source.after_401({"Authorization": f"Bearer {old}"}.get, auth._channel).token == auth.token()
+        assert client.send("GET", f"{world.url}/x").sent["authorization"] == f"Bearer {new}"
+    assert world.token_calls == calls
+
+
+def test_a_server_that_rejects_every_token_is_not_hammered(world: World) -> None:
+    with world.client(world.auth()) as client:
+        client.send("GET", f"{world.url}/x")
+        world.fyatu.reject_all = True
+        replies = [client.send("GET", f"{world.url}/x") for _ in range(20)]
+        assert {reply.status for reply in replies} == {401}
+        assert [reply.history for reply in replies] == [(401,)] + [()] * 19
+        assert world.token_calls == 2
+
+
+def test_renewals_that_do_not_help_become_rarer_and_one_that_helps_ends_the_pause(world: World) -> None:
+    with world.client(world.auth()) as client:
+        client.send("GET", f"{world.url}/x")
+        world.fyatu.reject_all = True
+        counted = []
+        for _ in range(100):
+            client.send("GET", f"{world.url}/x")
+            counted.append(world.token_calls)
+            world.clock.advance(1)
+        assert counted[-1] == 5  # after 0, 10, 30 and 70 seconds
+        world.fyatu.reject_all = False
+        assert client.send("GET", f"{world.url}/x").status == 200
+        world.fyatu.revoke_all()
+        world.clock.advance(200)
+        assert client.send("GET", f"{world.url}/x").status == 200
+        world.fyatu.revoke_all()
+        assert client.send("GET", f"{world.url}/x").status == 200
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 403, 404, 429, 500, 503])
+def test_no_other_status_renews_or_repeats_anything(world: World, status: int) -> None:
+    with world.client(world.auth()) as client:
+        client.send("GET", f"{world.url}/x")
+        world.fyatu.api_status = status
+        reply = client.send("POST", f"{world.url}/x", content=BODY)
+    assert (reply.status, reply.history) == (status, ())
+    assert (world.token_calls, world.fyatu.ledger.count("api")) == (1, 2)
+
+
+def test_when_no_new_token_is_to_be_had_the_error_says_so_and_is_the_librarys_own(world: World) -> None:
+    import httpx
+    import httpx2
+    import requests
+
+    own: dict[str, type[Exception]] = {
+        "requests": requests.ConnectionError,
+        "httpx": httpx.TransportError,
+        "httpx2": httpx2.TransportError,
+    }
+    with world.client(world.auth(policy=RefreshPolicy(tries=1))) as client:
+        client.send("GET", f"{world.url}/x")
+        world.fyatu.revoke_all()
+        world.fyatu.outage = "unavailable"
+        with pytest.raises(own[world.kind.partition("-")[0]], match="failed with 503"):
+            client.send("GET", f"{world.url}/x")
+        world.fyatu.outage = None
+        assert client.send("GET", f"{world.url}/x").status == 200
+
+
+def test_a_rejected_token_is_not_used_again_while_the_endpoint_is_down(world: World) -> None:
+    with world.client(world.auth()) as client:
+        client.send("GET", f"{world.url}/x")
+        world.fyatu.revoke_all()
+        world.fyatu.outage = "drop"
+        for _ in range(2):
+            with pytest.raises(Exception, match="no answer"):
+                client.send("GET", f"{world.url}/x")
+    assert world.fyatu.ledger.count("api") == 2

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auth_plugins.core import Token
+
+NOW = 1_800_000_000.0
+moments = st.floats(min_value=0.0, max_value=4e9)
+
+
+def token(**fields: Any) -> Token:
+    return Token(**{"access_token": "at", "issued_at": NOW, "expires_at": NOW + 60.0, **fields})
+
+
+def test_only_what_must_be_known_has_no_default() -> None:
+    plain = token()
+    assert (plain.token_type, plain.refresh_token, plain.scopes, dict(plain.extra)) == (
+        "Bearer",
+        None,
+        (),
+        {},
+    )
+    assert (plain.refreshable_from, plain.refreshable_until) == (-math.inf, -math.inf)
+
+
+def test_fields_are_given_by_name_alone() -> None:
+    with pytest.raises(TypeError):
+        Token("at", NOW, NOW + 60.0)  # type: ignore[misc]
+
+
+def test_cannot_be_changed_nor_given_another_field() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        token().access_token = "other"  # type: ignore[misc]
+    assert not hasattr(token(), "__dict__")
+
+
+class TestRefreshable:
+    """A renewal can succeed from `refreshable_from`, up to but without `refreshable_until`."""
+
+    @given(begins=moments, ends=moments, now=moments)
+    def test_exactly_within_its_two_moments(self, begins: float, ends: float, now: float) -> None:
+        one = token(refreshable_from=begins, refreshable_until=ends)
+        assert one.refreshable(now) is (begins <= now < ends)
+
+    @pytest.mark.parametrize(
+        ("now", "expected"),
+        [
+            (math.nextafter(100.0, -math.inf), False),
+            (100.0, True),
+            (math.nextafter(200.0, -math.inf), True),
+            (200.0, False),
+            (math.nextafter(200.0, math.inf), False),
+        ],
+    )
+    def test_on_both_sides_of_each_edge(self, now: float, expected: bool) -> None:
+        assert token(refreshable_from=100.0, refreshable_until=200.0).refreshable(now) is expected
+
+    @given(now=moments)
+    def test_never_unless_said(self, now: float) -> None:
+        assert not token().refreshable(now)
+        assert not token(refresh_token="rt").refreshable(now)
+
+    @given(now=moments)
+    def test_a_rejected_token_does_not_renew_itself(self, now: float) -> None:
+        assert not token(refreshable_until=math.inf).refreshable(now, rejected=True)
+        assert token(refreshable_until=math.inf).refreshable(now, rejected=False)
+
+    @given(begins=moments, ends=moments, now=moments)
+    def test_a_refresh_token_outlives_the_rejection_of_its_access_token(
+        self, begins: float, ends: float, now: float
+    ) -> None:
+        one = token(refresh_token="rt", refreshable_from=begins, refreshable_until=ends)
+        assert one.refreshable(now, rejected=True) is one.refreshable(now)
+
+
+class TestUsefulUntil:
+    @given(expires=moments, ends=moments)
+    def test_is_the_later_of_the_two_ends(self, expires: float, ends: float) -> None:
+        assert token(expires_at=expires, refreshable_until=ends).useful_until == max(expires, ends)
+
+    @given(expires=moments, ends=moments, now=moments)
+    def test_after_it_the_token_is_good_for_nothing(self, expires: float, ends: float, now: float) -> None:
+        one = token(expires_at=expires, refreshable_until=ends)
+        useful = now < one.expires_at or one.refreshable(now)
+        assert useful is (now < one.useful_until)
+
+
+class TestSecrets:
+    SECRET = token(
+        access_token="access-s3cret",
+        refresh_token="refresh-s3cret",
+        extra={"session": "extra-s3cret"},
+        scopes=("read",),
+    )
+
+    @pytest.mark.parametrize("shown", [repr, str, "{}".format, lambda one: repr({"token": one})])
+    def test_never_show(self, shown: Any) -> None:
+        assert "s3cret" not in shown(self.SECRET)
+        assert "read" in shown(self.SECRET)
+
+    def test_count_when_two_tokens_are_compared(self) -> None:
+        assert dataclasses.replace(self.SECRET, access_token="other") != self.SECRET
+        assert dataclasses.replace(self.SECRET, refresh_token=None) != self.SECRET
+        assert copy.deepcopy(self.SECRET) == self.SECRET
+
+
+def test_can_be_hashed_whatever_the_provider_said_besides() -> None:
+    assert hash(token(extra={"a": "b"})) == hash(token(extra={"a": "b"}))
+
+
+def test_survives_a_pickle() -> None:
+    assert pickle.loads(pickle.dumps(TestSecrets.SECRET)) == TestSecrets.SECRET  # noqa: S301
