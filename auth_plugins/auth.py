@@ -86,7 +86,11 @@ class TokenAuth(_AnyAuth):
     ) -> None:
         check_bool("allow_http", allow_http)
         check_callable("on_event", on_event)
-        for name, value, kind in (("store", store, Store), ("policy", policy, RefreshPolicy), ("clock", clock, Clock)):
+        for name, value, kind in (
+            ("store", store, Store),
+            ("policy", policy, RefreshPolicy),
+            ("clock", clock, Clock),
+        ):
             if value is not None and not isinstance(value, kind):
                 raise TypeError(f"{name} must be a {kind.__name__}")
         self._provider = provider

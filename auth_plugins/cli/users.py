@@ -27,9 +27,7 @@ PATIENCE = 60.0
 class Send(Protocol):
     """Sends one request, follows redirects, and gives the status of the last answer."""
 
-    def __call__(
-        self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
-    ) -> int:
+    def __call__(self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> int:
         """Send; `body` is bytes or a file."""
 
 

@@ -14,33 +14,33 @@ class Body:
     has read to its end as an empty body, without a word.
     """
 
-    __slots__ = ("_begin", "_file", "_replayable", "_stream")
+    __slots__ = ("_begin", "_file", "_stream", "replayable")
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._file: Any = None
         self._begin = 0
         if type(stream).__name__ == "ByteStream":
-            self._replayable = True
+            self.replayable = True
         elif type(stream).__name__ == "MultipartStream":
             parts = (getattr(part, "file", b"") for part in stream.fields)
-            self._replayable = all(isinstance(part, (str, bytes)) or _seekable(part) for part in parts)
+            self.replayable = all(isinstance(part, (str, bytes)) or _seekable(part) for part in parts)
         else:
             self._look_inside(getattr(stream, "_stream", None))
 
     def _look_inside(self, content: Any) -> None:
         if hasattr(content, "read"):
-            self._replayable = _seekable(content)
-            if self._replayable:
+            self.replayable = _seekable(content)
+            if self.replayable:
                 self._file, self._begin = content, content.tell()
         else:
             # What makes a new iterator for each turn can be read twice; an iterator cannot.
             again = hasattr(content, "__iter__") or hasattr(content, "__aiter__")
-            self._replayable = again and not hasattr(content, "__next__") and not hasattr(content, "__anext__")
+            self.replayable = again and not hasattr(content, "__next__") and not hasattr(content, "__anext__")
 
     def can_be_resent(self, stream: Any) -> bool:
         """Whether `stream`, which may be another after a redirect, can be sent once more."""
-        return self._replayable if stream is self._stream else Body(stream)._replayable
+        return self.replayable if stream is self._stream else Body(stream).replayable
 
     def rewind(self, stream: Any) -> bool:
         """Make `stream` ready to be sent once more; `False` if that cannot be done."""

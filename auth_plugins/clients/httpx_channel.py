@@ -50,7 +50,9 @@ class HttpxChannel:
     def _send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
         ends = time.monotonic() + policy.deadline
         with (
-            nullcontext(self._lent) if self._lent is not None else self._library.Client(verify=_tls(self._library)) as client,
+            nullcontext(self._lent)
+            if self._lent is not None
+            else self._library.Client(verify=_tls(self._library)) as client,
             client.stream(
                 "POST",
                 request.url,

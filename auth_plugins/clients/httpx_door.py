@@ -43,14 +43,14 @@ class HttpxDoor:
         if not self._covers(request):
             yield request
             return
+        body = Body(request.stream)
         try:
-            live = self._source.current(self._channel)
+            live = self._source.current(self._channel, once=not body.replayable)
         except AuthError as error:
             raise self._told(error, request) from None
         attach(request.headers, live)
-        body = Body(request.stream)
         response = yield request
-        if response.status_code != 401 or not self._covers(response.request):
+        if not self._is_rejected(response, live):
             return
         try:
             renewed = self._source.after_401(response.request.headers.get, self._channel)
@@ -60,21 +60,21 @@ class HttpxDoor:
             raise self._told(error, request) from None
         if renewed is not None and self._ready(response.request, renewed, body):
             response = yield self._again(response.request, renewed)
-            self._source.replayed(renewed, accepted=response.status_code != 401)
+            self._learn(response, renewed)
 
     async def async_flow(self, request: Request) -> AsyncGenerator[Request, Response]:
         """Drive one request through `AsyncClient`, on asyncio or trio."""
         if not self._covers(request):
             yield request
             return
+        body = Body(request.stream)
         try:
-            live = await self._source.acurrent(self._channel)
+            live = await self._source.acurrent(self._channel, once=not body.replayable)
         except AuthError as error:
             raise self._told(error, request) from None
         attach(request.headers, live)
-        body = Body(request.stream)
         response = yield request
-        if response.status_code != 401 or not self._covers(response.request):
+        if not self._is_rejected(response, live):
             return
         try:
             renewed = await self._source.aafter_401(response.request.headers.get, self._channel)
@@ -84,11 +84,24 @@ class HttpxDoor:
             raise self._told(error, request) from None
         if renewed is not None and self._ready(response.request, renewed, body):
             response = yield self._again(response.request, renewed)
-            self._source.replayed(renewed, accepted=response.status_code != 401)
+            self._learn(response, renewed)
 
     def _covers(self, request: Request) -> bool:
         url = request.url
         return self._scope.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
+
+    def _is_rejected(self, response: Response, live: Live) -> bool:
+        if response.status_code == 401:
+            return self._covers(response.request)
+        if live.unproven:
+            self._source.accepted(live, replay=False)
+        return False
+
+    def _learn(self, response: Response, renewed: Live) -> None:
+        if response.status_code == 401:
+            self._source.unhelpful(renewed)
+        elif renewed.unproven:
+            self._source.accepted(renewed, replay=True)
 
     def _ready(self, rejected: Request, live: Live, body: Body) -> bool:
         if body.rewind(rejected.stream):

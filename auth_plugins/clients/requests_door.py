@@ -33,9 +33,9 @@ class RequestsDoor:
         if not self._scope.covers(request.url):
             return request
         try:
-            live = self._source.current(self._channel)
+            live = self._source.current(self._channel, once=not _can_rewind(request))
         except AuthError as error:
-            raise _told(error, request) from None
+            raise _told(error) from None
         attach(request.headers, live)
         if self not in request.hooks["response"]:
             request.register_hook("response", self)
@@ -45,6 +45,8 @@ class RequestsDoor:
         """Look at a response before anybody else does; `sending` is how its request was sent."""
         if response.status_code == 401 and self._scope.covers(response.request.url):
             response = self._renew_and_resend(response, sending)
+        elif self._source.slot.live.unproven and self._scope.covers(response.request.url):
+            self._source.accepted(self._source.slot.live, replay=False)
         if 300 <= response.status_code < 400:
             self._keep_from_strangers(response)
         return response
@@ -58,7 +60,7 @@ class RequestsDoor:
             if not can_resend:
                 return response
             response.close()
-            raise _told(error, request) from None
+            raise _told(error) from None
         if live is None:
             return response
         if not can_resend or not _rewound(request):
@@ -77,7 +79,10 @@ class RequestsDoor:
         again: requests.Response = response.connection.send(request, **sending)
         again.elapsed = timedelta(seconds=time.perf_counter() - began)
         again.history = [*response.history, response]
-        self._source.replayed(live, accepted=again.status_code != 401)
+        if again.status_code == 401:
+            self._source.unhelpful(live)
+        elif live.unproven:
+            self._source.accepted(live, replay=True)
         return again
 
     def _keep_from_strangers(self, response: requests.Response) -> None:
@@ -112,7 +117,7 @@ def _spent_hook() -> _SpentHook:
     return _SpentHook()
 
 
-def _told(error: AuthError, request: requests.PreparedRequest) -> AuthError:
+def _told(error: AuthError) -> AuthError:
     base = requests.ConnectionError if isinstance(error, TokenEndpointUnavailable) else requests.RequestException
     return as_library_error(error, base)
 

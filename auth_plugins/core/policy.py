@@ -46,8 +46,8 @@ class RefreshPolicy:
     """The pause after a failed early renewal. Requests use the old token meanwhile."""
     refusal: Backoff = Backoff(30.0, 900.0)
     """How long refused credentials are not tried again."""
-    rejection: Backoff = Backoff(10.0, 300.0)
-    """How long no token is renewed on a 401 after a renewal on a 401 did not help."""
+    rejection: Backoff = Backoff(1.0, 300.0)
+    """How long no token is renewed on a 401 after a renewal on a 401 that did not help."""
     retry_after_cap: float = 300.0
     """The longest `Retry-After` that is believed."""
     tries: int = 2

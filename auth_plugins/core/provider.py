@@ -77,8 +77,6 @@ def fingerprint(provider: Provider, salt: bytes) -> str:
     of it. Names and values are preceded by their lengths, so that no two contracts run together. A
     field that has its default is left out: a later version may add one and keep the keys.
     """
-    if not is_dataclass(provider) or isinstance(provider, type):
-        raise TypeError("provider must be an instance of a dataclass")
     digest = hashlib.blake2b(key=salt, digest_size=32)
     for part in (f"{type(provider).__module__}.{type(provider).__qualname__}", *_parts(provider)):
         raw = part.encode("utf-8", "surrogatepass")
@@ -87,8 +85,10 @@ def fingerprint(provider: Provider, salt: bytes) -> str:
 
 
 def _parts(provider: object) -> list[str]:
+    if not is_dataclass(provider) or isinstance(provider, type):
+        raise TypeError("provider must be an instance of a dataclass")
     parts: list[str] = []
-    for field in fields(provider):  # type: ignore[arg-type]
+    for field in fields(provider):
         value = getattr(provider, field.name)
         if value != _default(field):
             parts += (field.name, type(value).__name__, repr(value))

@@ -22,6 +22,8 @@ class Token:
     """When the request that brought the token was sent: the server cannot have issued it earlier."""
     expires_at: float
     """The first moment at which the token is no longer valid."""
+    valid_from: float = -math.inf
+    """The first moment at which it is accepted: a 401 before it means "too early", and no renewal would help."""
     token_type: str = "Bearer"  # noqa: S105 - the scheme's name
     refresh_token: str | None = field(default=None, repr=False)
     """What renews it; `None` where the access token renews itself (Fyatu) or nothing does."""

@@ -106,9 +106,7 @@ class FyatuContract:
         if request.grant is Grant.REFRESH:
             return failure(LoginRequired, "Fyatu did not refresh the token", request, response, said)
         hint = _HINTS.get(said.code or "")
-        return failure(
-            CredentialsRejected, "Fyatu did not accept the credentials", request, response, said, hint=hint
-        )
+        return failure(CredentialsRejected, "Fyatu did not accept the credentials", request, response, said, hint=hint)
 
     def said(self, response: TokenResponse) -> Said:
         """Find code, message and request id; where v3 puts the code is not documented."""

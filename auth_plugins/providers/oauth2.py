@@ -10,28 +10,10 @@ from typing import Any, Literal, Unpack
 from urllib.parse import quote, quote_plus, urlencode
 
 from ..auth import Options, TokenAuth
-from ..core import (
-    AuthError,
-    CredentialsRejected,
-    Grant,
-    InvalidTokenResponse,
-    LoginRequired,
-    Origin,
-    Said,
-    Token,
-    TokenEndpointUnavailable,
-    TokenRequest,
-    TokenResponse,
-    bearer,
-    check_text,
-    check_url,
-    failure,
-    is_token,
-    json_object,
-    number,
-    text,
-)
-from ..core.answers import longest_lifetime
+from ..core import Grant, Origin, Said, Token, TokenEndpointUnavailable, TokenRequest, TokenResponse, bearer
+from ..core.answers import failure, is_token, json_object, longest_lifetime, number, text
+from ..core.checks import check_text, check_url
+from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired
 from ..core.wire import Masked, MaskedBytes
 
 __all__ = ["ClientAuth", "OAuth2ClientCredentialsAuth", "OAuth2Contract", "OAuth2RefreshTokenAuth"]
@@ -63,8 +45,6 @@ class OAuth2Contract:
 
     def login(self) -> TokenRequest:
         """Ask for a first token: by the client's credentials (4.4.2), or by the first refresh token (6)."""
-        if self.refresh_token is None:
-            return self._call(Grant.LOGIN, {"scope": self.scope})
         return self._call(Grant.LOGIN, {"scope": self.scope, "refresh_token": self.refresh_token})
 
     def refresh(self, token: Token, now: float) -> TokenRequest | None:
@@ -83,18 +63,14 @@ class OAuth2Contract:
         from authlib.oauth2 import ClientAuth as Signer
         from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
-        kind = "refresh_token" if "refresh_token" in form else "client_credentials"
-        signer = Signer(
-            self.client_id,
-            self.client_secret,
-            _basic if self.client_auth == "client_secret_basic" else self.client_auth,
-        )
-        _, headers, body = signer.prepare(
-            "POST", self.token_url, {}, prepare_token_request(kind, urlencode(self.extra), **form)
-        )
-        plain = [self.client_secret, form.get("refresh_token"), token and token.access_token]
+        kind = "client_credentials" if form["refresh_token"] is None else "refresh_token"
+        way = _basic if self.client_auth == "client_secret_basic" else self.client_auth
+        body = prepare_token_request(kind, urlencode(self.extra), **form)
+        signer = Signer(self.client_id, self.client_secret, way)
+        _, headers, body = signer.prepare("POST", self.token_url, {}, body)
+        plain = [self.client_secret, form["refresh_token"], token and token.access_token]
         plain += [value for name, value in self.extra if name not in _NOT_SECRET]
-        written = {way(each) for each in plain if each for way in (str, quote_plus, quote)}
+        written = {way for each in plain if each for way in (each, quote_plus(each), quote(each, safe=""))}
         return TokenRequest(
             grant,
             self.token_url,
@@ -119,7 +95,7 @@ class OAuth2Contract:
         # What the answer leaves out is as it was (6), or as it was asked for (5.1).
         before = request.token
         scope, refresh_token = answer.get("scope"), answer.get("refresh_token")
-        if not _is_vschar(refresh_token):
+        if not isinstance(refresh_token, str) or not is_token(refresh_token.replace(" ", "_")):
             refresh_token = self.refresh_token if before is None else before.refresh_token
         asked = tuple((self.scope or "").split()) if before is None else before.scopes
         return Token(
@@ -180,69 +156,46 @@ def _basic(client: Any, _: str, uri: str, headers: dict[str, str], body: str) ->
     return uri, headers, body
 
 
-def _is_vschar(value: object) -> bool:
-    # Appendix A: what ids, secrets and refresh tokens are made of. Blanks, too.
-    return isinstance(value, str) and value != "" and all(" " <= character <= "~" for character in value)
-
-
 def _contract(
-    options: Options,
-    credentials: dict[str, str],
-    token_url: str,
-    base_url: str | None,
-    client_auth: ClientAuth | None,
-    scope: str | None,
-    extra: Mapping[str, str] | None,
+    options: Options, url: Any, base: Any, secret: Any, auth: Any, extra: Any, **names: Any
 ) -> OAuth2Contract:
-    # A query of token_url has to be kept (3.2), and so has a slash at its end.
-    path, _, query = token_url.partition("?") if isinstance(token_url, str) else (token_url, "", "")
-    check_url("token_url", path, allow_http=options.get("allow_http") is True)
-    if query and "#" in check_text("token_url", query):
-        raise ValueError("token_url must have no fragment")
-    if extra is not None and not isinstance(extra, Mapping):
+    # A query has to be kept (3.2), and a slash at the end belongs to the path.
+    flat = url.replace("?", "/", 1) if isinstance(url, str) else url
+    check_url("token_url", flat, allow_http=options.get("allow_http") is True)
+    base = str(Origin.of(url)) if base is None else check_url("base_url", base, allow_http=True)
+    if not isinstance(extra, Mapping | None):
         raise TypeError("extra must be a mapping of str to str")
-    fields = tuple((check_text("extra", name), value) for name, value in (extra or {}).items())
-    if any(name in _OURS for name, _ in fields):
+    fields = tuple((extra or {}).items())
+    if not set(_OURS).isdisjoint(check_text("extra", name) for name, _ in fields):
         raise ValueError(f"extra must have none of {', '.join(_OURS)}")
-    for name, value in (*credentials.items(), *(("extra", value) for _, value in fields)):
-        # To the common check a blank is a slip of the hand; here it may belong to the value.
-        check_text(name, value.replace(" ", "_") if isinstance(value, str) else value, at_most=16_384)
-    for each in scope.split(" ") if isinstance(scope, str) else () if scope is None else (scope,):
-        if not set(check_text("scope", each)).isdisjoint('"\\'):
-            raise ValueError("scope must have no quotation marks or backslashes")
-    ways = ("client_secret_basic", "client_secret_post") if "client_secret" in credentials else ("none",)
-    if client_auth is not None and client_auth not in ways:
-        raise ValueError(f"client_auth must be {' or '.join(ways)} with this client_secret")
-    return OAuth2Contract(
-        token_url,
-        str(Origin.of(token_url)) if base_url is None else check_url("base_url", base_url, allow_http=True),
-        client_auth=client_auth or ways[0],
-        scope=scope,
-        extra=fields,
-        **credentials,
-    )
+    texts = [*names.items(), ("client_secret", secret), *(("extra", value) for _, value in fields)]
+    for name, value in texts:
+        if value is not None or name not in ("client_secret", "scope"):
+            # To the common check a blank is a slip of the hand; here it may belong to the value.
+            check_text(name, value.replace(" ", "_") if isinstance(value, str) else value, at_most=16_384)
+    if auth not in (("none",) if secret is None else ("client_secret_basic", "client_secret_post")):
+        raise ValueError("client_auth must fit client_secret: without one it is none, with one it is not")
+    return OAuth2Contract(url, base, client_secret=secret, client_auth=auth, extra=fields, **names)
 
 
 class OAuth2ClientCredentialsAuth(TokenAuth):
     """A client that acts for itself: `OAuth2ClientCredentialsAuth(token_url, client_id, client_secret)`.
 
-    RFC 6749, section 4.4. If the server gives a refresh token all the same, it is used; if it is refused, one
-    logs in again.
+    RFC 6749, section 4.4. If the server gives a refresh token, it is used; if that fails, one logs in.
 
     Args:
         token_url: the token endpoint.
         client_id: printable ASCII, blanks too, 1 to 16384 characters (appendix A.1).
         client_secret: likewise (A.2).
         scope: what to ask for, with blanks between; `None`: what the server thinks fit.
-        client_auth: how credentials are sent (2.3.1). A server that reads the header without decoding it trips
-            over all but letters, digits and `-._~`: `client_secret_post` is the way round.
+        client_auth: how credentials are sent (2.3.1). Where a server does not decode what the header has, and
+            they hold more than letters, digits and `-._~`, take `client_secret_post`.
         extra: further form fields of every token call, such as `audience` or `resource` (RFC 8707).
-        base_url: where the API is: the token goes to its origin and to no other. Default: that of `token_url`.
+        base_url: where the API is: the token goes to its origin only. Default: that of `token_url`.
         options: see `auth_plugins.auth.Options`.
 
     Raises:
-        TypeError: an argument is of a wrong type.
-        ValueError: an argument is out of range. Neither text shows a value.
+        TypeError, ValueError: an argument is of a wrong type, or out of range; no text shows a value.
     """
 
     def __init__(
@@ -257,31 +210,25 @@ class OAuth2ClientCredentialsAuth(TokenAuth):
         base_url: str | None = None,
         **options: Unpack[Options],
     ) -> None:
-        credentials = {"client_id": client_id, "client_secret": client_secret}
-        contract = _contract(options, credentials, token_url, base_url, client_auth, scope, extra)
+        names = {"client_id": client_id, "scope": scope}
+        contract = _contract(options, token_url, base_url, client_secret, client_auth, extra, **names)
         super().__init__(contract, **options)
 
 
 class OAuth2RefreshTokenAuth(TokenAuth):
     """A client that acts for a user: `OAuth2RefreshTokenAuth(token_url, client_id, refresh_token)`.
 
-    RFC 6749, section 6. Where the server rotates refresh tokens the first one is dead after one use: without a
-    `store=` that outlives the process, the next process has to ask the user again (`LoginRequired`).
+    RFC 6749, section 6. Where refresh tokens are rotated, the first one is dead once it is used: without a
+    `store=` that lasts, the next process has to ask the user again (`LoginRequired`).
 
     Args:
-        token_url: the token endpoint.
-        client_id: printable ASCII, blanks too, 1 to 16384 characters (appendix A.1).
-        refresh_token: the first one, from a grant that the user took part in; likewise (A.17).
-        client_secret: likewise (A.2); `None`: a public client.
-        scope: what to ask for, at most what the user granted; `None`: all of it.
-        client_auth: how credentials are sent (2.3.1); `None`: `client_secret_basic`, or `none` without a secret.
-        extra: further form fields of every token call, such as `audience` or `resource` (RFC 8707).
-        base_url: where the API is: the token goes to its origin and to no other. Default: that of `token_url`.
-        options: see `auth_plugins.auth.Options`.
+        token_url, client_id, scope, extra, base_url, options: see `OAuth2ClientCredentialsAuth`.
+        refresh_token: the first one, from a grant that the user took part in; VSCHAR as well (A.17).
+        client_secret: `None`: a public client.
+        client_auth: `None`: `client_secret_basic`; without a secret `none`, which sends `client_id` alone.
 
     Raises:
-        TypeError: an argument is of a wrong type.
-        ValueError: an argument is out of range. Neither text shows a value.
+        TypeError, ValueError: an argument is of a wrong type, or out of range; no text shows a value.
     """
 
     def __init__(
@@ -297,7 +244,7 @@ class OAuth2RefreshTokenAuth(TokenAuth):
         base_url: str | None = None,
         **options: Unpack[Options],
     ) -> None:
-        credentials = {"client_id": client_id, "refresh_token": refresh_token}
-        credentials |= {} if client_secret is None else {"client_secret": client_secret}
-        contract = _contract(options, credentials, token_url, base_url, client_auth, scope, extra)
+        way = client_auth or ("none" if client_secret is None else "client_secret_basic")
+        names = {"client_id": client_id, "refresh_token": refresh_token, "scope": scope}
+        contract = _contract(options, token_url, base_url, client_secret, way, extra, **names)
         super().__init__(contract, **options)

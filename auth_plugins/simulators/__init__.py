@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .fyatu import FyatuSimulator
 from .ledger import Call, Endpoint, Ledger
+from .oauth2 import OAuth2Simulator
 from .simulator import Issued, Simulator
 from .wire import Dropped, SimRequest, SimResponse, json_object, json_response
 
@@ -14,6 +15,7 @@ __all__ = [
     "FyatuSimulator",
     "Issued",
     "Ledger",
+    "OAuth2Simulator",
     "SimRequest",
     "SimResponse",
     "Simulator",

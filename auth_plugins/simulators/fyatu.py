@@ -66,7 +66,7 @@ class FyatuSimulator(Simulator):
     def __init__(
         self,
         app_id: str = "A1B2C3D4E5F6G7H8",
-        secret_key: str = "your_secret_key_here",
+        secret_key: str = "your_secret_key_here",  # noqa: S107 - as the documentation has it
         *,
         app_type: AppType = "collection",
         scopes: Sequence[str] | None = None,
@@ -189,9 +189,7 @@ class FyatuSimulator(Simulator):
         data["scopes"] = scopes
         return self._success(message, {key: data[key] for key in data if key not in self.omit}, name)
 
-    def _success(
-        self, message: str, data: dict[str, Any] | None, request_id: str | None = None
-    ) -> SimResponse:
+    def _success(self, message: str, data: dict[str, Any] | None, request_id: str | None = None) -> SimResponse:
         envelope: dict[str, Any] = {"success": True, "status": 200, "message": message}
         envelope |= {} if data is None else {"data": data}
         return json_response(200, {**envelope, "meta": self.meta(request_id)})

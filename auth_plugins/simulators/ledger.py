@@ -53,9 +53,7 @@ class Ledger:
         """Forget every call; the simulator's tokens live on."""
         self._calls.clear()
 
-    def record(
-        self, request: SimRequest, at: float, endpoint: Endpoint, status: int, token_id: str | None
-    ) -> None:
+    def record(self, request: SimRequest, at: float, endpoint: Endpoint, status: int, token_id: str | None) -> None:
         """Write down a request and how it was answered."""
         self._calls.append(
             Call(

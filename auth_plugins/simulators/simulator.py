@@ -117,7 +117,7 @@ class Simulator(ABC):
     def refuse(self, status: int) -> SimResponse:
         """An error in the provider's own shape."""
 
-    def refuse_bearer(self, request: SimRequest) -> SimResponse:  # noqa: ARG002 - for those who look closer
+    def refuse_bearer(self, request: SimRequest) -> SimResponse:
         """The API's answer to a request without a valid token."""
         return self.refuse(401)
 

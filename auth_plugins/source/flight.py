@@ -7,6 +7,7 @@ cancelled or out of time, leaves it as it is. Waiters of one event loop share on
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 from collections.abc import Hashable
@@ -22,7 +23,7 @@ Outcome = Live | AuthError
 
 class _Bell(Protocol):
     def ring(self) -> None: ...
-    async def heard(self, timeout: float) -> None: ...
+    async def heard(self, timeout: float) -> None: ...  # noqa: ASYNC109
 
 
 class _AsyncioBell:
@@ -30,10 +31,8 @@ class _AsyncioBell:
         self._loop, self._event = loop, asyncio.Event()
 
     def ring(self) -> None:
-        try:
+        with contextlib.suppress(RuntimeError):  # The loop was closed: nobody waits in it any more.
             self._loop.call_soon_threadsafe(self._event.set)
-        except RuntimeError:
-            pass  # The loop was closed: nobody waits in it any more.
 
     async def heard(self, timeout: float) -> None:  # noqa: ASYNC109 - one signature for every loop
         try:
@@ -48,10 +47,8 @@ class _TrioBell:
         self._trio, self._event, self._token = trio, trio.Event(), trio.lowlevel.current_trio_token()
 
     def ring(self) -> None:
-        try:
+        with contextlib.suppress(self._trio.RunFinishedError):
             self._token.run_sync_soon(self._event.set)
-        except self._trio.RunFinishedError:
-            pass
 
     async def heard(self, timeout: float) -> None:  # noqa: ASYNC109
         with self._trio.move_on_after(timeout):
@@ -80,18 +77,21 @@ class Flight:
         for bell in bells:
             bell.ring()
 
-    def wait(self, timeout: float) -> Live:
-        """Wait in this thread, at most `timeout` seconds; give the token or raise a copy of the failure."""
-        self._done.wait(timeout)
-        return self._result(timeout)
+    def wait(self, timeout: float, instead: Live | None = None) -> Live:
+        """Wait in this thread, at most `timeout` seconds.
 
-    async def wait_async(self, timeout: float) -> Live:  # noqa: ASYNC109
-        """Wait in this task, at most `timeout` seconds; give the token or raise a copy of the failure."""
+        Give the token; or `instead`, or else raise a copy of the failure.
+        """
+        self._done.wait(timeout)
+        return self._result(timeout, instead)
+
+    async def wait_async(self, timeout: float, instead: Live | None = None) -> Live:  # noqa: ASYNC109
+        """Do as `wait`, in a task of asyncio or trio."""
         with self._guard:
             bell = None if self._outcome is not None else self._bell_here()
         if bell is not None:
             await bell.heard(timeout)
-        return self._result(timeout)
+        return self._result(timeout, instead)
 
     def _bell_here(self) -> _Bell:
         trio = sys.modules.get("trio")
@@ -105,10 +105,12 @@ class Flight:
             self._bells[loop] = _AsyncioBell(loop)
         return self._bells[loop]
 
-    def _result(self, timeout: float) -> Live:
+    def _result(self, timeout: float, instead: Live | None) -> Live:
         outcome = self._outcome
         if isinstance(outcome, Live):
             return outcome
+        if instead is not None:
+            return instead
         if outcome is None:
             raise TokenEndpointUnavailable(f"The renewal did not end within {timeout:g} seconds")
         raise outcome.fresh()

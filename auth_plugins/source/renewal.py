@@ -19,7 +19,7 @@ from .clock import Clock
 from .live import NOTHING, Live
 from .slot import Slot
 
-__all__ = ["Terms", "end", "renew"]
+__all__ = ["Terms", "end", "renew", "ripen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,19 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
             return _publish(terms, slot, token, due_at, unproven=False)
         brought, grant = _call_in_turn(terms, channel, step.grants, token, now)
         _save(terms, slot, brought)
-        live = _publish(terms, slot, brought, _due_at(terms, brought), unproven=age is Age.REJECTED)
+        unproven = age is Age.REJECTED and slot.rejected_by_server
+        live = _publish(terms, slot, brought, _due_at(terms, brought), unproven=unproven)
         kind = EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED
         terms.notify(Event(kind, terms.provider.name, brought))
         return live
+
+
+def ripen(terms: Terms, slot: Slot, channel: Channel) -> Live:  # noqa: ARG001 - a job like the others
+    """Wait until the token at hand is accepted, and give it: it was issued a moment ago and used too early."""
+    live = slot.live
+    if live.token is not None:
+        terms.clock.sleep(max(0.0, live.token.valid_from - live.now(terms.clock)))
+    return live
 
 
 def end(terms: Terms, slot: Slot, channel: Channel) -> Live:

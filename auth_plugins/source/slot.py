@@ -1,4 +1,4 @@
-"""What all auth objects with the same credentials share in this process: one token, one flight, one memory of trouble."""
+"""What auth objects with equal credentials share in this process: one token, one flight, one memory of trouble."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..stores.store import Store
 from .clock import Clock
 from .flight import Flight
 from .live import NOTHING, Live
+from .strikes import NO_STRIKES
 
 __all__ = ["Slot", "Trouble", "slot_for"]
 
@@ -39,7 +40,18 @@ class Trouble:
 class Slot:
     """The shared state. `live` is read without the lock; everything else, and every write, is done under it."""
 
-    __slots__ = ("__weakref__", "flight", "key", "live", "lock", "rejected", "store", "strikes", "trouble")
+    __slots__ = (
+        "__weakref__",
+        "flight",
+        "key",
+        "live",
+        "lock",
+        "rejected",
+        "rejected_by_server",
+        "store",
+        "strikes",
+        "trouble",
+    )
 
     def __init__(self, store: Store, key: str) -> None:
         self.store = store
@@ -47,9 +59,9 @@ class Slot:
         self.live: Live = NOTHING
         self.rejected: Token | None = None
         """The token that must not be used again, wherever it turns up."""
+        self.rejected_by_server = False
         self.trouble: Trouble | None = None
-        self.strikes = 0
-        """Renewals on a 401, in a row, that did not help."""
+        self.strikes = NO_STRIKES
         self.fresh_runtime()
 
     def fresh_runtime(self) -> None:
@@ -57,10 +69,10 @@ class Slot:
         self.lock = threading.Lock()
         self.flight: Flight | None = None
 
-    def reject(self) -> None:
+    def reject(self, *, by_server: bool) -> None:
         """Take the token at hand for one that must not be used again."""
         if self.live.token is not None:
-            self.rejected = self.live.token
+            self.rejected, self.rejected_by_server = self.live.token, by_server
             self.live = self.live.until(-math.inf)
 
     def rejects(self, token: Token | None) -> bool:

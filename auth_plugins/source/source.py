@@ -42,12 +42,14 @@ from .channel import Channel
 from .clock import Clock
 from .flight import Flight
 from .live import Live
-from .renewal import Terms, end, renew
+from .renewal import Terms, end, renew, ripen
 from .slot import Slot, slot_for
+from .strikes import NO_STRIKES
 
 __all__ = ["Source"]
 
 _log = logging.getLogger("auth_plugins")
+_log.addHandler(logging.NullHandler())  # A library is silent in a program that never asked for its log.
 
 Header = Callable[[str], Any]
 """Finds what a request carried under a header's name."""
@@ -65,25 +67,31 @@ class Source:
         self._wall, self._tick = clock.__call__, clock.tick
         self._listener = listener
 
-    def current(self, channel: Channel) -> Live:
+    def current(self, channel: Channel, *, once: bool = False) -> Live:
         """Give a token to use now; wait for it, within the deadline, only if there is none that is valid.
+
+        A request that can be sent only `once`, since its body is a stream, waits for a renewal that is due as well.
 
         Raises:
             AuthError: there is none to be had.
         """
         live = self.slot.live
-        if self._wall() < live.due_at and self._tick() < live.due_tick:
+        if self._wall() < live.due_at and self._tick() < live.due_tick and not once:
             return live
-        found = self._think(channel)
-        return found if isinstance(found, Live) else found.wait(self._terms.policy.deadline)
+        found = self._think(channel, once=once)
+        if isinstance(found, Live):
+            return found
+        return found.wait(self._terms.policy.deadline, self._instead(live, once=once))
 
-    async def acurrent(self, channel: Channel) -> Live:
+    async def acurrent(self, channel: Channel, *, once: bool = False) -> Live:
         """Do as `current`, in a task of asyncio or trio."""
         live = self.slot.live
-        if self._wall() < live.due_at and self._tick() < live.due_tick:
+        if self._wall() < live.due_at and self._tick() < live.due_tick and not once:
             return live
-        found = self._think(channel)
-        return found if isinstance(found, Live) else await found.wait_async(self._terms.policy.deadline)
+        found = self._think(channel, once=once)
+        if isinstance(found, Live):
+            return found
+        return await found.wait_async(self._terms.policy.deadline, self._instead(live, once=once))
 
     def after_401(self, header: Header, channel: Channel) -> Live | None:
         """Give the token to send a rejected request with once more; `None`: hand the 401 to the caller.
@@ -99,15 +107,22 @@ class Source:
         found = self._reconsider(header, channel)
         return await found.wait_async(self._terms.policy.deadline) if isinstance(found, Flight) else found
 
-    def replayed(self, live: Live, *, accepted: bool) -> None:
-        """Learn whether the token that was fetched on a 401 helped."""
-        if live.unproven:
-            with self.slot.lock:
-                if accepted and self.slot.live.token is live.token:
-                    self.slot.live = replace(self.slot.live, unproven=False)
-                    self.slot.strikes = 0
-        if not accepted:
-            self.notify(Event(EventKind.UNHELPFUL, self._terms.provider.name, live.token))
+    def accepted(self, live: Live, *, replay: bool) -> None:
+        """Learn that a request with a token that was fetched on a 401 got another answer: it is a good one.
+
+        Only a `replay` shows that the renewal helped: other requests may never have needed it.
+        """
+        with self.slot.lock:
+            if self.slot.live.token is live.token:
+                self.slot.live = replace(self.slot.live, unproven=False)
+            if replay:
+                self.slot.strikes = NO_STRIKES
+
+    def unhelpful(self, live: Live) -> None:
+        """Learn that a request which was sent again with a new token got a 401 as well."""
+        with self.slot.lock:
+            self.slot.strikes = self.slot.strikes.with_one_for(live.token, self._terms.policy, self._tick())
+        self.notify(Event(EventKind.UNHELPFUL, self._terms.provider.name, live.token))
 
     def not_replayed(self, live: Live) -> None:
         """Learn that a 401 went to the caller, the request's body being used up."""
@@ -116,8 +131,8 @@ class Source:
     def invalidate(self) -> None:
         """Take the token at hand for rejected: the next request renews it, or logs in. Forgets troubles, too."""
         with self.slot.lock:
-            self.slot.reject()
-            self.slot.trouble, self.slot.strikes = None, 0
+            self.slot.reject(by_server=False)
+            self.slot.trouble, self.slot.strikes = None, NO_STRIKES
 
     def logout(self, channel: Channel) -> None:
         """Forget the token, and revoke it where the provider can.
@@ -141,7 +156,13 @@ class Source:
             except Exception as failure:
                 _log.error("on_event raised %s", type(failure).__name__)
 
-    def _think(self, channel: Channel) -> Live | Flight:
+    def _instead(self, live: Live, *, once: bool) -> Live | None:
+        """Give what a request that waits of its own accord goes on with if the renewal fails."""
+        if not once or live.token is None or self.slot.rejects(live.token):
+            return None
+        return live if live.now(self._terms.clock) < live.token.expires_at else None
+
+    def _think(self, channel: Channel, *, once: bool = False) -> Live | Flight:
         """Look the step up, and see to the flight that it asks for, if it does."""
         slot = self.slot
         with slot.lock:
@@ -149,31 +170,43 @@ class Source:
             verb = self._verb(live)
             tick = self._tick()
             flying = slot.flying(tick, self._terms.policy.deadline)
-            if verb is Verb.USE or (verb is Verb.BESIDE and (flying is not None or slot.resting(tick))):
+            beside = verb is Verb.BESIDE and not once
+            if verb is Verb.USE or (verb is Verb.BESIDE and flying is None and slot.resting(tick)):
                 return live
+            if flying is not None:
+                return live if beside else flying
             # The table may give up on what this process knows; the store may know better, so a flight looks there.
             if verb is not Verb.BESIDE:
-                if flying is not None:
-                    return flying
                 slot.fail_if_remembered(tick)
             flight = slot.flight = Flight(tick)
             if verb is Verb.BESIDE and live.token is not None:
                 slot.live = live.until(live.token.expires_at)
         self._start(flight, renew, channel)
-        return live if verb is Verb.BESIDE else flight
+        return live if beside else flight
 
     def _reconsider(self, header: Header, channel: Channel) -> Live | Flight | None:
         """Think again after a 401, given what the rejected request carried."""
-        slot = self.slot
+        slot, policy, tick = self.slot, self._terms.policy, self._tick()
+        ripening: Flight | None = None
         with slot.lock:
             live = slot.live
             if live.token is not None and all(header(name) == value for name, value in live.headers):
-                pause = self._terms.policy.rejection.delay(max(1, slot.strikes))
-                if live.unproven and self._tick() - live.tick < pause:
+                early = live.token.valid_from - live.now(self._terms.clock)
+                if live.unproven and early <= 0:
+                    slot.strikes = slot.strikes.with_one_for(live.token, policy, tick)
+                if early > policy.deadline or tick < slot.strikes.until:
                     return None
-                slot.strikes += 1
-                slot.reject()
-        return self._think(channel)
+                if early > 0:
+                    flying = slot.flying(tick, policy.deadline)
+                    if flying is not None:
+                        return flying
+                    ripening = slot.flight = Flight(tick)
+                else:
+                    slot.reject(by_server=True)
+        if ripening is None:
+            return self._think(channel)
+        self._start(ripening, ripen, channel)
+        return ripening
 
     def _verb(self, live: Live) -> Verb:
         clock, provider, rejected = self._terms.clock, self._terms.provider, self.slot.rejects(live.token)
@@ -186,7 +219,7 @@ class Source:
         # Not the slot's flight: whoever asks meanwhile is to log in again, not to wait for the end.
         flight = Flight(self._tick())
         with self.slot.lock:
-            self.slot.reject()
+            self.slot.reject(by_server=False)
         self._start(flight, end, channel)
         return flight
 

@@ -58,11 +58,12 @@ class AnyClient(Protocol):
 
 @contextmanager
 def open_client(kind: str, auth: Any, **options: Any) -> Iterator[AnyClient]:
-    """Open a client of this kind; `options` go to the library's own constructor (httpx, httpx2).
+    """Open a client of this kind.
 
     Args:
         kind: One of `CLIENT_KINDS`.
         auth: What the client gets as its auth.
+        **options: More for the library's own constructor (httpx, httpx2).
     """
     name, _, loop = kind.partition("-")
     if kind not in CLIENT_KINDS:
@@ -79,7 +80,10 @@ def open_client(kind: str, auth: Any, **options: Any) -> Iterator[AnyClient]:
         with library.Client(**settings) as client:
             yield _Httpx(client)
     else:
-        with _portal(loop) as portal, portal.wrap_async_context_manager(library.AsyncClient(**settings)) as client:
+        with (
+            _portal(loop) as portal,
+            portal.wrap_async_context_manager(library.AsyncClient(**settings)) as client,
+        ):
             yield _AsyncHttpx(client, portal)
 
 

@@ -100,9 +100,7 @@ class SimulatorServer:
             thread.join(10)
             self._socket.close()
 
-    async def _application(
-        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def _application(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         body = await _read_body(receive)
         if body is None:
             return
@@ -117,9 +115,7 @@ class SimulatorServer:
         await asyncio.sleep(answer.delay)
         fields = {**answer.headers, "content-length": str(len(answer.body))}
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
-        await send(
-            {"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False}
-        )
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
     def _answer(self, scope: HTTPScope, body: bytes) -> SimResponse:

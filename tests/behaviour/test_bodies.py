@@ -101,7 +101,7 @@ class Pipe(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def read(self, _most: int = -1) -> bytes:  # type: ignore[override]
+    def read(self, _most: int = -1) -> bytes:
         return self._left.pop(0) if self._left else b""
 
 
@@ -151,7 +151,10 @@ def test_a_file_that_was_closed_meanwhile_is_not_sent_again(one_world: World) ->
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=["httpx", "httpx2"])
 def test_a_streamed_response_is_not_read_ahead(one_world: World, library: Any) -> None:
-    with library.Client(auth=revoked(one_world)) as client, client.stream("GET", f"{one_world.url}/x") as response:
+    with (
+        library.Client(auth=revoked(one_world)) as client,
+        client.stream("GET", f"{one_world.url}/x") as response,
+    ):
         assert not response.is_stream_consumed
         assert b"sha256" in response.read()
 
@@ -177,5 +180,30 @@ def test_connections_go_back_to_the_pool_over_many_401s(one_world: World) -> Non
         for _ in range(30):
             one_world.fyatu.revoke_all()
             assert session.get(f"{one_world.url}/x", timeout=5).status_code == 200
-        pools = [adapter.poolmanager.pools.get(key) for key in adapter.poolmanager.pools.keys()]
-        assert [pool.num_connections for pool in pools if pool is not None] == [1]
+        pools = adapter.poolmanager.pools
+        keys: Any = pools.keys()  # urllib3 lets nobody iterate over the pools themselves.
+        assert [pools[key].num_connections for key in keys] == [1]
+
+
+@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
+def test_what_can_be_sent_only_once_waits_for_a_renewal_that_is_due(make_world: Any, kind: str) -> None:
+    """Were it sent with the old token, a 401 could not be answered."""
+    world = make_world(kind)
+    with world.client(world.auth()) as client:
+        old = client.send("GET", f"{world.url}/x").sent["authorization"]
+        world.clock.advance(86_400 - 200)
+        assert client.send("POST", f"{world.url}/x", content=used_up()).sent["authorization"] != old
+    assert world.fyatu.ledger.count("refresh") == 1
+
+
+@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
+def test_what_can_be_sent_only_once_goes_with_the_old_token_if_that_renewal_fails(make_world: Any, kind: str) -> None:
+    world = make_world(kind)
+    with world.client(world.auth()) as client:
+        client.send("GET", f"{world.url}/x")
+        world.clock.advance(86_400 - 200)
+        world.fyatu.outage = "drop"
+        assert client.send("POST", f"{world.url}/x", content=used_up()).status == 200
+        calls = world.token_calls
+        assert client.send("POST", f"{world.url}/x", content=used_up()).status == 200
+    assert world.token_calls == calls, "the pause after a failed early renewal holds for it as well"

@@ -29,10 +29,8 @@ APP = ("A1B2C3D4E5F6G7H8", "your_secret_key_here")
 
 
 def test_it_is_what_all_three_libraries_take_for_an_auth(one_world: World) -> None:
-    auth = one_world.auth()
-    assert isinstance(auth, requests.auth.AuthBase)
-    assert isinstance(auth, httpx.Auth)
-    assert isinstance(auth, httpx2.Auth)
+    kinds: tuple[type, ...] = (requests.auth.AuthBase, httpx.Auth, httpx2.Auth)
+    assert all(isinstance(one_world.auth(), kind) for kind in kinds)
 
 
 def test_making_one_calls_nobody(one_world: World) -> None:
@@ -114,7 +112,10 @@ def test_other_hooks_see_the_last_response_only_and_may_raise_for_status(one_wor
     one_world.fyatu.revoke_all()
     with requests.Session() as session:
         session.auth = auth
-        session.hooks["response"] = [lambda r, **_: seen.append(r.status_code), lambda r, **_: r.raise_for_status()]
+        session.hooks["response"] = [
+            lambda r, **_: seen.append(r.status_code),
+            lambda r, **_: r.raise_for_status(),
+        ]
         assert session.get(f"{one_world.url}/x").status_code == 200
     assert seen == [200]
 
@@ -174,7 +175,7 @@ def test_a_child_forked_while_a_renewal_is_up_logs_in_by_itself_and_does_not_han
     if child == 0:
         os._exit(0 if auth.token().access_token else 1)
     deadline = time.monotonic() + 20
-    ended = 0
+    ended = status = 0
     while ended == 0 and time.monotonic() < deadline:
         ended, status = os.waitpid(child, os.WNOHANG)
         time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -77,9 +78,14 @@ class AnyOrder(RuleBasedStateMachine):
         token = self.auths[0]._source.slot.live.token
         if token is not None:
             self.reference.ends = token.expires_at
-            self.reference.revoked = self.fyatu._issued[self.fyatu.identify(token.access_token) or ""].revoked
+            issued = self.fyatu._issued[self.fyatu.identify(token.access_token) or ""]
+            self.reference.revoked = issued.revoked or self.auths[0]._source.slot.rejects(token)
 
-    @rule(seconds=st.sampled_from([0.5, 1, 30, 299, 300, 301, 3600, LIFETIME - 301, LIFETIME - 299, LIFETIME, 2 * LIFETIME]))
+    @rule(
+        seconds=st.sampled_from(
+            [0.5, 1, 30, 299, 300, 301, 3600, LIFETIME - 301, LIFETIME - 299, LIFETIME, 2 * LIFETIME]
+        )
+    )
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
@@ -116,10 +122,8 @@ class AnyOrder(RuleBasedStateMachine):
         served = reference.usable(now)
         healthy = reference.endpoint_up and reference.credentials_good
         status = 0
-        try:
+        with contextlib.suppress(AuthError):
             status = self.api.post(f"{URL}/x", content=body, auth=auth).status_code
-        except AuthError:
-            pass
         settle(auth)
         made = self.fyatu.ledger.calls()[before:]
         token_calls: list[str] = [call.endpoint for call in made if call.endpoint != "api"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import httpx
+import httpx2
 import pytest
+import requests
 
 from auth_plugins.simulators import FyatuSimulator
 
@@ -76,9 +80,7 @@ def test_after_a_post_was_redirected_only_the_last_hop_is_sent_again(world: Worl
     assert [call.method for call in other.ledger.calls("api")] == ["GET", "GET"]
 
 
-def test_further_origins_get_the_token_when_they_are_named(
-    world: World, foreign: tuple[FyatuSimulator, str]
-) -> None:
+def test_further_origins_get_the_token_when_they_are_named(world: World, foreign: tuple[FyatuSimulator, str]) -> None:
     simulator, url = foreign
     with world.client(world.auth(origins=[url])) as client:
         client.send("GET", f"{url}/x")
@@ -99,10 +101,9 @@ def test_other_spellings_of_a_host_are_other_hosts_or_the_same(world: World, mak
     url = make("api.example", port)
     same = "@" in url
     with world.client(world.auth()) as client:
-        try:
+        # Some of them do not resolve everywhere, which is the library's own error.
+        with suppress(requests.ConnectionError, httpx.ConnectError, httpx2.ConnectError):
             client.send("GET", url)
-        except Exception as error:  # Some of them do not resolve everywhere.
-            assert "auth_plugins" not in type(error).__module__
     assert (world.token_calls == 1) is same
 
 
@@ -111,4 +112,5 @@ def test_plain_http_to_another_machine_is_refused_unless_allowed(one_world: Worl
         one_world.auth(base_url="http://api.example/v3")
     with pytest.raises(ValueError, match="origins must be https"):
         one_world.auth(origins=["http://api.example"])
-    assert one_world.auth(base_url="http://api.example/v3", allow_http=True)
+    allowed = one_world.auth(base_url="http://api.example/v3", allow_http=True)
+    assert repr(allowed) == "<FyatuAuth for http://api.example/v3>"

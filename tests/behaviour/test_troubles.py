@@ -46,9 +46,9 @@ def test_refused_credentials_cost_one_call_and_then_silence_until_the_cool_down_
 
 def test_refused_credentials_are_remembered_for_the_next_object_with_the_same(world: World) -> None:
     for _ in range(5):
-        with world.client(world.auth(secret_key="not_the_secret_key")) as client:
-            with pytest.raises(CredentialsRejected):
-                client.send("GET", f"{world.url}/x")
+        wrong = world.auth(secret_key="not_the_secret_key")
+        with world.client(wrong) as client, pytest.raises(CredentialsRejected):
+            client.send("GET", f"{world.url}/x")
     assert world.token_calls == 1
 
 
@@ -64,7 +64,9 @@ def test_invalidate_lets_refused_credentials_be_tried_again_at_once(world: World
         assert client.send("GET", f"{world.url}/x").status == 200
 
 
-def test_while_the_token_is_valid_an_endpoint_that_is_down_fails_no_request_and_is_not_hammered(world: World) -> None:
+def test_while_the_token_is_valid_an_endpoint_that_is_down_fails_no_request_and_is_not_hammered(
+    world: World,
+) -> None:
     auth = world.auth(policy=RefreshPolicy(jitter=0.0))
     with world.client(auth) as client:
         client.send("GET", f"{world.url}/x")

@@ -92,16 +92,12 @@ def test_each_scene_has_a_simulator_and_a_store_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("before", [None, "example.org"])
-def test_a_proxy_in_the_environment_does_not_matter(
-    monkeypatch: pytest.MonkeyPatch, before: str | None
-) -> None:
+def test_a_proxy_in_the_environment_does_not_matter(monkeypatch: pytest.MonkeyPatch, before: str | None) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     if before is None:
         monkeypatch.delenv("no_proxy", raising=False)
     else:
         monkeypatch.setenv("no_proxy", before)
-    assert [result.ok for result in perform([FyatuCast], [cache.FIRST, cache.NEXT, cache.SHARED])] == [
-        True
-    ] * 3
+    assert [result.ok for result in perform([FyatuCast], [cache.FIRST, cache.NEXT, cache.SHARED])] == [True] * 3
     assert os.environ.get("no_proxy") == before

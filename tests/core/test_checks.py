@@ -56,9 +56,7 @@ class TestText:
         for value in (before + odd + after, odd + before):
             assert NAME in refusal(ValueError, check_text, NAME, value)
 
-    @pytest.mark.parametrize(
-        "odd", [" ", "\x00", "\x1f", "\n", "\r\n", "\t", "\x7f", "\x80", "\xa0", "é", "😀"]
-    )
+    @pytest.mark.parametrize("odd", [" ", "\x00", "\x1f", "\n", "\r\n", "\t", "\x7f", "\x80", "\xa0", "é", "😀"])
     def test_refuses_what_is_pasted_along(self, odd: str) -> None:
         assert NAME in refusal(ValueError, check_text, NAME, MARK + odd)
 
@@ -188,9 +186,7 @@ class TestOrigins:
         assert Origin("http", "files.example", 80) in check_origins(self.BASE, urls, allow_http=True)
 
     def test_checks_the_base_url_as_well(self) -> None:
-        assert "base_url" in refusal(
-            ValueError, check_origins, f"http://{MARK}.example", (), allow_http=False
-        )
+        assert "base_url" in refusal(ValueError, check_origins, f"http://{MARK}.example", (), allow_http=False)
         assert "base_url" in refusal(TypeError, check_origins, None, (), allow_http=False)
         assert check_origins("http://api.example", (), allow_http=True) == {Origin("http", "api.example", 80)}
 
@@ -231,9 +227,7 @@ class TestSeconds:
     def test_refuses_a_number_that_no_float_can_hold(self, value: int) -> None:
         assert NAME in refusal(ValueError, check_seconds, NAME, value)
 
-    @pytest.mark.parametrize(
-        "value", [None, True, False, MARK, "5", b"5", 5j, Fraction(5), [5], object()], ids=repr
-    )
+    @pytest.mark.parametrize("value", [None, True, False, MARK, "5", b"5", 5j, Fraction(5), [5], object()], ids=repr)
     def test_refuses_what_is_no_number(self, value: object) -> None:
         assert NAME in refusal(TypeError, check_seconds, NAME, value)
 

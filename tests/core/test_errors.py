@@ -97,12 +97,12 @@ class TestEach:
         ],
         ids=["code", "message", "request", "nothing"],
     )
-    def test_says_no_more_than_there_is(self, kind: type[AuthError], told: dict[str, str], text: str) -> None:
+    def test_says_no_more_than_there_is(self, kind: type[AuthError], told: dict[str, Any], text: str) -> None:
         assert str(kind("It failed", hint="Do this", **told)) == text
 
     def test_survives_pickle_and_copies(self, kind: type[AuthError]) -> None:
         error = kind("It failed", **FULL)
-        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):  # noqa: S301
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
             assert type(again) is kind
             assert same(again, error)
 
@@ -132,9 +132,7 @@ class TestWhatLeavesADoor:
             with pytest.raises(name):
                 raise self.twin(kind, base)
 
-    def test_is_caught_by_whatever_catches_the_librarys_own(
-        self, kind: type[AuthError], base: type[Exception]
-    ) -> None:
+    def test_is_caught_by_whatever_catches_the_librarys_own(self, kind: type[AuthError], base: type[Exception]) -> None:
         assert all(isinstance(self.twin(kind, base), ancestor) for ancestor in base.__mro__)
 
     def test_is_the_same_error(self, kind: type[AuthError], base: type[Exception]) -> None:
@@ -148,7 +146,7 @@ class TestWhatLeavesADoor:
 
     def test_survives_pickle_and_copies(self, kind: type[AuthError], base: type[Exception]) -> None:
         twin = self.twin(kind, base)
-        for again in (pickle.loads(pickle.dumps(twin)), copy.copy(twin), copy.deepcopy(twin)):  # noqa: S301
+        for again in (pickle.loads(pickle.dumps(twin)), copy.copy(twin), copy.deepcopy(twin)):
             assert type(again) is type(twin)
             assert same(again, twin)
 
@@ -161,9 +159,7 @@ class TestWhatLeavesADoor:
     def test_has_one_class_for_all_time(self, kind: type[AuthError], base: type[Exception]) -> None:
         assert type(self.twin(kind, base)) is type(self.twin(kind, base))
 
-    def test_keeps_what_the_library_wants_of_its_own(
-        self, kind: type[AuthError], base: type[Exception]
-    ) -> None:
+    def test_keeps_what_the_library_wants_of_its_own(self, kind: type[AuthError], base: type[Exception]) -> None:
         twin: Any = self.twin(kind, base)
         if issubclass(base, requests.RequestException):
             assert (twin.request, twin.response) == (None, None)

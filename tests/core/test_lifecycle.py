@@ -107,9 +107,7 @@ class TestTable:
         assert (step.verb in (Verb.USE, Verb.BESIDE)) is usable
 
     @given(one=tokens, now=moments, due_at=moments, can_login=st.booleans())
-    def test_never_lets_a_rejected_token_be_used(
-        self, one: Token, now: float, due_at: float, can_login: bool
-    ) -> None:
+    def test_never_lets_a_rejected_token_be_used(self, one: Token, now: float, due_at: float, can_login: bool) -> None:
         age = age_of(one, now, due_at, rejected=True)
         means = means_of(one, now, can_login=can_login, rejected=True)
         assert LIFECYCLE[age, means].verb in (Verb.WAIT, Verb.GIVE_UP)

@@ -243,7 +243,14 @@ TAILS = [
     *("\\@evil.example", "/@evil.example", "//evil.example", ";@evil.example", "/é", "/%zz", "/\n", "\n"),
 ]
 
-authorities = st.lists(st.sampled_from([*HOSTS, *GLUE]), min_size=1, max_size=5).map("".join)
+hosts, glue = st.sampled_from(HOSTS), st.sampled_from(GLUE)
+authorities = st.one_of(
+    hosts,
+    st.tuples(hosts, glue).map("".join),
+    st.tuples(glue, hosts).map("".join),
+    st.tuples(hosts, glue, hosts).map("".join),
+    st.lists(hosts | glue, min_size=1, max_size=5).map("".join),
+)
 built = st.builds(
     "{}{}{}{}".format,
     st.sampled_from(["https", "http"]) | st.sampled_from(SCHEMES),
@@ -264,7 +271,8 @@ def bent(draw: st.DrawFn) -> str:
     return url
 
 
-hostile = built | bent() | st.text(st.characters(exclude_categories=[]))
+tidy = st.builds("{}://{}{}".format, st.sampled_from(["https", "http"]), authorities, st.sampled_from(TAILS))
+hostile = st.one_of(tidy, tidy, built, bent()) | st.text(st.characters(exclude_categories=[]))
 
 
 class TestTheLaw:
@@ -309,7 +317,7 @@ class TestTheLaw:
     def test_holds_where_readers_are_known_to_disagree(self, home: str, url: str) -> None:
         assert list(strangers(Scope([origin(home)]), url)) == []
 
-    @given(st.sampled_from(HOMES), st.sampled_from(["", "/", "/v3", "/v3?q=@evil.example", "/\\", "/v3#f"]))
+    @given(st.sampled_from(HOMES), st.sampled_from(["", "/", "/v3", "/v3?q=@evil.example", "/v3#f"]))
     def test_does_not_keep_the_token_at_home(self, home: str, tail: str) -> None:
         assert Scope([origin(home)]).covers(home + tail)
         assert Scope([origin(home)]).covers(home.upper() + tail)
@@ -512,7 +520,7 @@ class TestOrigin:
 
     def test_is_a_value(self) -> None:
         one = Origin("https", "api.example", 443)
-        assert pickle.loads(pickle.dumps(one)) == one  # noqa: S301
+        assert pickle.loads(pickle.dumps(one)) == one
         assert len({one, origin("https://api.example/v3")}) == 1
         with pytest.raises(AttributeError):
             one.host = "evil.example"  # type: ignore[misc]

@@ -21,9 +21,7 @@ COUNTS = ("tries", "max_response_bytes")
 lifetimes = st.floats(min_value=0.0, max_value=1e8)
 luck = st.floats(min_value=0.0, max_value=1.0)
 shares = st.floats(min_value=0.0, max_value=1.0)
-policies = st.builds(
-    RefreshPolicy, window=st.floats(min_value=0.0, max_value=1e9), window_share=shares, jitter=shares
-)
+policies = st.builds(RefreshPolicy, window=st.floats(min_value=0.0, max_value=1e9), window_share=shares, jitter=shares)
 
 
 def token(lifetime: float, **more: Any) -> Token:
@@ -55,9 +53,7 @@ class TestDueAt:
         assert window == pytest.approx(min(policy.window, lifetime * policy.window_share), abs=1e-5)
 
     @given(policy=policies, lifetime=lifetimes, luck=luck)
-    def test_jitter_only_ever_widens_the_window(
-        self, policy: RefreshPolicy, lifetime: float, luck: float
-    ) -> None:
+    def test_jitter_only_ever_widens_the_window(self, policy: RefreshPolicy, lifetime: float, luck: float) -> None:
         one = token(lifetime)
         assert policy.due_at(one, luck) <= policy.due_at(one) == policy.due_at(one, 0.0)
 
@@ -202,5 +198,5 @@ class TestRefreshPolicy:
 
     def test_is_a_value(self) -> None:
         assert RefreshPolicy(window=60.0) == RefreshPolicy(window=60.0) != RefreshPolicy()
-        assert pickle.loads(pickle.dumps(RefreshPolicy(tries=3))) == RefreshPolicy(tries=3)  # noqa: S301
+        assert pickle.loads(pickle.dumps(RefreshPolicy(tries=3))) == RefreshPolicy(tries=3)
         assert len({RefreshPolicy(), RefreshPolicy()}) == 1

@@ -35,7 +35,7 @@ class TestMasked:
         assert Masked(hidden) == hidden
         assert str(Masked(hidden)) == hidden
         assert Masked(hidden).encode("utf-8", "surrogatepass") == hidden.encode("utf-8", "surrogatepass")
-        assert {Masked(hidden): 1}[hidden] == 1
+        assert hidden in {Masked(hidden)}
 
     @given(st.binary(min_size=4))
     def test_is_the_bytes_it_hides(self, hidden: bytes) -> None:
@@ -64,11 +64,11 @@ class TestMasked:
 
     @pytest.mark.parametrize("value", [Masked(SECRET), MaskedBytes(SECRET.encode())], ids=["str", "bytes"])
     def test_survives_pickle_and_copies_as_what_it_hides(self, value: object) -> None:
-        for again in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):  # noqa: S301
+        for again in (pickle.loads(pickle.dumps(value)), copy.copy(value), copy.deepcopy(value)):
             assert again == value
 
     def test_pickle_needs_nobody_who_knows_the_mask(self) -> None:
-        assert type(pickle.loads(pickle.dumps(Masked(SECRET)))) is str  # noqa: S301
+        assert type(pickle.loads(pickle.dumps(Masked(SECRET)))) is str
 
     def test_carries_nothing_else(self) -> None:
         assert not hasattr(Masked(SECRET), "__dict__")

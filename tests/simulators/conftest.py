@@ -38,9 +38,7 @@ class Caller:
     def revoke(self, token: str) -> SimResponse:
         return self.send("POST", "/auth/revoke", {"authorization": f"Bearer {token}"})
 
-    def api(
-        self, token: str, path: str = "/collections", method: str = "GET", body: bytes = b""
-    ) -> SimResponse:
+    def api(self, token: str, path: str = "/collections", method: str = "GET", body: bytes = b"") -> SimResponse:
         return self.send(method, path, {"authorization": f"Bearer {token}"}, body)
 
 

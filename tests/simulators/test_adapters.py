@@ -55,9 +55,7 @@ class Way:
     def _requests_responses(self, stack: ExitStack) -> Send:
         mock = stack.enter_context(responses.RequestsMock())
         register_responses(self.simulator, mock, BASE, self.clock)
-        return lambda method, url, headers, body: requests.request(
-            method, url, headers=headers, data=body, timeout=5
-        )
+        return lambda method, url, headers, body: requests.request(method, url, headers=headers, data=body, timeout=5)
 
     def _requests_server(self, stack: ExitStack) -> Send:
         session = stack.enter_context(requests.Session())

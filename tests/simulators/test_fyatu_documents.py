@@ -116,9 +116,7 @@ class TestGenerationV320:
         assert claims["ver"] == "3.20"
         assert claims["sub"] == business.credentials["businessId"]
 
-    def test_scopes_are_all_unless_some_are_asked_for_and_a_refresh_keeps_them(
-        self, business: Caller
-    ) -> None:
+    def test_scopes_are_all_unless_some_are_asked_for_and_a_refresh_keeps_them(self, business: Caller) -> None:
         assert json.loads(business.login().body)["data"]["scopes"] == list(business.simulator.scopes)
         asked = ["cards:read", "account:read"]
         token = business.token(scopes=asked)

@@ -53,9 +53,7 @@ class TestLogin:
     def test_a_body_of_another_content_type_is_not_read(self, fyatu: Caller, kind: str) -> None:
         body = json.dumps(fyatu.credentials).encode()
         assert refusal(fyatu.send("POST", "/auth/token", {"content-type": kind}, body)) == MALFORMED
-        accepted = fyatu.send(
-            "POST", "/auth/token", {"content-type": "Application/JSON; charset=utf-8"}, body
-        )
+        accepted = fyatu.send("POST", "/auth/token", {"content-type": "Application/JSON; charset=utf-8"}, body)
         assert accepted.status == 200
 
     def test_the_shortest_credentials_the_schema_allows_reach_the_comparison(self, fyatu: Caller) -> None:
@@ -63,9 +61,7 @@ class TestLogin:
         assert refusal(answer) == (401, "AUTH_INVALID_CREDENTIALS")
 
     @pytest.mark.parametrize("changes", [{"appId": "B1B2C3D4E5F6G7H8"}, {"secretKey": "x" * 20}], ids=str)
-    def test_an_unknown_app_and_a_wrong_secret_look_alike(
-        self, fyatu: Caller, changes: dict[str, Any]
-    ) -> None:
+    def test_an_unknown_app_and_a_wrong_secret_look_alike(self, fyatu: Caller, changes: dict[str, Any]) -> None:
         assert refusal(fyatu.login(**changes)) == (401, "AUTH_INVALID_CREDENTIALS")
 
     def test_an_inactive_app_is_told_so_only_with_the_right_secret(self, fyatu: Caller) -> None:
@@ -113,9 +109,7 @@ class TestPresentedTokens:
         assert refusal(fyatu.send("POST", path, headers)) == MISSING
 
     @pytest.mark.parametrize("path", ["/auth/refresh", "/auth/revoke", "/collections"])
-    @pytest.mark.parametrize(
-        "header", ["Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", "Basic QTpC", "\udcff"]
-    )
+    @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", "Basic QTpC", "\udcff"])
     def test_anything_else_is_an_invalid_token(self, fyatu: Caller, path: str, header: str) -> None:
         assert refusal(fyatu.send("POST", path, {"authorization": header})) == INVALID
 

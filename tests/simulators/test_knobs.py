@@ -92,9 +92,7 @@ class TestFyatusAnswers:
         ("place", "expected"),
         [("error.code", {"error": {"code": "X"}}), ("code", {"code": "X"}), ("error", {"error": "X"})],
     )
-    def test_the_code_stands_where_it_is_put(
-        self, fyatu: Caller, place: ErrorPlace, expected: dict[str, Any]
-    ) -> None:
+    def test_the_code_stands_where_it_is_put(self, fyatu: Caller, place: ErrorPlace, expected: dict[str, Any]) -> None:
         fyatu.simulator.error_place = place
         body = fyatu.login(grantType="x").body.replace(b"VALIDATION_ERROR", b"X")
         assert {key: value for key, value in json.loads(body).items() if key in ("code", "error")} == expected

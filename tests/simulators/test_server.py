@@ -30,9 +30,7 @@ def login_request(base_url: str, simulator: FyatuSimulator) -> bytes:
         "grantType": "client_credentials",
     }
     body = json.dumps(fields)
-    head = (
-        f"POST {urlsplit(base_url).path}/auth/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-    )
+    head = f"POST {urlsplit(base_url).path}/auth/token HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
 
 

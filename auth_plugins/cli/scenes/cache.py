@@ -44,7 +44,5 @@ def _silent(stage: Stage, calls: int) -> tuple[Counts, Counts]:
 
 
 FIRST = Scene("first call", "Nobody has logged in. The first request does, by itself.", _first)
-NEXT = Scene(
-    "cache", f"{_EACH} requests each with requests, httpx and httpx2, all with one auth object.", _next
-)
+NEXT = Scene("cache", f"{_EACH} requests each with requests, httpx and httpx2, all with one auth object.", _next)
 SHARED = Scene("sharing", "New auth objects with the same credentials find the token that is there.", _shared)

@@ -61,10 +61,7 @@ class _Herd:
     def _clients(self, library: Any, tasks: int) -> list[Any]:
         limits = library.Limits(max_connections=_CONNECTIONS)
         options = httpx_options()
-        return [
-            library.AsyncClient(auth=self.auth, limits=limits, **options)
-            for _ in range(0, tasks, _PER_CLIENT)
-        ]
+        return [library.AsyncClient(auth=self.auth, limits=limits, **options) for _ in range(0, tasks, _PER_CLIENT)]
 
 
 def _herd(stage: Stage) -> tuple[Counts, Counts]:

@@ -62,8 +62,7 @@ def _refused(stage: Stage) -> tuple[Counts, Counts]:
 
 REVOKED = Scene(
     "revoked token",
-    "Six uploads, bytes and files from their middle, each just after the token was revoked:"
-    " one renewal, one replay.",
+    "Six uploads, bytes and files from their middle, each just after the token was revoked: one renewal, one replay.",
     _revoked,
 )
 REFUSED = Scene(

@@ -1,0 +1,33 @@
+"""Renewals on a 401 that did not help, and the pause that they earn: the fault is then not the token's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..core.policy import RefreshPolicy
+from ..core.token import Token
+
+__all__ = ["NO_STRIKES", "Strikes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Strikes:
+    """How many there were in a row. A token that was fetched on a 401 and got a 401 counts once, whoever reports it."""
+
+    count: int = 0
+    token: Token | None = None
+    """The latest that did not help."""
+    until: float = -math.inf
+    """By the steady clock: no token is renewed on a 401 before this."""
+
+    def with_one_for(self, token: Token | None, policy: RefreshPolicy, tick: float) -> Strikes:
+        """Count a token that did not help."""
+        if token is None or token is self.token:
+            return self
+        count = self.count + 1
+        return Strikes(count, token, tick + policy.rejection.delay(count))
+
+
+NO_STRIKES = Strikes()
+"""None yet; and again none once a renewal on a 401 has helped."""

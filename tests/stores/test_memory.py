@@ -1,0 +1,283 @@
+"""What only a store in memory promises: a bound, and to stay in its process."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import os
+import pickle
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auth_plugins import MemoryStore, StoreError, Token
+from auth_plugins.stores import PROCESS_STORE
+from auth_plugins.testing import FakeClock
+
+NOW = 1_800_000_000.0
+LONG = 30.0
+
+
+def token(name: str = "at", ends: float = NOW + 60.0) -> Token:
+    return Token(access_token=name, issued_at=NOW, expires_at=ends)
+
+
+def a_clock() -> float:
+    """A clock that can be pickled."""
+    return NOW
+
+
+class TestBound:
+    def test_the_least_recently_used_goes_first(self) -> None:
+        store = MemoryStore(maxsize=2, clock=a_clock)
+        store.save("a", token("a"))
+        store.save("b", token("b"))
+        assert store.load("a") == token("a")
+        store.save("c", token("c"))
+        assert [store.load(key) for key in "abc"] == [token("a"), None, token("c")]
+
+    def test_saving_again_is_using(self) -> None:
+        store = MemoryStore(maxsize=2, clock=a_clock)
+        for key in "abac":
+            store.save(key, token(key))
+        assert [store.load(key) for key in "abc"] == [token("a"), None, token("c")]
+
+    def test_what_has_ended_makes_room_before_anything_else_goes(self) -> None:
+        clock = FakeClock(NOW)
+        store = MemoryStore(maxsize=2, clock=clock)
+        store.save("long", token("long", NOW + 1000.0))
+        store.save("short", token("short", NOW + 1.0))
+        clock.advance(2.0)
+        store.save("new", token("new"))
+        assert [store.load(key) for key in ("long", "short", "new")] == [
+            token("long", NOW + 1000.0),
+            None,
+            token("new"),
+        ]
+
+    @given(st.integers(1, 20), st.lists(st.integers(0, 50), max_size=60))
+    def test_is_never_exceeded(self, maxsize: int, keys: list[int]) -> None:
+        store = MemoryStore(maxsize=maxsize, clock=a_clock)
+        for key in keys:
+            store.save(str(key), token(str(key)))
+        assert len(store) == min(maxsize, len(set(keys)))
+
+    def test_ended_tokens_are_not_counted(self) -> None:
+        clock = FakeClock(NOW)
+        store = MemoryStore(clock=clock)
+        store.save("key", token())
+        assert len(store) == 1
+        clock.advance(60.0)
+        assert len(store) == 0
+
+    def test_is_4096_unless_told_otherwise(self) -> None:
+        assert repr(MemoryStore()) == "MemoryStore(maxsize=4096)"
+        assert repr(MemoryStore(maxsize=3)) == "MemoryStore(maxsize=3)"
+
+    def test_locks_that_nobody_holds_take_no_room(self) -> None:
+        store = MemoryStore()
+        for key in range(1000):
+            with store.lock(str(key)):
+                pass
+        gc.collect()
+        assert len(store._locks) == 0
+
+
+class TestSalt:
+    def test_is_random_for_each_store(self) -> None:
+        assert len({MemoryStore().salt for _ in range(10)}) == 10
+
+    def test_is_not_shown(self) -> None:
+        store = MemoryStore()
+        store.save("key", token("s3cret"))
+        assert "s3cret" not in repr(store)
+        assert repr(store.salt) not in repr(store)
+
+
+class TestCopies:
+    """Tokens stay in the process they were issued to."""
+
+    @pytest.mark.parametrize(
+        "copied",
+        [copy.copy, copy.deepcopy, lambda store: pickle.loads(pickle.dumps(store))],
+        ids=["copy", "deepcopy", "pickle"],
+    )
+    def test_are_empty_usable_and_of_the_same_kind(self, copied: Callable[[MemoryStore], MemoryStore]) -> None:
+        store = MemoryStore(maxsize=1, clock=a_clock, lock_timeout=0.01)
+        store.save("key", token("s3cret"))
+        with store.lock("key"):
+            again = copied(store)
+            with again.lock("key"):
+                pass
+        assert len(again) == 0
+        assert again.salt != store.salt
+        again.save("a", token("a"))
+        again.save("b", token("b"))
+        assert [again.load(key) for key in "ab"] == [None, token("b")]
+        assert store.load("key") == token("s3cret")
+        with again.lock("key"), pytest.raises(StoreError), again.lock("key"):
+            pytest.fail("two at a time")
+
+    def test_pickle_holds_neither_tokens_nor_salt(self) -> None:
+        store = MemoryStore(clock=a_clock)
+        store.save("the-key", token("s3cret"))
+        pickled = pickle.dumps(store)
+        assert b"s3cret" not in pickled
+        assert b"the-key" not in pickled
+        assert store.salt not in pickled
+
+
+class TestLockTimeout:
+    def test_of_any_length_can_be_waited_for(self) -> None:
+        with MemoryStore(lock_timeout=1e300).lock("key"):
+            pass
+
+    def test_raises_a_store_error_in_the_time_it_says(self) -> None:
+        store = MemoryStore(lock_timeout=0.05)
+        with store.lock("key"):
+            began = time.monotonic()
+            with pytest.raises(StoreError), store.lock("key"):
+                pytest.fail("two at a time")
+            assert 0.04 <= time.monotonic() - began < LONG
+
+
+def test_the_default_one_is_shared_by_the_process() -> None:
+    assert isinstance(PROCESS_STORE, MemoryStore)
+
+
+def in_a_fork(work: Callable[[], Any]) -> str:
+    """Do something in a forked child and give what it says; a child that is stuck is killed."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        # From Python 3.12 on a fork beside threads warns: that is the very case that is tested.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        try:
+            said = str(work())
+        except BaseException as error:
+            said = repr(error)
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    timer = threading.Timer(LONG / 3, os.kill, (child, 9))
+    timer.start()
+    try:
+        with os.fdopen(reading, "rb") as end:
+            return end.read().decode() or "stuck"
+    finally:
+        timer.cancel()
+        os.waitpid(child, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+class TestFork:
+    def use(self, store: MemoryStore) -> str:
+        store.save("other", token("other"))
+        with store.lock("key"):
+            kept = store.load("other")
+        return kept.access_token if kept is not None else "nothing"
+
+    def test_a_lock_held_by_a_thread_of_the_parent_is_free_in_the_child(self) -> None:
+        store = MemoryStore(clock=a_clock)
+        held, enough = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with store.lock("key"):
+                held.set()
+                enough.wait(LONG)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        try:
+            assert held.wait(LONG)
+            assert in_a_fork(lambda: self.use(store)) == "other"
+        finally:
+            enough.set()
+            thread.join(LONG)
+
+    @pytest.mark.parametrize("interrupted", ["save", "load", "delete"])
+    def test_a_call_in_the_middle_of_which_the_fork_came_does_no_harm(self, interrupted: str) -> None:
+        """The clock is read in the middle of every call: there the parent's thread waits for the fork."""
+        within, enough = threading.Event(), threading.Event()
+        slow = threading.local()
+        times = [NOW]
+
+        def clock() -> float:
+            if getattr(slow, "here", False):
+                within.set()
+                enough.wait(LONG)
+            return times[0]
+
+        store = MemoryStore(clock=clock)
+        store.save("kept", token("kept"))
+        calls: dict[str, Callable[[], object]] = {
+            "save": lambda: store.save("kept", token("new")),
+            "load": lambda: store.load("kept"),
+            "delete": lambda: store.delete("kept"),
+        }
+
+        def call() -> None:
+            slow.here = True
+            calls[interrupted]()
+
+        def child() -> str:
+            before = self.use(store)
+            times[0] = NOW + 60.0
+            ended = store.load("other") is None
+            return f"{before}, ended: {ended}"
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        try:
+            assert within.wait(LONG)
+            assert in_a_fork(child) == "other, ended: True"
+        finally:
+            enough.set()
+            thread.join(LONG)
+
+    def test_a_save_in_the_middle_of_which_the_fork_came_does_not_stop_the_clock(self) -> None:
+        within, enough = threading.Event(), threading.Event()
+
+        class SlowToken(Token):
+            """Is asked for its end in the middle of a save."""
+
+            @property
+            def useful_until(self) -> float:
+                within.set()
+                enough.wait(LONG)
+                return NOW + 60.0
+
+        times = [NOW]
+        store = MemoryStore(clock=lambda: times[0])
+        store.save("kept", token("kept"))
+        slow = SlowToken(access_token="slow", issued_at=NOW, expires_at=NOW + 60.0)
+
+        def child() -> str:
+            times[0] = NOW + 60.0
+            return f"ended: {store.load('kept') is None}"
+
+        thread = threading.Thread(target=store.save, args=("slow", slow))
+        thread.start()
+        try:
+            assert within.wait(LONG)
+            assert in_a_fork(child) == "ended: True"
+        finally:
+            enough.set()
+            thread.join(LONG)
+
+    def test_the_child_still_has_the_tokens_and_the_salt(self) -> None:
+        store = MemoryStore(clock=a_clock)
+        store.save("key", token("kept"))
+        assert in_a_fork(lambda: (store.load("key") == token("kept"), store.salt)) == str((True, store.salt))
+
+    def test_what_the_child_saves_the_parent_does_not_see(self) -> None:
+        store = MemoryStore(clock=a_clock)
+        assert in_a_fork(lambda: self.use(store)) == "other"
+        assert store.load("other") is None

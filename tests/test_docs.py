@@ -1,0 +1,199 @@
+"""What the documentation says of the code is so. Its examples run in docs/test_examples.py."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auth_plugins import AuthError, core
+from auth_plugins.auth import Options
+from auth_plugins.core import LIFECYCLE
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "reference").rglob("*.md")))
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+TEXTS = [*PAGES, *DOCS.rglob("*.py")]
+ERRORS = AuthError.__subclasses__()
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def first_cells(text: str) -> set[str]:
+    """The names that stand first in the rows of a page's tables."""
+    return set(re.findall(r"^\| \[?`(\w+)`", text, flags=re.MULTILINE))
+
+
+@pytest.fixture
+def diagrams() -> Any:
+    pytest.importorskip("docutils")
+    spec = importlib.util.spec_from_file_location("diagrams", DOCS / "_ext" / "diagrams.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_of_the_lifecycle_holds_every_entry_of_the_table_and_no_other(diagrams: Any) -> None:
+    drawn = {
+        (cell.get("data-age"), cell.get("data-means")): (cell.get("data-verb"), cell.get("data-grants"))
+        for cell in ElementTree.fromstring(diagrams.lifecycle_svg()).iter()  # noqa: S314 - our own
+        if cell.get("data-age")
+    }
+    assert drawn == {
+        (age.name, means.name): (step.verb.name, ", then ".join(grant.value for grant in step.grants))
+        for (age, means), step in LIFECYCLE.items()
+    }
+
+
+def test_what_a_cell_of_the_picture_says_fits_into_it(diagrams: Any) -> None:
+    room = diagrams._CELL - 26
+    for cell in ElementTree.fromstring(diagrams.lifecycle_svg()).iter():  # noqa: S314
+        if cell.get("data-age"):
+            words = [each.text or "" for each in cell.iter() if each.tag.endswith("text")]
+            assert max(map(len, words)) * 6.2 < room
+
+
+def test_a_sequence_draws_every_message_and_refuses_what_is_none(diagrams: Any) -> None:
+    drawn = diagrams.sequence_svg("t", ["a", "b"], ["a -> b: go & see", "b -> b: thinks", "b --> a: found"])
+    texts = [each.text for each in ElementTree.fromstring(drawn).iter() if each.tag.endswith("text")]  # noqa: S314
+    assert texts == ["a", "b", "go & see", "thinks", "found"]
+    with pytest.raises(ValueError, match="not a message"):
+        diagrams.sequence_svg("t", ["a"], ["a tells b"])
+
+
+@pytest.mark.parametrize("command", ["auth-plugins --help", "auth-plugins demo --help"])
+def test_the_page_of_the_command_shows_what_it_prints(command: str) -> None:
+    shown = re.search(rf"^\$ {command}\n(.*?)^```", page("reference/command.md"), flags=re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    printed = subprocess.run(
+        [sys.executable, "-P", "-m", "auth_plugins", *command.split()[1:]],
+        capture_output=True,
+        check=True,
+        encoding="utf-8",
+        env={**os.environ, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
+    )
+    assert shown[1].split("\n") == printed.stdout.split("\n")
+
+
+def commands() -> list[str]:
+    """The lines of README.md that a reader copies into a shell."""
+    return re.findall(r"^    (python3 .*)$", README, flags=re.MULTILINE)
+
+
+def test_the_readme_has_two_commands_and_each_sets_up_all_that_it_runs() -> None:
+    demo, tests = commands()
+    assert demo == "python3 -m venv .venv && .venv/bin/pip install '.[demo]' && .venv/bin/auth-plugins demo"
+    assert tests == "python3 -m venv .tox-venv && .tox-venv/bin/pip install tox && .tox-venv/bin/tox"
+
+
+def test_the_command_of_the_demo_is_the_one_that_is_installed_and_tested() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    module, _, function = project["scripts"]["auth-plugins"].partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+    assert {re.split(r"\W", each)[0] for each in project["optional-dependencies"]["demo"]} == set(
+        importlib.import_module(module)._NEEDED
+    )
+    assert set(project["optional-dependencies"]) >= {"demo", "httpx2", "testing"}
+    assert '"-m", "auth_plugins", "demo"' in (ROOT / "tests/cli/test_demo.py").read_text(encoding="utf-8")
+
+
+def test_the_command_of_the_tests_is_what_continuous_integration_runs() -> None:
+    script = ROOT / ".ci" / "run"
+    if not script.exists():
+        pytest.skip("not in a source distribution")
+    run = script.read_text(encoding="utf-8")
+    assert "python3 -m venv" in run
+    assert re.search(r"pip install .*\btox$", run, flags=re.MULTILINE)
+    assert re.search(r'/bin/tox" run <', run), "`tox` and `tox run` are the same"
+    tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
+    assert "env_list = lint, type, docs, 3.1{1-3}, lowest" in tox
+    assert "skip_missing_interpreters = true" in tox
+
+
+def test_the_readme_stays_short() -> None:
+    assert len(README.splitlines()) < 150
+
+
+@pytest.mark.parametrize("text", [README, page("reference/options.md")], ids=["README", "options"])
+def test_the_tables_of_options_name_all_of_them(text: str) -> None:
+    assert first_cells(text) >= set(Options.__annotations__)
+
+
+@pytest.mark.parametrize("text", [README, page("reference/errors.md")], ids=["README", "errors"])
+def test_the_tables_of_errors_name_all_of_them(text: str) -> None:
+    assert first_cells(text) >= {error.__name__ for error in ERRORS}
+
+
+def test_every_code_of_an_error_has_an_anchor_and_the_readme_names_it() -> None:
+    for error in ERRORS:
+        assert f"\n({error.code})=\n## {error.code}\n" in page("reference/errors.md")
+        assert f"| `{error.__name__}` | `{error.code}` |" in README
+
+
+def test_what_the_tables_of_errors_say_of_the_libraries_is_so() -> None:
+    import httpx
+    import requests
+
+    from auth_plugins.clients.httpx_door import HttpxDoor
+    from auth_plugins.clients.requests_door import _told as told_by_requests
+
+    request = httpx.Request("GET", "https://api.example/")
+    door: Any = HttpxDoor(httpx, None, None, None)  # type: ignore[arg-type]
+    prepared = requests.Request("GET", "https://api.example/").prepare()
+    for error in ERRORS:
+        told = told_by_requests(error("text"), prepared), door._told(error("text"), request)
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{error.__name__}`"))
+        cells = [cell.strip(" `") for cell in row.strip("|").split("|")]
+        assert [each.__mro__[2].__name__ for each in map(type, told)] == cells[3:]
+
+
+def test_the_events_have_a_table_that_names_all_of_them() -> None:
+    assert first_cells(page("how-to/events-and-logging.md")) == {kind.name for kind in core.EventKind}
+
+
+@pytest.mark.parametrize("module", ["", ".core", ".simulators", ".testing", ".providers"])
+def test_the_reference_names_everything_that_is_public(module: str) -> None:
+    public = importlib.import_module(f"auth_plugins{module}").__all__
+    assert [name for name in public if not re.search(rf"\b{name}\b", REFERENCE)] == []
+
+
+def test_every_decision_is_in_the_index_and_says_what_it_costs() -> None:
+    index = page("explanation/adr/index.md")
+    decisions = sorted((DOCS / "explanation" / "adr").glob("0*.md"))
+    assert [each.stem for each in decisions] == re.findall(r"^0\d{3}-.*$", index, flags=re.MULTILINE)
+    for each in decisions:
+        text = each.read_text(encoding="utf-8")
+        assert re.findall(r"^## (.*)$", text, flags=re.MULTILINE) == [
+            "Context and problem",
+            "Options considered",
+            "Decision",
+            "Consequences",
+        ]
+
+
+@pytest.mark.parametrize("text", PAGES, ids=lambda each: each.relative_to(ROOT).as_posix())
+def test_a_link_to_a_file_leads_to_one(text: Path) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", text.read_text(encoding="utf-8"))
+    paths = [target.partition("#")[0] for target in targets if "://" not in target]
+    assert [path for path in paths if path and not (text.parent / path).exists()] == []
+
+
+def test_no_page_fetches_a_font_or_a_script() -> None:
+    for text in [*TEXTS, *(DOCS / "_static").iterdir()]:
+        assert not re.search(r"@import|<script|<link|url\(http", text.read_text(encoding="utf-8")), text
