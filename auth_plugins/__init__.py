@@ -16,7 +16,7 @@ from .core.errors import (
 from .core.events import Event, EventKind
 from .core.policy import Backoff, RefreshPolicy
 from .core.token import Token
-from .providers import FyatuAuth, FyatuBusinessAuth
+from .providers import FyatuAuth, FyatuBusinessAuth, OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
 from .stores import MemoryStore, Store
 
 __version__ = "0.1.0"
@@ -33,6 +33,8 @@ __all__ = [
     "InvalidTokenResponse",
     "LoginRequired",
     "MemoryStore",
+    "OAuth2ClientCredentialsAuth",
+    "OAuth2RefreshTokenAuth",
     "RefreshPolicy",
     "Store",
     "StoreError",

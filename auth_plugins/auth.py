@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator, Generator, Iterable
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 import httpx
@@ -93,7 +94,7 @@ class TokenAuth(_AnyAuth):
         ):
             if value is not None and not isinstance(value, kind):
                 raise TypeError(f"{name} must be a {kind.__name__}")
-        self._provider = provider
+        self._provider = _contract(provider)
         self._scope = Scope(check_origins(provider.base_url, origins, allow_http=allow_http))
         self._lent = _lent_channel(token_client)
         self._settings: dict[str, Any] = {
@@ -164,6 +165,8 @@ class TokenAuth(_AnyAuth):
 
         Raises:
             TokenEndpointUnavailable: the provider could not be told. The token is forgotten all the same.
+            InvalidTokenResponse: its answer makes no sense. Likewise.
+            StoreError: the store failed, and may keep the token.
         """
         self._source.logout(self._channel)
 
@@ -182,6 +185,12 @@ class TokenAuth(_AnyAuth):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return copy.copy(self)
+
+
+def _contract(provider: object) -> Provider:
+    if is_dataclass(provider) and not isinstance(provider, type) and isinstance(provider, Provider):
+        return provider
+    raise TypeError("provider must be a dataclass that keeps the promises of Provider")
 
 
 def _present(token: Token | None) -> Token:

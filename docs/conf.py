@@ -51,7 +51,10 @@ nitpick_ignore_regex = [
     ("py:.*", r"(anyio|collections|contextlib|enum|httpx|httpx2|requests|responses|types|typing)(\..*)?"),
     ("py:.*", r"(ModuleType|TracebackType|ClientAuth|Unpack|Any|Self|TypeVar|E)"),
     # Names of our own that stand for a type, and rooms that have no page.
-    ("py:.*", r"(auth_plugins\.)?(auth\.Options|Options|Clock|Sleep|Listener|Endpoint|Outage|Generation|AppType|ErrorPlace)"),
+    (
+        "py:.*",
+        r"(auth_plugins\.)?(auth\.)?(Options|Clock|Sleep|Listener|Endpoint|Outage|Generation|AppType|ErrorPlace)",
+    ),
     ("py:.*", r"auth_plugins\.(source|clients|testing|simulators|core|providers|stores)\..*"),
 ]
 

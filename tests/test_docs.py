@@ -13,9 +13,12 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
+import httpx
+import httpx2
 import pytest
+import requests
 
-from auth_plugins import AuthError, core
+from auth_plugins import AuthError, FyatuAuth, MemoryStore, Token, core
 from auth_plugins.auth import Options
 from auth_plugins.core import LIFECYCLE
 
@@ -38,9 +41,8 @@ def first_cells(text: str) -> set[str]:
 
 
 @pytest.fixture
-def diagrams() -> Any:
-    pytest.importorskip("docutils")
-    spec = importlib.util.spec_from_file_location("diagrams", DOCS / "_ext" / "diagrams.py")
+def drawing() -> Any:
+    spec = importlib.util.spec_from_file_location("drawing", DOCS / "_ext" / "drawing.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -48,10 +50,10 @@ def diagrams() -> Any:
     return module
 
 
-def test_the_picture_of_the_lifecycle_holds_every_entry_of_the_table_and_no_other(diagrams: Any) -> None:
+def test_the_picture_of_the_lifecycle_holds_every_entry_of_the_table_and_no_other(drawing: Any) -> None:
     drawn = {
         (cell.get("data-age"), cell.get("data-means")): (cell.get("data-verb"), cell.get("data-grants"))
-        for cell in ElementTree.fromstring(diagrams.lifecycle_svg()).iter()  # noqa: S314 - our own
+        for cell in ElementTree.fromstring(drawing.lifecycle_svg()).iter()  # noqa: S314 - our own
         if cell.get("data-age")
     }
     assert drawn == {
@@ -60,20 +62,20 @@ def test_the_picture_of_the_lifecycle_holds_every_entry_of_the_table_and_no_othe
     }
 
 
-def test_what_a_cell_of_the_picture_says_fits_into_it(diagrams: Any) -> None:
-    room = diagrams._CELL - 26
-    for cell in ElementTree.fromstring(diagrams.lifecycle_svg()).iter():  # noqa: S314
+def test_what_a_cell_of_the_picture_says_fits_into_it(drawing: Any) -> None:
+    room = drawing._CELL - 26
+    for cell in ElementTree.fromstring(drawing.lifecycle_svg()).iter():  # noqa: S314
         if cell.get("data-age"):
             words = [each.text or "" for each in cell.iter() if each.tag.endswith("text")]
             assert max(map(len, words)) * 6.2 < room
 
 
-def test_a_sequence_draws_every_message_and_refuses_what_is_none(diagrams: Any) -> None:
-    drawn = diagrams.sequence_svg("t", ["a", "b"], ["a -> b: go & see", "b -> b: thinks", "b --> a: found"])
+def test_a_sequence_draws_every_message_and_refuses_what_is_none(drawing: Any) -> None:
+    drawn = drawing.sequence_svg("t", ["a", "b"], ["a -> b: go & see", "b -> b: thinks", "b --> a: found"])
     texts = [each.text for each in ElementTree.fromstring(drawn).iter() if each.tag.endswith("text")]  # noqa: S314
     assert texts == ["a", "b", "go & see", "thinks", "found"]
     with pytest.raises(ValueError, match="not a message"):
-        diagrams.sequence_svg("t", ["a"], ["a tells b"])
+        drawing.sequence_svg("t", ["a"], ["a tells b"])
 
 
 @pytest.mark.parametrize("command", ["auth-plugins --help", "auth-plugins demo --help"])
@@ -146,21 +148,29 @@ def test_every_code_of_an_error_has_an_anchor_and_the_readme_names_it() -> None:
         assert f"| `{error.__name__}` | `{error.code}` |" in README
 
 
-def test_what_the_tables_of_errors_say_of_the_libraries_is_so() -> None:
-    import httpx
-    import requests
+class Failing(MemoryStore):
+    """A store that fails with any error: whatever a renewal ends by, doors tell it in the same way."""
 
-    from auth_plugins.clients.httpx_door import HttpxDoor
-    from auth_plugins.clients.requests_door import _told as told_by_requests
+    def __init__(self, error: AuthError) -> None:
+        super().__init__()
+        self.error = error
 
-    request = httpx.Request("GET", "https://api.example/")
-    door: Any = HttpxDoor(httpx, None, None, None)  # type: ignore[arg-type]
-    prepared = requests.Request("GET", "https://api.example/").prepare()
-    for error in ERRORS:
-        told = told_by_requests(error("text"), prepared), door._told(error("text"), request)
-        row = next(line for line in README.splitlines() if line.startswith(f"| `{error.__name__}`"))
-        cells = [cell.strip(" `") for cell in row.strip("|").split("|")]
-        assert [each.__mro__[2].__name__ for each in map(type, told)] == cells[3:]
+    def load(self, key: str) -> Token | None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_what_the_table_of_errors_says_of_the_libraries_is_so(error: type[AuthError]) -> None:
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{error.__name__}`"))
+    of_requests, of_httpx = re.findall(r"`(\w+)`", row)[-2:]
+    auth, url = FyatuAuth("an_app_id", "a_secret_key_of_mine", store=Failing(error("told"))), "https://api.fyatu.com/x"
+    with pytest.raises(getattr(requests, of_requests)) as caught:
+        requests.get(url, auth=auth, timeout=5)
+    assert isinstance(caught.value, error)
+    for library in (httpx, httpx2):
+        with library.Client(auth=auth) as client, pytest.raises(getattr(library, of_httpx)) as caught:
+            client.get(url)
+        assert isinstance(caught.value, error)
 
 
 def test_the_events_have_a_table_that_names_all_of_them() -> None:

@@ -94,14 +94,14 @@ class HttpxDoor:
         if response.status_code == 401:
             return self._covers(response.request)
         if live.unproven:
-            self._source.accepted(live, replay=False)
+            self._source.accepted(response.request.headers.get, replay=False)
         return False
 
     def _learn(self, response: Response, renewed: Live) -> None:
         if response.status_code == 401:
             self._source.unhelpful(renewed)
         elif renewed.unproven:
-            self._source.accepted(renewed, replay=True)
+            self._source.accepted(response.request.headers.get, replay=True)
 
     def _ready(self, rejected: Request, live: Live, body: Body) -> bool:
         if body.rewind(rejected.stream):

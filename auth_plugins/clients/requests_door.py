@@ -45,8 +45,8 @@ class RequestsDoor:
         """Look at a response before anybody else does; `sending` is how its request was sent."""
         if response.status_code == 401 and self._scope.covers(response.request.url):
             response = self._renew_and_resend(response, sending)
-        elif self._source.slot.live.unproven and self._scope.covers(response.request.url):
-            self._source.accepted(self._source.slot.live, replay=False)
+        elif self._source.slot.live.unproven and response.status_code != 401:
+            self._source.accepted(response.request.headers.get, replay=False)
         if 300 <= response.status_code < 400:
             self._keep_from_strangers(response)
         return response
@@ -82,7 +82,7 @@ class RequestsDoor:
         if again.status_code == 401:
             self._source.unhelpful(live)
         elif live.unproven:
-            self._source.accepted(live, replay=True)
+            self._source.accepted(again.request.headers.get, replay=True)
         return again
 
     def _keep_from_strangers(self, response: requests.Response) -> None:

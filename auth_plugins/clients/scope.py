@@ -32,7 +32,8 @@ class Scope:
 
     def covers_parts(self, scheme: str, host: str, port: int | None) -> bool:
         """Whether the token may go to a URL that its library has taken apart: lower case, IDNA, default port `None`."""
-        return (scheme, host, port or (443 if scheme == "https" else 80)) in self._parts
+        default = 443 if scheme == "https" else 80
+        return (scheme, host, default if port is None else port) in self._parts
 
 
 def attach(headers: MutableMapping[str, Any], live: Live) -> None:

@@ -50,10 +50,10 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 
 def text(value: object) -> str | None:
-    """Give a non-empty string or a number as a string, anything else as `None`."""
+    """Give a non-empty string, or a whole number of a sane length, as a string; anything else as `None`."""
     if isinstance(value, str) and value:
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
         return str(value)
     return None
 
@@ -132,7 +132,7 @@ def unserved(request: TokenRequest, response: TokenResponse, said: Said, now: fl
             TokenEndpointUnavailable, f"The token endpoint {what}", request, response, said, retry_after=asked
         )
     if not 200 <= status < 300 and not 400 <= status < 500:
-        hint = "Check base_url: a token call is never redirected, since it carries credentials."
+        hint = "Check the endpoint's URL: a token call is never redirected, since it carries credentials."
         return failure(
             InvalidTokenResponse, f"The token endpoint answered {status}", request, response, said, hint=hint
         )
@@ -142,7 +142,7 @@ def unserved(request: TokenRequest, response: TokenResponse, said: Said, now: fl
 def _clean(said: str | None, request: TokenRequest, most: int) -> str | None:
     if said is None:
         return None
-    for secret in sorted(request.secrets, key=len, reverse=True):
+    for secret in sorted(filter(None, request.secrets), key=len, reverse=True):
         said = said.replace(secret, "***")
     printable = "".join(c if c.isprintable() else " " for c in said).strip()
     return printable[:most] or None

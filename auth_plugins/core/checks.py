@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable
 
 from .origin import Origin
@@ -77,7 +77,8 @@ def check_seconds(name: str, value: object, *, above_zero: bool = False) -> floa
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number")
-    if not math.isfinite(value) or value < 0 or (above_zero and value == 0):
+    # A number that no float holds compares all the same.
+    if not 0 <= value <= sys.float_info.max or (above_zero and value == 0):
         raise ValueError(f"{name} must be a finite number {'above' if above_zero else 'not below'} zero")
     return float(value)
 

@@ -94,7 +94,10 @@ class CredentialsRejected(AuthError):
 
 
 class LoginRequired(AuthError):
-    """The token cannot be renewed any more, and there is nothing to log in with."""
+    """The token cannot be renewed any more, and there is nothing to log in with.
+
+    Remembered, as `CredentialsRejected` is.
+    """
 
     code = "login_required"
     default_hint = "Log in again and make a new auth object from the new tokens."
@@ -104,7 +107,7 @@ class TokenEndpointUnavailable(AuthError):
     """The token endpoint could not be reached, did not answer in time, or asked to be left alone."""
 
     code = "token_endpoint_unavailable"
-    default_hint = "Try again later; nothing was lost."
+    default_hint = "Try again later."
 
 
 class InvalidTokenResponse(AuthError):

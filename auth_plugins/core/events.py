@@ -22,7 +22,7 @@ class EventKind(Enum):
     RENEWAL_FAILED = "renewal_failed"
     """A renewal brought no token; requests go on with the old one while it lasts."""
     UNHELPFUL = "unhelpful"
-    """A token just renewed on a 401 got a 401 as well: renewals on a 401 pause."""
+    """A request that was sent again with another token got a 401 as well."""
     NOT_REPLAYED = "not_replayed"
     """A 401 was handed to the caller because the request's body cannot be sent twice."""
     SAVE_FAILED = "save_failed"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 __all__ = ["Origin"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# Narrower than RFC 3986: where two libraries may read two hosts out of one URL, there is no origin at all.
+_AUTHORITY = re.compile(
+    r"(?P<scheme>https?)://(?:[^/?#@\[\]]*@)?(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?(?=[/?#]|\Z)",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +27,12 @@ class Origin:
     @classmethod
     def of(cls, url: str) -> Origin | None:
         """Read the origin of an absolute http or https URL; `None` if it has none that can be trusted."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
+        found = _AUTHORITY.match(url)
+        if found is None or any(not "!" <= character <= "~" or character == "\\" for character in url):
             return None
-        scheme, host = parts.scheme.lower(), parts.hostname
-        # Parsers disagree about where a backslash ends a host; a token goes only where there is no doubt.
-        if scheme not in _DEFAULT_PORTS or not host or "\\" in url or any(ord(c) <= 32 for c in url):
-            return None
-        if not host.isascii():
-            try:
-                host = host.encode("idna").decode("ascii")
-            except UnicodeError:
-                return None
-        return cls(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port)
+        scheme, host = found["scheme"].lower(), found["host"].lower()
+        port = int(found["port"]) if found["port"] else _DEFAULT_PORTS[scheme]
+        return cls(scheme, host.strip("[]"), port) if port <= 65_535 else None
 
     @property
     def loopback(self) -> bool:

@@ -45,7 +45,7 @@ class RefreshPolicy:
     early: Backoff = Backoff(5.0, 60.0)
     """The pause after a failed early renewal. Requests use the old token meanwhile."""
     refusal: Backoff = Backoff(30.0, 900.0)
-    """How long refused credentials are not tried again."""
+    """How long refused credentials, or a dead refresh token, are not tried again."""
     rejection: Backoff = Backoff(1.0, 300.0)
     """How long no token is renewed on a 401 after a renewal on a 401 that did not help."""
     retry_after_cap: float = 300.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Protocol, runtime_checkable
@@ -38,11 +39,18 @@ class Provider(Protocol):
     def base_url(self) -> str:
         """The URL whose origin gets the token, unless `origins=` adds others."""
 
-    def login(self) -> TokenRequest | None:
-        """Make the call that brings a first token; `None` if there is nothing to log in with."""
+    @property
+    def can_login(self) -> bool:
+        """Whether there are credentials to log in with."""
 
-    def refresh(self, token: Token, now: float) -> TokenRequest | None:
-        """Make the call that renews `token`; `None` if it cannot be renewed at all."""
+    def given(self) -> Token | None:
+        """Give the token that the user brought along, if any: it is where one begins, until there is a newer one."""
+
+    def login(self) -> TokenRequest:
+        """Make the call that brings a token for the credentials; never called unless `can_login`."""
+
+    def refresh(self, token: Token, now: float) -> TokenRequest:
+        """Make the call that renews `token`; never called unless the token says that it is refreshable."""
 
     def revoke(self, token: Token) -> TokenRequest | None:
         """Make the call that ends `token`; `None` if the provider has none."""
@@ -75,7 +83,11 @@ def fingerprint(provider: Provider, salt: bytes) -> str:
 
     It covers every field of the contract, a digest keyed by `salt` (at most 64 bytes), so that nothing can be read out
     of it. Names and values are preceded by their lengths, so that no two contracts run together. A
-    field that has its default is left out: a later version may add one and keep the keys.
+    field that has its default is left out: a later version may add one and keep the keys. The fields are strings,
+    numbers, booleans, `None`, and tuples and mappings of these.
+
+    Raises:
+        TypeError: the contract is no dataclass, or has a field of another kind.
     """
     digest = hashlib.blake2b(key=salt, digest_size=32)
     for part in (f"{type(provider).__module__}.{type(provider).__qualname__}", *_parts(provider)):
@@ -91,7 +103,8 @@ def _parts(provider: object) -> list[str]:
     for field in fields(provider):
         value = getattr(provider, field.name)
         if value != _default(field):
-            parts += (field.name, type(value).__name__, repr(value))
+            # Never `repr`: what hides itself there would be the same as anything else that does.
+            parts += (field.name, json.dumps(value, sort_keys=True))
     return parts
 
 

@@ -1,5 +1,6 @@
 """One file each: a provider's contract, which is pure, and the class that people use."""
 
 from .fyatu import FyatuAuth, FyatuBusinessAuth
+from .oauth2 import OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
 
-__all__ = ["FyatuAuth", "FyatuBusinessAuth"]
+__all__ = ["FyatuAuth", "FyatuBusinessAuth", "OAuth2ClientCredentialsAuth", "OAuth2RefreshTokenAuth"]

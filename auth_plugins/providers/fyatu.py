@@ -54,6 +54,11 @@ class FyatuContract:
     """What v3.20 is asked for; `None`: all that the account has, which is all that v3 knows."""
 
     name = "fyatu"
+    can_login = True
+
+    def given(self) -> Token | None:
+        """Give `None`: one begins by logging in."""
+        return None
 
     def login(self) -> TokenRequest:
         """Exchange the account's id and secret key for a token."""

@@ -43,14 +43,30 @@ class OAuth2Contract:
 
     name = "oauth2"
 
-    def login(self) -> TokenRequest:
-        """Ask for a first token: by the client's credentials (4.4.2), or by the first refresh token (6)."""
-        return self._call(Grant.LOGIN, {"scope": self.scope, "refresh_token": self.refresh_token})
+    @property
+    def can_login(self) -> bool:
+        """Whether the client acts for itself: it cannot log in for a user."""
+        return self.refresh_token is None
 
-    def refresh(self, token: Token, now: float) -> TokenRequest | None:
-        """Ask for a new token by the newest refresh token (6); `None`: there is none."""
-        if token.refresh_token is None:
+    def given(self) -> Token | None:
+        """Give the user's first refresh token, behind an access token that ended long ago."""
+        if self.refresh_token is None:
             return None
+        return Token(
+            access_token="",
+            issued_at=-math.inf,
+            expires_at=-math.inf,
+            refresh_token=self.refresh_token,
+            refreshable_until=math.inf,
+            scopes=tuple((self.scope or "").split()),
+        )
+
+    def login(self) -> TokenRequest:
+        """Ask for a token by the client's credentials (4.4.2)."""
+        return self._call(Grant.LOGIN, {"scope": self.scope, "refresh_token": None})
+
+    def refresh(self, token: Token, now: float) -> TokenRequest:
+        """Ask for a new token by the newest refresh token (6)."""
         # Without `scope` one gets what was granted at first: to a client what it asked for, of a user's all.
         scope = None if self.refresh_token is None else self.scope
         return self._call(Grant.REFRESH, {"scope": scope, "refresh_token": token.refresh_token}, token)
@@ -96,7 +112,7 @@ class OAuth2Contract:
         before = request.token
         scope, refresh_token = answer.get("scope"), answer.get("refresh_token")
         if not isinstance(refresh_token, str) or not is_token(refresh_token.replace(" ", "_")):
-            refresh_token = self.refresh_token if before is None else before.refresh_token
+            refresh_token = None if before is None else before.refresh_token
         asked = tuple((self.scope or "").split()) if before is None else before.scopes
         return Token(
             access_token=str(access_token),

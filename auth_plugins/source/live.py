@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..core.provider import Provider
 from ..core.token import Token
@@ -38,6 +40,10 @@ class Live:
         headers = tuple((name, Masked(value)) for name, value in provider.headers(token).items())
         live = cls(token, headers, window_at, wall=clock(), tick=clock.tick(), unproven=unproven)
         return live.until(min(window_at, token.expires_at))
+
+    def is_carried(self, header: Callable[[str], Any]) -> bool:
+        """Whether a request carries this token, given what finds its headers by name."""
+        return self.token is not None and all(header(name) == value for name, value in self.headers)
 
     def until(self, due_at: float) -> Live:
         """Give the same snapshot with another moment to think again."""

@@ -40,19 +40,20 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
     """
     with slot.store.lock(slot.key):
         ours = slot.live
-        stored = slot.store.load(slot.key)
-        token = _newest(ours.token, stored)
-        now = ours.now(terms.clock) if token is ours.token else terms.clock()
-        due_at = ours.window_at if token is ours.token else _due_at(terms, token)
+        token = _newest(slot)
+        known = token == ours.token
+        now = ours.now(terms.clock) if known else terms.clock()
+        due_at = ours.window_at if known else _due_at(terms, token)
         rejected = slot.rejects(token)
         age = age_of(token, now, due_at, rejected=rejected)
-        means = means_of(token, now, can_login=terms.provider.login() is not None, rejected=rejected)
+        means = means_of(token, now, can_login=terms.provider.can_login, rejected=rejected)
         step = LIFECYCLE[age, means]
         if step.verb is Verb.GIVE_UP:
             raise LoginRequired("The token ended and cannot be renewed")
         if step.verb is Verb.USE and token is not None:
-            if token is not ours.token:
-                terms.notify(Event(EventKind.ADOPTED, terms.provider.name, token))
+            if known:
+                return ours
+            terms.notify(Event(EventKind.ADOPTED, terms.provider.name, token))
             return _publish(terms, slot, token, due_at, unproven=False)
         brought, grant = _call_in_turn(terms, channel, step.grants, token, now)
         _save(terms, slot, brought)
@@ -78,7 +79,7 @@ def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
         TokenEndpointUnavailable: the provider could not be told; the token is forgotten all the same.
     """
     with slot.store.lock(slot.key):
-        token = _newest(slot.live.token, slot.store.load(slot.key))
+        token = _newest(slot)
         slot.store.delete(slot.key)
         with slot.lock:
             slot.live, slot.rejected, slot.trouble = NOTHING, token, None
@@ -93,10 +94,10 @@ def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
     return NOTHING
 
 
-def _newest(ours: Token | None, stored: Token | None) -> Token | None:
-    if ours is None or stored is None:
-        return ours or stored
-    return stored if stored.issued_at > ours.issued_at else ours
+def _newest(slot: Slot) -> Token | None:
+    """Give what the store has, for whoever renews saves it there. No clock can tell which of two tokens is newer."""
+    stored, ours = slot.store.load(slot.key), slot.live.token
+    return ours if stored is None or slot.unsaved else stored
 
 
 def _due_at(terms: Terms, token: Token | None) -> float:
@@ -113,23 +114,18 @@ def _call_in_turn(
     for grant in grants_within(terms.policy.tries, grants):
         if not worth_trying(grant, last, failure) or terms.clock.tick() - started > terms.policy.deadline:
             break
-        request = _request(terms, grant, token, now)
-        if request is None:
-            continue
         if last is grant:
             terms.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
         last = grant
+        if grant is Grant.REFRESH and token is not None:
+            request = terms.provider.refresh(token, now)
+        else:
+            request = terms.provider.login()
         try:
             return _call(terms, channel, request), grant
         except AuthError as error:
             failure = error.fresh()
     raise failure or LoginRequired("The token cannot be renewed")
-
-
-def _request(terms: Terms, grant: Grant, token: Token | None, now: float) -> TokenRequest | None:
-    if grant is Grant.LOGIN:
-        return terms.provider.login()
-    return terms.provider.refresh(token, now) if token is not None else None
 
 
 def _call(terms: Terms, channel: Channel, request: TokenRequest) -> Token:
@@ -150,7 +146,9 @@ def _call(terms: Terms, channel: Channel, request: TokenRequest) -> Token:
 def _save(terms: Terms, slot: Slot, token: Token) -> None:
     try:
         slot.store.save(slot.key, token)
+        slot.unsaved = False
     except StoreError as error:
+        slot.unsaved = True
         # The provider may have used the old refresh token up: dropping the new one would end the session.
         terms.notify(Event(EventKind.SAVE_FAILED, terms.provider.name, token, error.fresh()))
 
@@ -158,9 +156,6 @@ def _save(terms: Terms, slot: Slot, token: Token) -> None:
 def _publish(terms: Terms, slot: Slot, token: Token, due_at: float, *, unproven: bool) -> Live:
     live = Live.of(token, terms.provider, terms.clock, due_at, unproven=unproven)
     with slot.lock:
-        known = slot.live.token
-        # A renewal that was given up as lost may still come home, after another has brought something newer.
-        if known is None or token.issued_at >= known.issued_at:
-            slot.live = live
-            slot.trouble = None
+        slot.live = live
+        slot.trouble = None
     return live

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from ..core.errors import AuthError, CredentialsRejected
+from ..core.errors import AuthError, CredentialsRejected, LoginRequired
 from ..core.policy import RefreshPolicy
 from ..core.token import Token
 from ..stores.store import Store
 from .clock import Clock
 from .flight import Flight
-from .live import NOTHING, Live
+from .live import Live
 from .strikes import NO_STRIKES
 
 __all__ = ["Slot", "Trouble", "slot_for"]
@@ -51,15 +51,18 @@ class Slot:
         "store",
         "strikes",
         "trouble",
+        "unsaved",
     )
 
-    def __init__(self, store: Store, key: str) -> None:
+    def __init__(self, store: Store, key: str, given: Live) -> None:
         self.store = store
         self.key = key
-        self.live: Live = NOTHING
+        self.live = given
         self.rejected: Token | None = None
         """The token that must not be used again, wherever it turns up."""
         self.rejected_by_server = False
+        self.unsaved = False
+        """Whether the store did not take the token at hand."""
         self.trouble: Trouble | None = None
         self.strikes = NO_STRIKES
         self.fresh_runtime()
@@ -92,7 +95,7 @@ class Slot:
         """Raise the failure that calling again now would only repeat, or make worse.
 
         Raises:
-            CredentialsRejected: until the cool-down ends.
+            CredentialsRejected, LoginRequired: until the cool-down ends.
             TokenEndpointUnavailable: until the moment for which the endpoint asked.
         """
         if self.trouble is not None and tick < self.trouble.again:
@@ -105,7 +108,7 @@ class Slot:
         tick, known = clock.tick(), self.trouble
         failures = known.failures + 1 if known is not None and known.error.code == error.code else 1
         again = 0.0
-        if isinstance(error, CredentialsRejected):
+        if isinstance(error, (CredentialsRejected, LoginRequired)):
             again = policy.refusal.delay(failures)
         elif error.retry_after is not None:
             again = min(error.retry_after, policy.retry_after_cap)
@@ -123,13 +126,13 @@ _slots: weakref.WeakValueDictionary[tuple[int, str], Slot] = weakref.WeakValueDi
 _recent: LRUCache[tuple[int, str], Slot] = LRUCache(_KEPT)
 
 
-def slot_for(store: Store, key: str) -> Slot:
-    """Find or make the slot of these credentials in that store."""
+def slot_for(store: Store, key: str, given: Live) -> Slot:
+    """Find the slot of these credentials in that store, or make it, with what is given to begin with."""
     place = (id(store), key)  # The slot holds the store: its id is not given to another while the slot lives.
     with _lock:
         slot = _slots.get(place)
         if slot is None:
-            slot = _slots[place] = Slot(store, key)
+            slot = _slots[place] = Slot(store, key, given)
         _recent[place] = slot
         return slot
 

@@ -10,6 +10,8 @@ lock, for as long as it takes to look a step up in the lifecycle table. The step
     BESIDE   take the token, and see to it that one renewal is under way;
     WAIT     wait for the one renewal that is under way, or start it.
 
+A request whose body is a stream can be sent only once, so it waits where others would go on beside a renewal.
+
 A renewal is a `Flight`. It runs in a thread of its own, whoever asked for it, so it is bound to no event loop, it
 blocks none, and it survives a caller that is cancelled or runs out of time: a provider that rotates its refresh
 tokens would else end the session. The thread is no daemon: at the interpreter's end a renewal comes home first.
@@ -20,7 +22,8 @@ between holds either the old token or the new one, with its headers. A failure i
 them tries again in its turn. What it means for the next request is written into the slot as `Trouble`.
 
 A 401 is judged by comparison with what the request carried: if the slot has another token by now, that is the
-answer, and no call is made. Only the token that was rejected is replaced. A renewal on a 401 that does not help
+answer, and no call is made. Only the token that was rejected is replaced. A token that is rejected before its
+`valid_from` was used too early: one waits for that moment and sends it again. A renewal on a 401 that does not help
 is not repeated before a pause, which doubles: the fault is then not the token's.
 """
 
@@ -41,7 +44,7 @@ from ..stores.store import Store
 from .channel import Channel
 from .clock import Clock
 from .flight import Flight
-from .live import Live
+from .live import NOTHING, Live
 from .renewal import Terms, end, renew, ripen
 from .slot import Slot, slot_for
 from .strikes import NO_STRIKES
@@ -62,7 +65,9 @@ class Source:
     def __init__(
         self, provider: Provider, store: Store, policy: RefreshPolicy, clock: Clock, listener: Listener | None
     ) -> None:
-        self.slot: Slot = slot_for(store, fingerprint(provider, store.salt))
+        given = provider.given()
+        live = Live.of(given, provider, clock, policy.due_at(given)) if given is not None else NOTHING
+        self.slot: Slot = slot_for(store, fingerprint(provider, store.salt), live)
         self._terms = Terms(provider, policy, clock, self.notify)
         self._wall, self._tick = clock.__call__, clock.tick
         self._listener = listener
@@ -107,21 +112,22 @@ class Source:
         found = self._reconsider(header, channel)
         return await found.wait_async(self._terms.policy.deadline) if isinstance(found, Flight) else found
 
-    def accepted(self, live: Live, *, replay: bool) -> None:
+    def accepted(self, header: Header, *, replay: bool) -> None:
         """Learn that a request with a token that was fetched on a 401 got another answer: it is a good one.
 
         Only a `replay` shows that the renewal helped: other requests may never have needed it.
         """
         with self.slot.lock:
-            if self.slot.live.token is live.token:
+            if self.slot.live.is_carried(header):
                 self.slot.live = replace(self.slot.live, unproven=False)
             if replay:
                 self.slot.strikes = NO_STRIKES
 
     def unhelpful(self, live: Live) -> None:
-        """Learn that a request which was sent again with a new token got a 401 as well."""
-        with self.slot.lock:
-            self.slot.strikes = self.slot.strikes.with_one_for(live.token, self._terms.policy, self._tick())
+        """Learn that a request which was sent again with another token got a 401 as well."""
+        if live.unproven:
+            with self.slot.lock:
+                self.slot.strikes = self.slot.strikes.with_one_for(live.token, self._terms.policy, self._tick())
         self.notify(Event(EventKind.UNHELPFUL, self._terms.provider.name, live.token))
 
     def not_replayed(self, live: Live) -> None:
@@ -138,7 +144,9 @@ class Source:
         """Forget the token, and revoke it where the provider can.
 
         Raises:
-            AuthError: the provider could not be told; the token is forgotten all the same.
+            TokenEndpointUnavailable: the provider could not be told. The token is forgotten all the same.
+            InvalidTokenResponse: its answer makes no sense. Likewise.
+            StoreError: the store failed, and may keep the token.
         """
         self._begin_end(channel).wait(self._terms.policy.deadline)
 
@@ -190,7 +198,7 @@ class Source:
         ripening: Flight | None = None
         with slot.lock:
             live = slot.live
-            if live.token is not None and all(header(name) == value for name, value in live.headers):
+            if live.token is not None and live.is_carried(header):
                 early = live.token.valid_from - live.now(self._terms.clock)
                 if live.unproven and early <= 0:
                     slot.strikes = slot.strikes.with_one_for(live.token, policy, tick)
@@ -212,7 +220,7 @@ class Source:
         clock, provider, rejected = self._terms.clock, self._terms.provider, self.slot.rejects(live.token)
         now = live.now(clock)
         age = age_of(live.token, now, live.window_at, rejected=rejected)
-        means = means_of(live.token, now, can_login=provider.login() is not None, rejected=rejected)
+        means = means_of(live.token, now, can_login=provider.can_login, rejected=rejected)
         return LIFECYCLE[age, means].verb
 
     def _begin_end(self, channel: Channel) -> Flight:

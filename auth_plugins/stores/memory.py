@@ -41,12 +41,13 @@ class MemoryStore:
             raise TypeError("clock must be callable")
         self._clock = clock
         self._salt = secrets.token_bytes(32)
-        self._tokens: TLRUCache[str, Token] = TLRUCache(maxsize, ttu=_useful_until, timer=clock)
+        self._now = 0.0
+        self._tokens: TLRUCache[str, Token] = TLRUCache(self._maxsize, ttu=_useful_until, timer=clock)
+        self._guard = threading.Lock()
         self._fresh_locks()
         _stores.add(self)
 
     def _fresh_locks(self) -> None:
-        self._guard = threading.Lock()
         self._locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
 
     @property
@@ -54,20 +55,31 @@ class MemoryStore:
         """Random, made with the store: its keys mean nothing anywhere else."""
         return self._salt
 
+    def _timer(self) -> float:
+        return self._now
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        now = self._clock()  # Somebody else's code, which may take its time: not under the lock.
+        with self._guard:
+            self._now = now
+            yield
+
     def load(self, key: str) -> Token | None:
         """Give the token kept under `key`, if it still serves for anything."""
-        with self._guard:
+        with self._guarded():
             token: Token | None = self._tokens.get(key)
             return token
 
     def save(self, key: str, token: Token) -> None:
         """Keep `token`, and if need be drop what was used least recently."""
-        with self._guard:
+        with self._guarded():
+            self._tokens.pop(key, None)  # cachetools before 7.2 keeps the old one if the new one is past its end.
             self._tokens[key] = token
 
     def delete(self, key: str) -> None:
         """Forget what is kept under `key`."""
-        with self._guard:
+        with self._guarded():
             self._tokens.pop(key, None)
 
     @contextmanager
@@ -83,7 +95,7 @@ class MemoryStore:
             lock.release()
 
     def __len__(self) -> int:
-        with self._guard:
+        with self._guarded():
             return len(self._tokens)
 
     def __repr__(self) -> str:
@@ -104,11 +116,30 @@ def _useful_until(_key: str, token: Token, _now: float) -> float:
 _stores: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
 
 
-def _after_fork() -> None:
-    # A lock that another thread held at the fork is held for ever in the child, where that thread does not exist.
-    for store in list(_stores):
-        store._fresh_locks()
+_one_fork = threading.Lock()
+_at_the_fork: list[MemoryStore] = []
+
+
+def _before_fork() -> None:
+    # A cache that another thread is just changing would stay half-changed in the child for ever.
+    _one_fork.acquire()
+    _at_the_fork[:] = _stores
+    for store in _at_the_fork:
+        store._guard.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    for store in _at_the_fork:
+        store._guard.release()
+    _at_the_fork.clear()
+    _one_fork.release()
+
+
+def _after_fork_in_child() -> None:
+    for store in _at_the_fork:
+        store._fresh_locks()  # Whoever held them does not exist here.
+    _after_fork_in_parent()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

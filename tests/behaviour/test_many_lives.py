@@ -60,12 +60,9 @@ def test_a_pickle_keeps_the_credentials_and_no_token(one_world: World) -> None:
 def test_a_pickle_works_in_a_process_that_was_spawned(one_world: World) -> None:
     auth = FyatuAuth(*APP, base_url=one_world.url)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(requests_get, (auth, f"{one_world.url}/x")) == 200
+        given = {"auth": auth, "timeout": 20}
+        assert pool.apply(requests.get, (f"{one_world.url}/x",), given).status_code == 200
     assert one_world.token_calls == 1
-
-
-def requests_get(auth: Any, url: str) -> int:
-    return requests.get(url, auth=auth, timeout=20).status_code
 
 
 def test_a_session_can_be_pickled_with_it(one_world: World) -> None:

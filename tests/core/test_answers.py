@@ -129,6 +129,13 @@ class TestText:
 
     def test_has_nothing_to_say_of_a_number_too_long_to_be_written(self) -> None:
         assert text(10**5000) is None
+        assert text(-(10**5000)) is None
+
+    def test_a_number_has_at_most_18_digits(self) -> None:
+        assert text(10**18 - 1) == "9" * 18
+        assert text(1 - 10**18) == "-" + "9" * 18
+        assert text(10**18) is None
+        assert text(-(10**18)) is None
 
 
 class TestNumber:
@@ -424,10 +431,10 @@ class TestUnserved:
         assert broken is not None
         assert often.message != broken.message
 
-    def test_a_redirect_points_to_the_base_url(self) -> None:
+    def test_a_redirect_points_to_the_url(self) -> None:
         error = self.error(307, location="https://evil.example")
         assert error is not None
-        assert "base_url" in error.hint
+        assert "URL" in error.hint
         assert error.hint != InvalidTokenResponse.default_hint
         assert "evil.example" not in str(error)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -35,6 +36,10 @@ def refusal(kind: type[Exception], check: Callable[..., object], *args: Any, **m
     return said
 
 
+def refusal_names(name: str, kind: type[Exception], check: Callable[..., object], *args: Any, **more: Any) -> bool:
+    return re.search(rf"\b{name}\b", refusal(kind, check, *args, **more)) is not None
+
+
 class TestText:
     @given(visible)
     def test_gives_what_it_accepts(self, value: str) -> None:
@@ -54,15 +59,15 @@ class TestText:
     )
     def test_refuses_every_other_character_anywhere(self, before: str, odd: str, after: str) -> None:
         for value in (before + odd + after, odd + before):
-            assert NAME in refusal(ValueError, check_text, NAME, value)
+            assert refusal_names(NAME, ValueError, check_text, NAME, value)
 
     @pytest.mark.parametrize("odd", [" ", "\x00", "\x1f", "\n", "\r\n", "\t", "\x7f", "\x80", "\xa0", "é", "😀"])
     def test_refuses_what_is_pasted_along(self, odd: str) -> None:
-        assert NAME in refusal(ValueError, check_text, NAME, MARK + odd)
+        assert refusal_names(NAME, ValueError, check_text, NAME, MARK + odd)
 
-    @pytest.mark.parametrize("value", [None, MARK.encode(), 5, 5.0, True, [MARK], {MARK: MARK}, object()])
+    @pytest.mark.parametrize("value", [None, MARK.encode(), 5, 5.0, True, [MARK], {MARK: MARK}, ...])
     def test_refuses_what_is_no_text(self, value: object) -> None:
-        assert NAME in refusal(TypeError, check_text, NAME, value)
+        assert refusal_names(NAME, TypeError, check_text, NAME, value)
 
     @pytest.mark.parametrize(("length", "fits"), [(0, False), (3, False), (4, True), (7, True), (8, False)])
     def test_length_on_both_sides_of_each_edge(self, length: int, fits: bool) -> None:
@@ -78,8 +83,8 @@ class TestText:
     def test_is_not_empty_and_at_most_4096_long_unless_told_otherwise(self) -> None:
         assert check_text(NAME, "x") == "x"
         assert check_text(NAME, "x" * 4096) == "x" * 4096
-        assert NAME in refusal(ValueError, check_text, NAME, "")
-        assert NAME in refusal(ValueError, check_text, NAME, "x" * 4097)
+        assert refusal_names(NAME, ValueError, check_text, NAME, "")
+        assert refusal_names(NAME, ValueError, check_text, NAME, "x" * 4097)
 
 
 class TestUrl:
@@ -90,6 +95,7 @@ class TestUrl:
             ("https://api.example/", "https://api.example"),
             ("https://api.example/v3/", "https://api.example/v3"),
             ("https://api.example/v3//", "https://api.example/v3"),
+            ("https://api.example/vX", "https://api.example/vX"),
             ("HTTPS://API.Example:8443/v3", "HTTPS://API.Example:8443/v3"),
             ("https://[::1]:8443/v3", "https://[::1]:8443/v3"),
             ("http://localhost:8000/x", "http://localhost:8000/x"),
@@ -137,20 +143,20 @@ class TestUrl:
         ],
     )
     def test_refuses_what_is_no_place_for_a_token(self, url: str) -> None:
-        assert NAME in refusal(ValueError, check_url, NAME, url)
+        assert refusal_names(NAME, ValueError, check_url, NAME, url)
 
     @pytest.mark.parametrize("value", [None, MARK.encode(), 5, [MARK]])
     def test_refuses_what_is_no_text(self, value: object) -> None:
-        assert NAME in refusal(TypeError, check_url, NAME, value)
+        assert refusal_names(NAME, TypeError, check_url, NAME, value)
 
     def test_plain_http_to_other_machines_must_be_allowed(self) -> None:
         url = f"http://{MARK}.example/v3"
-        assert NAME in refusal(ValueError, check_url, NAME, url, allow_http=False)
+        assert refusal_names(NAME, ValueError, check_url, NAME, url, allow_http=False)
         assert check_url(NAME, url, allow_http=True) == url
 
     def test_allowing_http_allows_nothing_else(self) -> None:
-        assert NAME in refusal(ValueError, check_url, NAME, f"ftp://{MARK}.example", allow_http=True)
-        assert NAME in refusal(ValueError, check_url, NAME, f"http://{MARK}@api.example", allow_http=True)
+        assert refusal_names(NAME, ValueError, check_url, NAME, f"ftp://{MARK}.example", allow_http=True)
+        assert refusal_names(NAME, ValueError, check_url, NAME, f"http://{MARK}@api.example", allow_http=True)
 
 
 class TestOrigins:
@@ -168,26 +174,26 @@ class TestOrigins:
             Origin("https", "files.example", 443),
         }
 
-    @pytest.mark.parametrize("value", [MARK, MARK.encode(), None, 5, True, object()], ids=repr)
+    @pytest.mark.parametrize("value", [MARK, MARK.encode(), None, 5, True, ...], ids=repr)
     def test_refuses_what_is_no_iterable_of_urls(self, value: object) -> None:
-        assert "origins" in refusal(TypeError, check_origins, self.BASE, value, allow_http=False)
+        assert refusal_names("origins", TypeError, check_origins, self.BASE, value, allow_http=False)
 
     @pytest.mark.parametrize("value", [None, MARK.encode(), 5])
     def test_refuses_what_is_no_url_among_them(self, value: object) -> None:
-        assert "origins" in refusal(TypeError, check_origins, self.BASE, [value], allow_http=False)
+        assert refusal_names("origins", TypeError, check_origins, self.BASE, [value], allow_http=False)
 
     def test_refuses_a_bad_url_among_good_ones(self) -> None:
         urls = ["https://files.example", f"https://{MARK}@files.example"]
-        assert "origins" in refusal(ValueError, check_origins, self.BASE, urls, allow_http=False)
+        assert refusal_names("origins", ValueError, check_origins, self.BASE, urls, allow_http=False)
 
     def test_plain_http_must_be_allowed_for_each(self) -> None:
         urls = ["http://files.example"]
-        assert "origins" in refusal(ValueError, check_origins, self.BASE, urls, allow_http=False)
+        assert refusal_names("origins", ValueError, check_origins, self.BASE, urls, allow_http=False)
         assert Origin("http", "files.example", 80) in check_origins(self.BASE, urls, allow_http=True)
 
     def test_checks_the_base_url_as_well(self) -> None:
-        assert "base_url" in refusal(ValueError, check_origins, f"http://{MARK}.example", (), allow_http=False)
-        assert "base_url" in refusal(TypeError, check_origins, None, (), allow_http=False)
+        assert refusal_names("base_url", ValueError, check_origins, f"http://{MARK}.example", (), allow_http=False)
+        assert refusal_names("base_url", TypeError, check_origins, None, (), allow_http=False)
         assert check_origins("http://api.example", (), allow_http=True) == {Origin("http", "api.example", 80)}
 
 
@@ -196,9 +202,9 @@ class TestBool:
         assert check_bool(NAME, True) is True
         assert check_bool(NAME, False) is False
 
-    @pytest.mark.parametrize("value", [None, 0, 1, "", MARK, "false", [], object()], ids=repr)
+    @pytest.mark.parametrize("value", [None, 0, 1, "", MARK, "false", [], ...], ids=repr)
     def test_refuses_what_only_counts_as_one(self, value: object) -> None:
-        assert NAME in refusal(TypeError, check_bool, NAME, value)
+        assert refusal_names(NAME, TypeError, check_bool, NAME, value)
 
 
 class TestSeconds:
@@ -215,21 +221,21 @@ class TestSeconds:
     )
     def test_refuses_what_is_no_time(self, value: float) -> None:
         for above_zero in (False, True):
-            assert NAME in refusal(ValueError, check_seconds, NAME, value, above_zero=above_zero)
+            assert refusal_names(NAME, ValueError, check_seconds, NAME, value, above_zero=above_zero)
 
     @pytest.mark.parametrize("zero", [0, 0.0, -0.0], ids=repr)
     def test_zero_only_where_it_means_something(self, zero: float) -> None:
         assert check_seconds(NAME, zero) == 0.0
-        assert NAME in refusal(ValueError, check_seconds, NAME, zero, above_zero=True)
+        assert refusal_names(NAME, ValueError, check_seconds, NAME, zero, above_zero=True)
         assert check_seconds(NAME, 5e-324, above_zero=True) == 5e-324
 
     @pytest.mark.parametrize("value", [10**400, -(10**400)], ids=["huge", "hugely negative"])
     def test_refuses_a_number_that_no_float_can_hold(self, value: int) -> None:
-        assert NAME in refusal(ValueError, check_seconds, NAME, value)
+        assert refusal_names(NAME, ValueError, check_seconds, NAME, value)
 
-    @pytest.mark.parametrize("value", [None, True, False, MARK, "5", b"5", 5j, Fraction(5), [5], object()], ids=repr)
+    @pytest.mark.parametrize("value", [None, True, False, MARK, "5", b"5", 5j, Fraction(5), [5], ...], ids=repr)
     def test_refuses_what_is_no_number(self, value: object) -> None:
-        assert NAME in refusal(TypeError, check_seconds, NAME, value)
+        assert refusal_names(NAME, TypeError, check_seconds, NAME, value)
 
 
 class TestCount:
@@ -239,18 +245,18 @@ class TestCount:
 
     @given(st.integers(max_value=0))
     def test_refuses_less_than_one(self, value: int) -> None:
-        assert NAME in refusal(ValueError, check_count, NAME, value)
+        assert refusal_names(NAME, ValueError, check_count, NAME, value)
 
-    @pytest.mark.parametrize("value", [None, True, False, 1.0, MARK, "1", b"1", [1], object()], ids=repr)
+    @pytest.mark.parametrize("value", [None, True, False, 1.0, MARK, "1", b"1", [1], ...], ids=repr)
     def test_refuses_what_is_no_whole_number(self, value: object) -> None:
-        assert NAME in refusal(TypeError, check_count, NAME, value)
+        assert refusal_names(NAME, TypeError, check_count, NAME, value)
 
 
 class TestCallable:
-    @pytest.mark.parametrize("value", [None, print, str, lambda: None], ids=repr)
+    @pytest.mark.parametrize("value", [None, print, str, lambda: None])
     def test_accepts_none_and_whatever_can_be_called(self, value: object) -> None:
         check_callable(NAME, value)
 
-    @pytest.mark.parametrize("value", [MARK, 0, 1, True, False, "", [], object()], ids=repr)
+    @pytest.mark.parametrize("value", [MARK, 0, 1, True, False, "", [], ...], ids=repr)
     def test_refuses_the_rest_also_what_is_false(self, value: object) -> None:
-        assert NAME in refusal(TypeError, check_callable, NAME, value)
+        assert refusal_names(NAME, TypeError, check_callable, NAME, value)

@@ -35,7 +35,7 @@ values = st.one_of(
     st.booleans(),
     st.integers(),
     st.text(max_size=8),
-    st.binary(max_size=8),
+    st.dictionaries(st.text(max_size=2), st.text(max_size=2), max_size=3),
     st.tuples(st.text(max_size=4), st.text(max_size=4)),
 )
 contracts = st.builds(Contract, values, values, values, st.tuples(st.text(max_size=4)))
@@ -73,8 +73,6 @@ class TestNothingRunsTogether:
             (Contract("a', 'b", "c"), Contract("a", "b', 'c")),
             (Contract("1", "x"), Contract(1, "x")),
             (Contract("None", "x"), Contract(None, "x")),
-            (Contract(b"a", "x"), Contract("a", "x")),
-            (Contract("b'a'", "x"), Contract(b"a", "x")),
             (Contract("a", "x", many=("b", "c")), Contract("a", "x", many=("bc",))),
             (Contract("a", "x", many=("b, c",)), Contract("a", "x", many=("b", "c"))),
             (Contract("a", "x", third="many", many=()), Contract("a", "x", many=("third",))),
@@ -107,10 +105,10 @@ class TestSecrets:
         assert one != other
         assert key(one) != key(other)
 
-    def test_one_within_a_value_whose_repr_hides_it_counts_as_well(self) -> None:
-        one, other = (Contract("id", Contract("id", secret)) for secret in ("x", "y"))
-        assert one != other
-        assert key(one) != key(other)
+    def test_ones_within_a_tuple_or_a_mapping_count_as_well(self) -> None:
+        for wrap in (lambda secret: (secret,), lambda secret: {"key": secret}):
+            one, other = (Contract("id", wrap(Masked(secret))) for secret in "xy")
+            assert key(one) != key(other)
 
     def test_equal_ones_make_equal_keys_whatever_they_are_wrapped_in(self) -> None:
         plain, masked = FyatuContract("A1B2C3D4", SECRET), FyatuContract("A1B2C3D4", Masked(SECRET))
@@ -118,17 +116,15 @@ class TestSecrets:
         assert key(plain) == key(masked)
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
-        (frozenset(("a", "b", "ab")), frozenset(("ab", "b", "a"))),
-    ],
-    ids=["mapping", "set"],
-)
-def test_the_order_of_what_has_none_does_not_count(one: object, other: object) -> None:
-    assert Contract(one, "x") == Contract(other, "x")
+def test_the_order_of_a_mapping_does_not_count() -> None:
+    one, other = ({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1})
     assert key(Contract(one, "x")) == key(Contract(other, "x"))
+
+
+@pytest.mark.parametrize("value", [b"bytes", frozenset("a"), ..., Contract("a", "b"), {("a",): 1}, ({1},)], ids=repr)
+def test_a_field_of_another_kind_is_refused(value: object) -> None:
+    with pytest.raises(TypeError):
+        key(Contract(value, "x"))
 
 
 class TestDefaults:
@@ -158,7 +154,7 @@ class TestContract:
         elsewhere.__module__ = "there"
         assert len({key(kind("a")) for kind in (ours, theirs, elsewhere)}) == 3
 
-    @pytest.mark.parametrize("value", [None, "text", object(), Contract, {"first": 1}], ids=repr)
+    @pytest.mark.parametrize("value", [None, "text", ..., Contract, {"first": 1}], ids=repr)
     def test_what_is_no_instance_of_a_dataclass_is_refused(self, value: Any) -> None:
         with pytest.raises(TypeError, match="provider"):
             key(value)

@@ -24,7 +24,7 @@ from auth_plugins.core import (
     TokenEndpointUnavailable,
     Verb,
 )
-from auth_plugins.core.lifecycle import age_of, grants_within, means_of, worth_trying
+from auth_plugins.core.lifecycle import _table, age_of, grants_within, means_of, worth_trying
 
 LOGIN, REFRESH = Grant.LOGIN, Grant.REFRESH
 GRANTS = {
@@ -75,6 +75,9 @@ class TestTable:
     @pytest.mark.parametrize(("age", "means"), list(LIFECYCLE))
     def test_step_is_the_one_that_design_names(self, age: Age, means: Means) -> None:
         assert LIFECYCLE[age, means] == expected(age, means)
+
+    def test_comes_out_the_same_when_it_is_made_again(self) -> None:
+        assert dict(_table()) == {(age, means): expected(age, means) for age, means in LIFECYCLE}
 
     def test_cannot_be_changed(self) -> None:
         with pytest.raises(TypeError):

@@ -4,12 +4,15 @@ import base64
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auth_plugins import FyatuAuth, FyatuBusinessAuth, MemoryStore, TokenAuth
 from auth_plugins.core import (
     AuthError,
     CredentialsRejected,
@@ -79,6 +82,7 @@ def refused(answer: TokenResponse, request: TokenRequest | None = None) -> AuthE
         V3.read(request or V3.login(), answer, NOW)
     assert "s3cret" not in str(caught.value)
     assert "s3cret" not in repr(caught.value.details())
+    assert caught.value.message
     return caught.value
 
 
@@ -111,29 +115,37 @@ class TestRequests:
         assert "scopes" not in json.loads(every.login().body)
 
     @pytest.mark.parametrize(
-        ("request_", "grant", "path"),
-        [(V3.refresh(OLD, NOW), Grant.REFRESH, "refresh"), (V3.revoke(OLD), Grant.REVOKE, "revoke")],
+        ("make", "grant", "path"),
+        [
+            (lambda: V3.refresh(OLD, NOW), Grant.REFRESH, "refresh"),
+            (lambda: V3.revoke(OLD), Grant.REVOKE, "revoke"),
+        ],
         ids=["refresh", "revoke"],
     )
     def test_refresh_and_revoke_send_the_token_and_no_body(
-        self, request_: TokenRequest, grant: Grant, path: str
+        self, make: Callable[[], TokenRequest], grant: Grant, path: str
     ) -> None:
+        request_ = make()
         assert request_.grant is grant
         assert request_.url == f"https://api.fyatu.com/api/v3/auth/{path}"
         assert dict(request_.headers) == {"Authorization": "Bearer old-s3cret"}
         assert request_.body == b""
         assert request_.token is OLD
 
-    @pytest.mark.parametrize("request_", [V3.login(), V3.refresh(OLD, NOW), V3.revoke(OLD)], ids=str)
-    def test_know_their_secrets_and_show_none(self, request_: TokenRequest) -> None:
-        carried = {SECRET} if request_.grant is Grant.LOGIN else {SECRET, "old-s3cret"}
-        assert set(request_.secrets) == carried
-        assert "s3cret" not in repr(request_)
+    def test_know_their_secrets_and_show_none(self) -> None:
+        for request in (V3.login(), V3.refresh(OLD, NOW), V3.revoke(OLD)):
+            carried = {SECRET} if request.grant is Grant.LOGIN else {SECRET, "old-s3cret"}
+            assert set(request.secrets) == carried
+            assert "s3cret" not in repr(request)
 
     def test_go_to_the_base_url_they_were_given(self) -> None:
         here = FyatuContract("A1B2C3D4", SECRET, "http://127.0.0.1:8000/x")
         urls = [here.login().url, here.refresh(OLD, NOW).url, here.revoke(OLD).url]
         assert urls == [f"http://127.0.0.1:8000/x/auth/{path}" for path in ("token", "refresh", "revoke")]
+
+    def test_contract_begins_by_logging_in(self) -> None:
+        assert V3.can_login
+        assert V3.given() is None
 
     def test_contract_is_a_provider_that_shows_no_secret(self) -> None:
         assert isinstance(V3, Provider)
@@ -520,3 +532,90 @@ class TestSaid:
     def test_no_bytes_at_all_do_any_harm(self, body: bytes, status: int) -> None:
         assert isinstance(V3.said(TokenResponse(status, {}, body)), Said)
         assert isinstance(refused(TokenResponse(status, {}, body)), AuthError)
+
+
+class TestDoors:
+    """The classes that people use hand their arguments on to the contract, and the options to what all share."""
+
+    def asked(self, make: Callable[..., TokenAuth], *args: str, **more: Any) -> httpx.Request:
+        """The token call that an auth object makes."""
+        seen: list[httpx.Request] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            return httpx.Response(200, json={"success": True, "data": DATA})
+
+        with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+            auth = make(*args, token_client=client, store=MemoryStore(), **more)
+            assert auth.token().access_token == "new-s3cret"
+        assert len(seen) == 1
+        return seen[0]
+
+    def test_v3_sends_its_app(self) -> None:
+        request = self.asked(FyatuAuth, "A1B2C3D4", SECRET)
+        assert (request.method, str(request.url)) == ("POST", "https://api.fyatu.com/api/v3/auth/token")
+        assert json.loads(request.content) == {
+            "appId": "A1B2C3D4",
+            "secretKey": SECRET,
+            "grantType": "client_credentials",
+        }
+
+    def test_v3_20_sends_its_business(self) -> None:
+        request = self.asked(FyatuBusinessAuth, "N1S0W3Q8", SECRET)
+        assert (request.method, str(request.url)) == ("POST", "https://api.fyatu.com/api/v3.20/auth/token")
+        assert json.loads(request.content) == {
+            "businessId": "N1S0W3Q8",
+            "secretKey": SECRET,
+            "grantType": "client_credentials",
+        }
+
+    @pytest.mark.parametrize("kind", [list, tuple, iter], ids=["list", "tuple", "iterator"])
+    def test_v3_20_asks_for_the_scopes_of_any_iterable(self, kind: Callable[[list[str]], Any]) -> None:
+        request = self.asked(FyatuBusinessAuth, "N1S0W3Q8", SECRET, scopes=kind(["cards:read", "cards:write"]))
+        assert json.loads(request.content)["scopes"] == ["cards:read", "cards:write"]
+
+    @pytest.mark.parametrize("make", [FyatuAuth, FyatuBusinessAuth])
+    def test_call_the_base_url_that_they_are_given(self, make: Callable[..., TokenAuth]) -> None:
+        request = self.asked(make, "A1B2C3D4", SECRET, base_url="https://sandbox.example/api/")
+        assert str(request.url) == "https://sandbox.example/api/auth/token"
+
+    @pytest.mark.parametrize("make", [FyatuAuth, FyatuBusinessAuth])
+    def test_let_the_token_out_over_http_only_where_allowed(self, make: Callable[..., TokenAuth]) -> None:
+        with pytest.raises(ValueError, match=r"\bbase_url\b"):
+            make("A1B2C3D4", SECRET, base_url="http://sandbox.example")
+        request = self.asked(make, "A1B2C3D4", SECRET, base_url="http://sandbox.example", allow_http=True)
+        assert str(request.url) == "http://sandbox.example/auth/token"
+
+    @pytest.mark.parametrize(
+        ("make", "name"),
+        [
+            (partial(FyatuAuth, secret_key=SECRET), "app_id"),
+            (partial(FyatuBusinessAuth, secret_key=SECRET), "business_id"),
+        ],
+        ids=["v3", "v3.20"],
+    )
+    def test_name_what_is_wrong_with_the_credentials(self, make: Callable[..., TokenAuth], name: str) -> None:
+        with pytest.raises(ValueError, match=rf"\b{name}\b.* 8 "):
+            make("A1B2C3D")
+        with pytest.raises(ValueError, match=r"\bsecret_key\b.* 16 "):
+            make("A1B2C3D4", secret_key="s" * 15)
+        assert make("A1B2C3D4", secret_key="s" * 16) is not None
+
+    def test_name_what_is_wrong_with_the_rest(self) -> None:
+        with pytest.raises(TypeError, match=r"\bbase_url\b"):
+            FyatuAuth("A1B2C3D4", SECRET, base_url=None)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"\bbase_url\b"):
+            FyatuBusinessAuth("A1B2C3D4", SECRET, base_url=None)  # type: ignore[arg-type]
+        for scopes in ("cards:read", b"cards:read", 5, [5], [None]):
+            with pytest.raises(TypeError, match=r"\bscopes\b"):
+                FyatuBusinessAuth("A1B2C3D4", SECRET, scopes=scopes)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=r"\bscopes\b"):
+            FyatuBusinessAuth("A1B2C3D4", SECRET, scopes=["cards read"])
+
+    def test_two_generations_never_share_a_token(self) -> None:
+        store = MemoryStore()
+        with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"data": DATA}))) as client:
+            for make in (FyatuAuth, FyatuBusinessAuth):
+                auth = make("A1B2C3D4", SECRET, base_url="https://api.example", token_client=client, store=store)
+                auth.token()
+        assert len(store) == 2
