@@ -26,6 +26,12 @@ Place = tuple[str, str, int]
 PORTS = {"http": 80, "https": 443}
 
 
+def plain(value: object) -> str:
+    """The value as the name of a test: short, and without what a name cannot hold."""
+    written = ascii(value).replace("\\", "/")
+    return written if len(written) <= 60 else f"{written[:60]} ({len(written)})"
+
+
 def origin(url: str) -> Origin:
     found = Origin.of(url)
     assert found is not None
@@ -485,7 +491,7 @@ class TestOrigin:
             "https://\ud800.example",
             f"https://{'é' * 100}.example",
         ],
-        ids=ascii,
+        ids=plain,
     )
     def test_is_none_where_there_is_none_to_be_trusted(self, url: str) -> None:
         assert Origin.of(url) is None

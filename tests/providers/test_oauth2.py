@@ -106,6 +106,12 @@ def contract(**fields: Any) -> OAuth2Contract:
     return OAuth2Contract(**{**usual, **fields})
 
 
+def first_call(ours: OAuth2Contract) -> TokenRequest:
+    """What the first token is asked for with: the client's credentials, or what the user brought along."""
+    given = ours.given()
+    return ours.login() if given is None else ours.refresh(given, NOW)
+
+
 def form(request: TokenRequest | None) -> dict[str, list[str]]:
     assert request is not None
     return parse_qs(request.body.decode(), keep_blank_values=True, strict_parsing=True)
@@ -237,6 +243,27 @@ class TestRefreshToken:
         world.clock.advance(3600)
         with pytest.raises(LoginRequired):
             auth.token()
+
+    def test_a_dead_refresh_token_is_not_tried_over_and_over(self, world: World) -> None:
+        auth = world.user(world.server.consent())
+        world.server.revoke_refresh_tokens()
+        for _ in range(5):
+            with pytest.raises(LoginRequired):
+                auth.token()
+        assert world.calls == [("refresh", 400)]
+
+    def test_the_first_refresh_token_is_never_sent_again_once_there_is_a_newer_one(self, world: World) -> None:
+        """Its reuse ends the session: not even a refresh that was cut off on its way may fall back to it."""
+        world.server.rotate = world.server.end_family = True
+        auth = world.user(world.server.consent())
+        auth.token()
+        world.clock.advance(3600)
+        world.server.outage = "drop"
+        with pytest.raises(TokenEndpointUnavailable):
+            auth.token()
+        world.server.outage = None
+        assert auth.token().access_token
+        assert [status for _, status in world.calls] == [200, 0, 200]
 
     def test_refused_credentials_are_not_taken_for_a_dead_token(self, world: World) -> None:
         auth = world.user(world.server.consent())
@@ -393,7 +420,7 @@ class TestRequests:
         assert form(request) == {"grant_type": ["refresh_token"], "refresh_token": ["tGzv3JOkF0XG5Qx2TlKWIA"]}
 
     def test_credentials_in_the_body_are_sent_as_section_2_3_1_shows(self) -> None:
-        request = contract(client_auth="client_secret_post", refresh_token="tGzv3JOkF0XG5Qx2TlKWIA").login()
+        request = first_call(contract(client_auth="client_secret_post", refresh_token="tGzv3JOkF0XG5Qx2TlKWIA"))
         assert list(request.headers) == ["Content-Type"]
         assert form(request) == {
             "grant_type": ["refresh_token"],
@@ -403,7 +430,7 @@ class TestRequests:
         }
 
     def test_a_public_client_has_no_secret_to_send(self) -> None:
-        request = contract(client_secret=None, client_auth="none", refresh_token="rt").login()
+        request = first_call(contract(client_secret=None, client_auth="none", refresh_token="rt"))
         assert list(request.headers) == ["Content-Type"]
         assert form(request) == {
             "grant_type": ["refresh_token"],
@@ -415,9 +442,17 @@ class TestRequests:
         assert "scope" not in form(contract(scope="a").refresh(token(), NOW))
         assert form(contract(scope="a b", refresh_token="first").refresh(token(), NOW))["scope"] == ["a b"]
 
-    def test_without_a_refresh_token_there_is_no_refresh_and_there_is_never_a_revocation(self) -> None:
-        assert contract().refresh(token(None), NOW) is None
+    def test_there_is_never_a_revocation(self) -> None:
         assert contract().revoke(token()) is None
+
+    def test_a_client_can_log_in_and_a_user_only_go_on_from_what_was_given(self) -> None:
+        assert (contract().can_login, contract().given()) == (True, None)
+        user = contract(refresh_token="rt", scope="a b")
+        given = user.given()
+        assert not user.can_login
+        assert given is not None
+        assert (given.refresh_token, given.scopes, given.refreshable(NOW)) == ("rt", ("a", "b"), True)
+        assert given.expires_at < 0
 
     def test_it_is_a_provider(self) -> None:
         assert isinstance(contract(), Provider)
@@ -434,8 +469,7 @@ class TestRequests:
 class TestAnswers:
     def read(self, got: TokenResponse, *, renewed: Token | None = None, **fields: Any) -> Token:
         ours = contract(**fields)
-        request = ours.login() if renewed is None else ours.refresh(renewed, NOW)
-        assert request is not None
+        request = first_call(ours) if renewed is None else ours.refresh(renewed, NOW)
         return ours.read(request, got, NOW)
 
     def test_the_answer_of_section_4_4_3(self) -> None:
@@ -653,7 +687,7 @@ class TestSimulator:
         server.end_family = end_family
 
         def refresh(value: str) -> tuple[int, Any]:
-            request = contract(refresh_token=value).login()
+            request = first_call(contract(refresh_token=value))
             fields = {name.lower(): str(text) for name, text in request.headers.items()}
             return self.ask(server, request.body.decode(), **fields)[:2]
 
