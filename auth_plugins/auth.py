@@ -87,13 +87,9 @@ class TokenAuth(_AnyAuth):
     ) -> None:
         check_bool("allow_http", allow_http)
         check_callable("on_event", on_event)
-        for name, value, kind in (
-            ("store", store, Store),
-            ("policy", policy, RefreshPolicy),
-            ("clock", clock, Clock),
-        ):
-            if value is not None and not isinstance(value, kind):
-                raise TypeError(f"{name} must be a {kind.__name__}")
+        _check_kind("store", store, Store)
+        _check_kind("policy", policy, RefreshPolicy)
+        _check_kind("clock", clock, Clock)
         self._provider = _contract(provider)
         self._scope = Scope(check_origins(provider.base_url, origins, allow_http=allow_http))
         self._lent = _lent_channel(token_client)
@@ -185,6 +181,11 @@ class TokenAuth(_AnyAuth):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return copy.copy(self)
+
+
+def _check_kind(name: str, value: object, kind: type) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}")
 
 
 def _contract(provider: object) -> Provider:

@@ -8,10 +8,9 @@ from contextlib import nullcontext
 from types import ModuleType
 from typing import Any
 
-from ..core.errors import AuthError, TokenEndpointUnavailable
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
-from .reading import read_whole, unreachable
+from .reading import read_whole, told_safely
 
 __all__ = ["HttpxChannel"]
 
@@ -39,13 +38,7 @@ class HttpxChannel:
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
         """Keep the promises of `Channel`."""
-        try:
-            return self._send(request, policy)
-        except AuthError:
-            raise
-        except Exception as error:
-            what = type(error).__name__
-        raise TokenEndpointUnavailable(unreachable(request, what))
+        return told_safely(request, lambda: self._send(request, policy))
 
     def _send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
         ends = time.monotonic() + policy.deadline

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from ..core.errors import InvalidTokenResponse, TokenEndpointUnavailable
+from ..core.errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
 from ..core.origin import Origin
-from ..core.wire import TokenRequest
+from ..core.wire import TokenRequest, TokenResponse
 
-__all__ = ["read_whole", "unreachable"]
+__all__ = ["read_whole", "told_safely"]
 
 
 def read_whole(chunks: Iterable[bytes], ends: float, most: int) -> bytes:
@@ -31,6 +31,19 @@ def read_whole(chunks: Iterable[bytes], ends: float, most: int) -> bytes:
     return bytes(body)
 
 
-def unreachable(request: TokenRequest, what: str) -> str:
-    """Say that a call failed, by the kind of the library's exception: its text may quote the request."""
-    return f"The token endpoint at {Origin.of(request.url)} gave no answer ({what})"
+def told_safely(request: TokenRequest, call: Callable[[], TokenResponse]) -> TokenResponse:
+    """Make a call, and tell its failure by the kind of the library's exception alone.
+
+    Its text may quote the request, and its frames hold it: so it is not raised, not quoted and not chained.
+
+    Raises:
+        TokenEndpointUnavailable: there was no whole answer.
+        InvalidTokenResponse: it is too long.
+    """
+    try:
+        return call()
+    except AuthError:
+        raise
+    except Exception as error:
+        what = type(error).__name__
+    raise TokenEndpointUnavailable(f"The token endpoint at {Origin.of(request.url)} gave no answer ({what})")

@@ -54,8 +54,8 @@ class OAuth2Contract:
             return None
         return Token(
             access_token="",
-            issued_at=-math.inf,
-            expires_at=-math.inf,
+            issued_at=0.0,
+            expires_at=0.0,
             refresh_token=self.refresh_token,
             refreshable_until=math.inf,
             scopes=tuple((self.scope or "").split()),

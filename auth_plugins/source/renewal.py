@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.answers import unserved
 from ..core.errors import AuthError, InvalidTokenResponse, LoginRequired, StoreError
-from ..core.events import Event, EventKind
+from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Age, Verb, age_of, grants_within, means_of, worth_trying
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
@@ -18,6 +17,7 @@ from .channel import Channel
 from .clock import Clock
 from .live import NOTHING, Live
 from .slot import Slot
+from .teller import Teller
 
 __all__ = ["Terms", "end", "renew", "ripen"]
 
@@ -29,7 +29,7 @@ class Terms:
     provider: Provider
     policy: RefreshPolicy
     clock: Clock
-    notify: Callable[[Event], None]
+    tell: Teller
 
 
 def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
@@ -53,14 +53,13 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
         if step.verb is Verb.USE and token is not None:
             if known:
                 return ours
-            terms.notify(Event(EventKind.ADOPTED, terms.provider.name, token))
+            terms.tell(EventKind.ADOPTED, token)
             return _publish(terms, slot, token, due_at, unproven=False)
         brought, grant = _call_in_turn(terms, channel, step.grants, token, now)
         _save(terms, slot, brought)
         unproven = age is Age.REJECTED and slot.rejected_by_server
         live = _publish(terms, slot, brought, _due_at(terms, brought), unproven=unproven)
-        kind = EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED
-        terms.notify(Event(kind, terms.provider.name, brought))
+        terms.tell(EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED, brought)
         return live
 
 
@@ -90,7 +89,7 @@ def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
             error = unserved(request, response, terms.provider.said(response), sent)
             if error is not None:
                 raise error
-        terms.notify(Event(EventKind.LOGGED_OUT, terms.provider.name))
+        terms.tell(EventKind.LOGGED_OUT)
     return NOTHING
 
 
@@ -150,7 +149,7 @@ def _save(terms: Terms, slot: Slot, token: Token) -> None:
     except StoreError as error:
         slot.unsaved = True
         # The provider may have used the old refresh token up: dropping the new one would end the session.
-        terms.notify(Event(EventKind.SAVE_FAILED, terms.provider.name, token, error.fresh()))
+        terms.tell(EventKind.SAVE_FAILED, token, error.fresh())
 
 
 def _publish(terms: Terms, slot: Slot, token: Token, due_at: float, *, unproven: bool) -> Live:

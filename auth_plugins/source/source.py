@@ -29,14 +29,13 @@ is not repeated before a pause, which doubles: the fault is then not the token's
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from ..core.errors import AuthError
-from ..core.events import Event, EventKind, Listener
+from ..core.events import EventKind, Listener
 from ..core.lifecycle import LIFECYCLE, Verb, age_of, means_of
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider, fingerprint
@@ -48,11 +47,9 @@ from .live import NOTHING, Live
 from .renewal import Terms, end, renew, ripen
 from .slot import Slot, slot_for
 from .strikes import NO_STRIKES
+from .teller import Teller
 
 __all__ = ["Source"]
-
-_log = logging.getLogger("auth_plugins")
-_log.addHandler(logging.NullHandler())  # A library is silent in a program that never asked for its log.
 
 Header = Callable[[str], Any]
 """Finds what a request carried under a header's name."""
@@ -68,9 +65,8 @@ class Source:
         given = provider.given()
         live = Live.of(given, provider, clock, policy.due_at(given)) if given is not None else NOTHING
         self.slot: Slot = slot_for(store, fingerprint(provider, store.salt), live)
-        self._terms = Terms(provider, policy, clock, self.notify)
+        self._terms = Terms(provider, policy, clock, Teller(provider.name, listener))
         self._wall, self._tick = clock.__call__, clock.tick
-        self._listener = listener
 
     def current(self, channel: Channel, *, once: bool = False) -> Live:
         """Give a token to use now; wait for it, within the deadline, only if there is none that is valid.
@@ -128,11 +124,11 @@ class Source:
         if live.unproven:
             with self.slot.lock:
                 self.slot.strikes = self.slot.strikes.with_one_for(live.token, self._terms.policy, self._tick())
-        self.notify(Event(EventKind.UNHELPFUL, self._terms.provider.name, live.token))
+        self._terms.tell(EventKind.UNHELPFUL, live.token)
 
     def not_replayed(self, live: Live) -> None:
         """Learn that a 401 went to the caller, the request's body being used up."""
-        self.notify(Event(EventKind.NOT_REPLAYED, self._terms.provider.name, live.token))
+        self._terms.tell(EventKind.NOT_REPLAYED, live.token)
 
     def invalidate(self) -> None:
         """Take the token at hand for rejected: the next request renews it, or logs in. Forgets troubles, too."""
@@ -153,16 +149,6 @@ class Source:
     async def alogout(self, channel: Channel) -> None:
         """Do as `logout`, in a task of asyncio or trio."""
         await self._begin_end(channel).wait_async(self._terms.policy.deadline)
-
-    def notify(self, event: Event) -> None:
-        """Log what happened and tell the listener, whose own failures end here."""
-        level = logging.WARNING if event.error is not None else logging.DEBUG
-        _log.log(level, "%s: %s%s", event.provider, event.kind.value, f": {event.error}" if event.error else "")
-        if self._listener is not None:
-            try:
-                self._listener(event)
-            except Exception as failure:
-                _log.error("on_event raised %s", type(failure).__name__)
 
     def _instead(self, live: Live, *, once: bool) -> Live | None:
         """Give what a request that waits of its own accord goes on with if the renewal fails."""
@@ -255,4 +241,4 @@ class Source:
                     self.slot.remember(outcome, self._terms.policy, self._terms.clock)
         flight.land(outcome)
         if isinstance(outcome, AuthError):
-            self.notify(Event(EventKind.RENEWAL_FAILED, self._terms.provider.name, self.slot.live.token, outcome))
+            self._terms.tell(EventKind.RENEWAL_FAILED, self.slot.live.token, outcome)

@@ -452,7 +452,7 @@ class TestRequests:
         assert not user.can_login
         assert given is not None
         assert (given.refresh_token, given.scopes, given.refreshable(NOW)) == ("rt", ("a", "b"), True)
-        assert given.expires_at < 0
+        assert given.expires_at == 0
 
     def test_it_is_a_provider(self) -> None:
         assert isinstance(contract(), Provider)
