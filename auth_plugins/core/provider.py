@@ -81,10 +81,10 @@ def bearer(token: Token) -> dict[str, str]:
 def fingerprint(provider: Provider, salt: bytes) -> str:
     """Make the key under which a provider's token is shared: 64 hexadecimal digits.
 
-    It covers every field of the contract, a digest keyed by `salt` (at most 64 bytes), so that nothing can be read out
-    of it. Names and values are preceded by their lengths, so that no two contracts run together. A
-    field that has its default is left out: a later version may add one and keep the keys. The fields are strings,
-    numbers, booleans, `None`, and tuples and mappings of these.
+    It covers the contract's class and every field of it, and is a digest keyed by `salt` (at most 64 bytes),
+    so that nothing can be read out of it. Names and values are preceded by their lengths, so that no two contracts
+    run together. A field that has its default is left out: a later version may add one and keep the keys. The fields
+    are strings, numbers, booleans, `None`, and tuples and mappings of these.
 
     Raises:
         TypeError: the contract is no dataclass, or has a field of another kind.

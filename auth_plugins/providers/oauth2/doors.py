@@ -1,0 +1,107 @@
+"""The classes that people use, and what they may be given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Unpack
+
+from ...auth import Options, TokenAuth
+from ...core import Origin
+from ...core.checks import check_text, check_url
+from .contract import OURS, ClientAuth, OAuth2Contract
+
+__all__ = ["OAuth2ClientCredentialsAuth", "OAuth2RefreshTokenAuth"]
+
+
+def _contract(
+    options: Options, url: Any, base: Any, secret: Any, auth: Any, extra: Any, **names: Any
+) -> OAuth2Contract:
+    # A query has to be kept (3.2), and a slash at the end belongs to the path.
+    flat = url.replace("?", "/", 1) if isinstance(url, str) else url
+    check_url("token_url", flat, allow_http=options.get("allow_http") is True)
+    base = str(Origin.of(url)) if base is None else check_url("base_url", base, allow_http=True)
+    if not isinstance(extra, Mapping | None):
+        raise TypeError("extra must be a mapping of str to str")
+    fields = tuple((extra or {}).items())
+    if not set(OURS).isdisjoint(check_text("extra", name) for name, _ in fields):
+        raise ValueError(f"extra must have none of {', '.join(OURS)}")
+    texts = [*names.items(), ("client_secret", secret), *(("extra", value) for _, value in fields)]
+    for name, value in texts:
+        if value is not None or name not in ("client_secret", "scope"):
+            # To the common check a blank is a slip of the hand; here it may belong to the value.
+            check_text(name, value.replace(" ", "_") if isinstance(value, str) else value, at_most=16_384)
+    if auth not in (("none",) if secret is None else ("client_secret_basic", "client_secret_post")):
+        raise ValueError("client_auth must fit client_secret: without one it is none, with one it is not")
+    return OAuth2Contract(url, base, client_secret=secret, client_auth=auth, extra=fields, **names)
+
+
+class OAuth2ClientCredentialsAuth(TokenAuth):
+    """A client that acts for itself: `OAuth2ClientCredentialsAuth(token_url, client_id, client_secret)`.
+
+    RFC 6749, section 4.4. If the server gives a refresh token, it is used; if that fails, one logs in.
+
+    Args:
+        token_url: the token endpoint.
+        client_id: printable ASCII, blanks too, 1 to 16384 characters (appendix A.1).
+        client_secret: likewise (A.2).
+        scope: what to ask for, with blanks between; `None`: what the server thinks fit.
+        client_auth: how credentials are sent (2.3.1). Where a server does not decode what the header has, and
+            they hold more than letters, digits and `-._~`, take `client_secret_post`.
+        extra: further form fields of every token call, such as `audience` or `resource` (RFC 8707).
+        base_url: where the API is: the token goes to its origin only. Default: that of `token_url`.
+        options: see `auth_plugins.auth.Options`.
+
+    Raises:
+        TypeError, ValueError: an argument is of a wrong type, or out of range; no text shows a value.
+    """
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        client_secret: str,
+        *,
+        scope: str | None = None,
+        client_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic",
+        extra: Mapping[str, str] | None = None,
+        base_url: str | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        names = {"client_id": client_id, "scope": scope}
+        contract = _contract(options, token_url, base_url, client_secret, client_auth, extra, **names)
+        super().__init__(contract, **options)
+
+
+class OAuth2RefreshTokenAuth(TokenAuth):
+    """A client that acts for a user: `OAuth2RefreshTokenAuth(token_url, client_id, refresh_token)`.
+
+    RFC 6749, section 6. Where refresh tokens are rotated, the first one is dead once it is used: without a
+    `store=` that lasts, the next process has to ask the user again (`LoginRequired`).
+
+    Args:
+        token_url, client_id, scope, extra, base_url, options: see `OAuth2ClientCredentialsAuth`.
+        refresh_token: the first one, from a grant that the user took part in; VSCHAR as well (A.17).
+        client_secret: `None`: a public client.
+        client_auth: `None`: `client_secret_basic`; without a secret `none`, which sends `client_id` alone.
+
+    Raises:
+        TypeError, ValueError: an argument is of a wrong type, or out of range; no text shows a value.
+    """
+
+    def __init__(
+        self,
+        token_url: str,
+        client_id: str,
+        refresh_token: str,
+        *,
+        client_secret: str | None = None,
+        scope: str | None = None,
+        client_auth: ClientAuth | None = None,
+        extra: Mapping[str, str] | None = None,
+        base_url: str | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        way = client_auth or ("none" if client_secret is None else "client_secret_basic")
+        names = {"client_id": client_id, "refresh_token": refresh_token, "scope": scope}
+        contract = _contract(options, token_url, base_url, client_secret, way, extra, **names)
+        super().__init__(contract, **options)
