@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -12,6 +13,10 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import requests
+
+from auth_plugins.simulators import Simulator
+
+from .transports import Clock, RequestsAdapter, mock_transport
 
 __all__ = ["CLIENT_KINDS", "AnyClient", "Reply", "open_client"]
 
@@ -57,12 +62,16 @@ class AnyClient(Protocol):
 
 
 @contextmanager
-def open_client(kind: str, auth: Any, **options: Any) -> Iterator[AnyClient]:
+def open_client(
+    kind: str, auth: Any, *, simulator: Simulator | None = None, clock: Clock = time.time, **options: Any
+) -> Iterator[AnyClient]:
     """Open a client of this kind.
 
     Args:
         kind: One of `CLIENT_KINDS`.
         auth: What the client gets as its auth.
+        simulator: Who answers its requests, without a network; by default they really go out.
+        clock: The true time that the simulator is told.
         **options: More for the library's own constructor (httpx, httpx2).
     """
     name, _, loop = kind.partition("-")
@@ -72,10 +81,15 @@ def open_client(kind: str, auth: Any, **options: Any) -> Iterator[AnyClient]:
         with requests.Session() as session:
             session.auth = auth
             session.trust_env = False
+            if simulator is not None:
+                for scheme in ("https://", "http://"):
+                    session.mount(scheme, RequestsAdapter(simulator, clock))
             yield _Requests(session)
         return
     library = importlib.import_module(name)
     settings = {"auth": auth, "timeout": 30.0, "trust_env": False, "verify": _tls(library), **options}
+    if simulator is not None:
+        settings["transport"] = mock_transport(simulator, clock, library)
     if not loop:
         with library.Client(**settings) as client:
             yield _Httpx(client)

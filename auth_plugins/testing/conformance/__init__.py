@@ -1,0 +1,16 @@
+"""What every provider owes its users, as checks that any provider can be put to.
+
+    ACME = Candidate(AcmeSimulator, acme_auth, wrong_acme_auth, secrets=("s3cret",))
+
+    @pytest.mark.parametrize("kind", CLIENT_KINDS)
+    @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=name_of)
+    def test_acme_keeps_its_promises(behaviour, kind):
+        behaviour(Stage(ACME, kind))
+
+A behaviour raises `AssertionError` with a sentence. Nothing goes over a network, and no time passes but by a clock.
+"""
+
+from .behaviours import BEHAVIOURS, Behaviour, name_of
+from .stage import Candidate, Stage
+
+__all__ = ["BEHAVIOURS", "Behaviour", "Candidate", "Stage", "name_of"]

@@ -1,0 +1,85 @@
+"""Where a provider is put to the test: it, its simulator, one kind of client and one clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from auth_plugins.auth import TokenAuth
+from auth_plugins.core import RefreshPolicy, Token
+from auth_plugins.simulators import Simulator
+from auth_plugins.stores import MemoryStore
+
+from ..clients import AnyClient, open_client
+from ..clock import FakeClock
+from ..transports import mock_transport
+
+__all__ = ["Candidate", "Stage"]
+
+ORIGIN = "https://api.example"
+
+
+def _revoke_all(simulator: Simulator) -> None:
+    simulator.revoke_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A provider that is put to the test."""
+
+    simulator: Callable[[], Any]
+    """Makes its other side."""
+    auth: Callable[..., TokenAuth]
+    """Makes an auth object with right credentials: `auth(simulator, base_url, **options)`."""
+    wrong_auth: Callable[..., TokenAuth]
+    """Makes one with credentials that differ in nothing but a secret, which is wrong."""
+    secrets: tuple[str, ...]
+    """What stands nowhere in a text: every secret of the right credentials."""
+    spoil_refresh: Callable[[Any], None] = _revoke_all
+    """Makes the next refresh be refused."""
+    can_login: bool = True
+    """Whether the right credentials bring a new token when nothing can be refreshed."""
+
+
+class Stage:
+    """One provider, one kind of client, one clock; made anew for every behaviour."""
+
+    def __init__(self, candidate: Candidate, kind: str) -> None:
+        self.candidate, self.kind = candidate, kind
+        self.clock = FakeClock()
+        self.store = MemoryStore(clock=self.clock)
+        self.policy = RefreshPolicy(jitter=0.0)
+        self.simulator = candidate.simulator()
+        self.base_url = f"{ORIGIN}{self.simulator.base_path}"
+        self.url = f"{self.base_url}/anything"
+        self.auth = self.make(candidate.auth)
+
+    def make(self, make: Callable[..., TokenAuth]) -> TokenAuth:
+        """Make an auth object whose token calls the simulator answers."""
+        lent = httpx.Client(transport=mock_transport(self.simulator, self.clock, sleep=time.sleep))
+        options = {"store": self.store, "clock": self.clock, "policy": self.policy, "token_client": lent}
+        return make(self.simulator, self.base_url, origins=[ORIGIN], **options)
+
+    def client(self, auth: TokenAuth | None = None) -> AbstractContextManager[AnyClient]:
+        """Open a client of this stage's kind."""
+        return open_client(self.kind, auth or self.auth, simulator=self.simulator, clock=self.clock)
+
+    @property
+    def calls(self) -> int:
+        """How many token calls the simulator saw."""
+        return int(self.simulator.ledger.token_calls)
+
+    def go_to(self, moment: float) -> None:
+        """Let time pass until `moment`."""
+        self.clock.advance(max(0.0, moment - self.clock()))
+
+    def ripe(self) -> Token:
+        """Get a token and let time pass until servers accept it."""
+        token = self.auth.token()
+        self.go_to(token.valid_from)
+        return token
