@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
@@ -196,7 +197,7 @@ class TestTimestamp:
         st.datetimes(
             min_value=datetime(1900, 1, 1),
             max_value=datetime(2900, 1, 1),
-            timezones=st.builds(timezone, st.timedeltas(-timedelta(hours=14), timedelta(hours=14))),
+            timezones=st.integers(-840, 840).map(lambda minutes: timezone(timedelta(minutes=minutes))),
         )
     )
     def test_is_the_moment_whatever_the_zone(self, moment: datetime) -> None:
@@ -343,6 +344,15 @@ class TestRetryAfter:
     )
     def test_reads_every_form_of_date_that_http_knows(self, written: str) -> None:
         assert retry_after(asking(written), NOW) == 60.0
+
+    @pytest.mark.skipif(not hasattr(time, "tzset"), reason="this machine's zone cannot be set")
+    def test_a_date_without_a_zone_is_not_of_this_machines_zone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patched:
+            patched.setenv("TZ", "EST5")
+            time.tzset()
+            waits = [retry_after(asking(f"Fri, 15 Jan 2027 08:01:00{zone}"), NOW) for zone in ("", " -0000")]
+        time.tzset()
+        assert waits == [60.0, 60.0]
 
     @pytest.mark.parametrize(
         "value",
@@ -517,9 +527,10 @@ class TestSecretsAreStruckOut:
         assert not any(secret in shown for secret in secrets)
 
     @pytest.mark.parametrize("order", [1, -1])
-    def test_also_where_one_contains_another(self, order: int) -> None:
-        secrets = ("inner", "outer-inner-outer")[::order]
-        error = told(Said("outer-inner-outer", "inner and outer-inner-outer"), *secrets)
+    @pytest.mark.parametrize("inner", ["aaaa", "zzzz"])
+    def test_also_where_one_contains_another(self, inner: str, order: int) -> None:
+        outer = f"mmmm{inner}mmmm"
+        error = told(Said(outer, f"{inner} and {outer}"), *(inner, outer)[::order])
         assert error.provider_code == "***"
         assert error.provider_message == "*** and ***"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -222,6 +223,9 @@ class TestSeconds:
     def test_refuses_what_is_no_time(self, value: float) -> None:
         for above_zero in (False, True):
             assert refusal_names(NAME, ValueError, check_seconds, NAME, value, above_zero=above_zero)
+
+    def test_accepts_the_largest_number_that_a_float_can_hold(self) -> None:
+        assert check_seconds(NAME, sys.float_info.max) == sys.float_info.max
 
     @pytest.mark.parametrize("zero", [0, 0.0, -0.0], ids=repr)
     def test_zero_only_where_it_means_something(self, zero: float) -> None:

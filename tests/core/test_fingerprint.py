@@ -162,7 +162,7 @@ class TestContract:
 
     @pytest.mark.parametrize("value", [None, "text", ..., Contract, {"first": 1}], ids=plain)
     def test_what_is_no_instance_of_a_dataclass_is_refused(self, value: Any) -> None:
-        with pytest.raises(TypeError, match="provider"):
+        with pytest.raises(TypeError, match=r"\bprovider\b"):
             key(value)
 
     def test_text_of_any_kind_has_a_key(self) -> None:

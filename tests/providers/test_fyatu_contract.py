@@ -426,6 +426,11 @@ class TestRefusalsWithoutACode:
         assert type(error) is InvalidTokenResponse
         assert "base_url" in error.hint
 
+    def test_are_of_the_base_url_whoever_repeats_the_secret_there(self) -> None:
+        error = refused(response({"message": f"Cannot POST {SECRET}"}, 404))
+        assert type(error) is InvalidTokenResponse
+        assert error.provider_message == "Cannot POST ***"
+
     @pytest.mark.parametrize("status", [404, 405])
     def test_are_none_of_the_base_url_where_fyatu_answers(self, status: int) -> None:
         answer = response({"success": False, "code": "RESOURCE_NOT_FOUND"}, status)
