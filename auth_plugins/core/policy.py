@@ -51,7 +51,7 @@ class RefreshPolicy:
     retry_after_cap: float = 300.0
     """The longest `Retry-After` that is believed."""
     tries: int = 2
-    """Token calls in one renewal, at most; but a refresh that fails is always followed by a login, where there is one."""
+    """Token calls in one renewal, at most; though a refresh that fails is followed by a login, where there is one."""
     connect_timeout: float = 5.0
     read_timeout: float = 10.0
     deadline: float = 30.0

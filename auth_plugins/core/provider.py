@@ -81,16 +81,16 @@ def bearer(token: Token) -> dict[str, str]:
 def fingerprint(provider: Provider, salt: bytes) -> str:
     """Make the key under which a provider's token is shared: 64 hexadecimal digits.
 
-    It covers the contract's class and every field of it, and is a digest keyed by `salt` (at most 64 bytes),
-    so that nothing can be read out of it. Names and values are preceded by their lengths, so that no two contracts
-    run together. A field that has its default is left out: a later version may add one and keep the keys. The fields
-    are strings, numbers, booleans, `None`, and tuples and mappings of these.
+    It covers the provider's name, the contract's class and every field of it, and is a digest keyed by `salt` (at most
+    64 bytes), so that nothing can be read out of it. Names and values are preceded by their lengths, so that no two
+    contracts run together. A field that has its default is left out: a later version may add one and keep the keys.
+    The fields are strings, numbers, booleans, `None`, and tuples and mappings of these.
 
     Raises:
         TypeError: the contract is no dataclass, or has a field of another kind.
     """
     digest = hashlib.blake2b(key=salt, digest_size=32)
-    for part in (f"{type(provider).__module__}.{type(provider).__qualname__}", *_parts(provider)):
+    for part in (*_parts(provider), provider.name, type(provider).__qualname__):
         raw = part.encode("utf-8", "surrogatepass")
         digest.update(len(raw).to_bytes(8, "big") + raw)
     return digest.hexdigest()
