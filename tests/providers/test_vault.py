@@ -175,6 +175,7 @@ class TestRequests:
     def test_it_is_a_provider(self) -> None:
         assert isinstance(BOTH, Provider)
         assert (BOTH.name, BOTH.can_login, ALONE.can_login) == ("vault", True, False)
+        assert not VaultContract(1042, URL, email=EMAIL).can_login
 
 
 class TestGiven:
@@ -194,6 +195,7 @@ class TestGiven:
         ("claims", "issued_at", "expires_at"),
         [
             ({"iat": 1000, "exp": 5000}, 1000, 5000),
+            ({"iat": 5000, "exp": 5000}, 5000, 5000),
             ({"exp": 5000}, 1400, 5000),
             ({"iat": 6000, "exp": 5000}, 1400, 5000),
             ({"iat": 1000}, -math.inf, math.inf),
@@ -265,6 +267,9 @@ class TestAnswers:
     def test_a_refusal_that_comes_with_200_is_one(self, page: str) -> None:
         assert type(refused(answer(page))) is CredentialsRejected
         assert type(refused(answer(page), REFRESH)) is LoginRequired
+
+    def test_a_token_that_comes_with_a_success_is_taken_whatever_else_there_is(self) -> None:
+        assert logged_in(granted(status="UNAUTHORIZED")).access_token == "at"
 
     def test_a_token_that_comes_with_a_refusal_is_not_taken(self) -> None:
         assert type(refused(answer({"access_token": "at", "token_type": "Bearer"}, 400))) is CredentialsRejected
@@ -691,6 +696,7 @@ class TestArguments:
             ("token_path", "/hunter2?x", ValueError),
             ("token_path", "/hunter2#x", ValueError),
             ("token_path", "/hunter2 x", ValueError),
+            ("token_path", "/hunter2\\x", ValueError),
             ("extra_body", [("code", "hunter2")], TypeError),
             ("extra_body", "hunter2", TypeError),
             ("extra_body", {"code": 271828}, TypeError),
@@ -726,6 +732,12 @@ class TestArguments:
         for partner_id in (1, 2**31 - 1):
             provider = VaultAuth(partner_id, base_url=URL, refresh_token="rt", policy=None)._provider
             assert str(provider.login().headers["partnerId"]) == str(partner_id)
+
+    def test_tokens_may_be_as_long_as_a_header(self) -> None:
+        long = "x" * 16_384
+        given = VaultAuth(1042, base_url=URL, refresh_token=long, access_token=long)._provider.given()
+        assert given is not None
+        assert given.access_token == given.refresh_token == long
 
     def test_the_signature_is_the_promised_one(self) -> None:
         names = list(inspect.signature(VaultAuth).parameters)
