@@ -16,7 +16,7 @@ from .core.errors import (
 from .core.events import Event, EventKind
 from .core.policy import Backoff, RefreshPolicy
 from .core.token import Token
-from .providers import FyatuAuth, FyatuBusinessAuth, OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
+from .providers import FyatuAuth, FyatuBusinessAuth, OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth, VaultAuth
 from .stores import MemoryStore, Store
 
 __version__ = "0.1.0"
@@ -41,4 +41,5 @@ __all__ = [
     "Token",
     "TokenAuth",
     "TokenEndpointUnavailable",
+    "VaultAuth",
 ]

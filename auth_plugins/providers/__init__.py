@@ -2,5 +2,6 @@
 
 from .fyatu import FyatuAuth, FyatuBusinessAuth
 from .oauth2 import OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
+from .vault import VaultAuth
 
-__all__ = ["FyatuAuth", "FyatuBusinessAuth", "OAuth2ClientCredentialsAuth", "OAuth2RefreshTokenAuth"]
+__all__ = ["FyatuAuth", "FyatuBusinessAuth", "OAuth2ClientCredentialsAuth", "OAuth2RefreshTokenAuth", "VaultAuth"]

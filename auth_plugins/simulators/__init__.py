@@ -6,6 +6,7 @@ from .fyatu import FyatuSimulator
 from .ledger import Call, Endpoint, Ledger
 from .oauth2 import OAuth2Simulator
 from .simulator import Issued, Simulator
+from .vault import VaultSimulator
 from .wire import Dropped, SimRequest, SimResponse, json_object, json_response
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "SimRequest",
     "SimResponse",
     "Simulator",
+    "VaultSimulator",
     "json_object",
     "json_response",
 ]

@@ -1,0 +1,250 @@
+"""Vault: `/v1/auth/token`, by a user's password or by a refresh token.
+
+As documented at https://api.vault.ist/v3.0/docs/refresh_token, https://api.vault.ist/docs/sign-in and
+https://api.vault.ist/reference/gettoken. Partner and grant travel as headers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Unpack
+
+from ..auth import Options, TokenAuth
+from ..core import Grant, Said, Token, TokenRequest, TokenResponse, bearer
+from ..core.answers import failure, is_token, json_object, jwt_claims, longest_lifetime, number, text
+from ..core.checks import check_count, check_text, check_url
+from ..core.errors import CredentialsRejected, InvalidTokenResponse, LoginRequired
+from ..core.policy import Backoff, RefreshPolicy
+
+__all__ = ["VAULT_POLICY", "VaultAuth", "VaultContract"]
+
+VAULT_POLICY = RefreshPolicy(tries=1, refusal=Backoff(900.0, 86_400.0))
+"""The policy of a `VaultAuth` that is given none. A refused login counts towards a lock that only Vault's support can
+undo, so a password is sent once in a renewal, even if it may not have arrived, and once refused it rests for 15
+minutes, doubling up to a day. A refresh that fails is still followed by a login."""
+
+ASSUMED_LIFETIME = 3600.0
+"""Seconds, for an answer without `expires_in`. The page's prose says 24 hours, its example an hour."""
+CODE_LIFETIME = 300.0
+"""Seconds for which a confirmation code serves (docs/forgot-password). No login asks for another meanwhile."""
+_OURS = ("email", "password", "refreshToken")
+_REFUSALS = ("invalid_grant", "invalid_request", "UNAUTHORIZED")
+
+
+@dataclass(frozen=True, slots=True)
+class VaultContract:
+    """What Vault's token endpoint takes and answers, for one user of one partner."""
+
+    partner_id: int
+    base_url: str
+    email: str | None = None
+    password: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    """What the user brought along, if anything, and the access token that came with it."""
+    token_path: str = "/v1/auth/token"  # noqa: S105 - a path
+    extra_body: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Further members of the body of a login."""
+
+    name = "vault"
+
+    @property
+    def can_login(self) -> bool:
+        """Whether there are email and password."""
+        return self.email is not None and self.password is not None
+
+    def given(self) -> Token | None:
+        """Give the tokens that the user brought along; without an access token, behind one that ended long ago.
+
+        An access token that does not tell its end (a JWT's `exp`) is used until a 401: no clock says how old it is.
+        """
+        if self.refresh_token is None and self.access_token is None:
+            return None
+        issued_at, expires_at = _life(self.access_token)
+        return Token(
+            access_token=self.access_token or "",
+            issued_at=issued_at,
+            expires_at=expires_at,
+            refresh_token=self.refresh_token,
+            refreshable_until=-math.inf if self.refresh_token is None else math.inf,
+        )
+
+    def login(self) -> TokenRequest:
+        """Ask for a first token by email and password (`password_email`)."""
+        body = {"email": self.email, "password": self.password, **dict(self.extra_body)}
+        secrets = [self.password, *(value for _, value in self.extra_body)]
+        return self._call(Grant.LOGIN, "password_email", body, secrets)
+
+    def refresh(self, token: Token, now: float) -> TokenRequest:
+        """Ask for a new token by the newest refresh token (`refresh_token`)."""
+        secrets = [token.refresh_token, token.access_token]
+        return self._call(Grant.REFRESH, "refresh_token", {"refreshToken": token.refresh_token}, secrets, token)
+
+    def revoke(self, token: Token) -> TokenRequest | None:
+        """Give `None`: Vault has no endpoint that ends a token."""
+        return None
+
+    def _call(
+        self, grant: Grant, kind: str, body: Mapping[str, Any], secrets: list[str | None], token: Token | None = None
+    ) -> TokenRequest:
+        # An echo may quote the body, in which a quotation mark or a backslash is written differently.
+        written = {each for secret in secrets if secret for each in (secret, json.dumps(secret)[1:-1])}
+        headers, url = {"partnerId": str(self.partner_id), "grantType": kind}, f"{self.base_url}{self.token_path}"
+        return TokenRequest.json(grant, url, body, headers=headers, token=token, secrets=written)
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        """Read a successful answer; or say whose turn it is."""
+        answer, said = json_object(response), self.said(response)
+        access_token, kind = answer.get("access_token"), answer.get("token_type", "Bearer")
+        if response.status >= 400 or (not access_token and said.code in _REFUSALS):
+            raise self._refused(request, response, said)
+        if not is_token(access_token) or not isinstance(kind, str) or kind.lower() != "bearer":
+            raise self._without_token(request, response, said)
+        lifetime = number(answer.get("expires_in"))
+        expires_at = now + min(max(ASSUMED_LIFETIME if lifetime is None else lifetime, 0.0), longest_lifetime)
+        # A new refresh token comes "if applicable", and the user's id with a login only: else both are as they were.
+        before, user_id = request.token, text(answer.get("user_id"))
+        refresh_token, extra = (None, {}) if before is None else (before.refresh_token, before.extra)
+        if is_token(answer.get("refresh_token")):
+            refresh_token = answer["refresh_token"]
+        return Token(
+            access_token=str(access_token),
+            issued_at=now,
+            expires_at=expires_at,
+            refresh_token=refresh_token,
+            # How long a refresh token lives is not documented: one tries.
+            refreshable_until=-math.inf if refresh_token is None else expires_at + longest_lifetime,
+            extra=extra if user_id is None else {**extra, "user_id": user_id},
+        )
+
+    def _refused(
+        self, request: TokenRequest, response: TokenResponse, said: Said
+    ) -> CredentialsRejected | LoginRequired | InvalidTokenResponse:
+        if response.status in (404, 405) and said.code not in _REFUSALS:
+            what = "There is no token endpoint at base_url and token_path"
+            return failure(InvalidTokenResponse, what, request, response, said, hint=_NO_ENDPOINT)
+        if request.grant is Grant.REFRESH:
+            return failure(LoginRequired, "Vault did not refresh the token", request, response, said)
+        hint = _MISSED if said.code == "invalid_request" else _COMPARE
+        return failure(CredentialsRejected, "Vault did not accept the login", request, response, said, hint=hint)
+
+    def _without_token(self, request: TokenRequest, response: TokenResponse, said: Said) -> InvalidTokenResponse:
+        more: dict[str, Any] = {"hint": _NO_ENDPOINT}
+        if response.status == 202 and request.grant is Grant.LOGIN:
+            more = {"hint": _SECOND_FACTOR, "retry_after": CODE_LIFETIME}
+        return failure(InvalidTokenResponse, "The answer holds no Bearer token", request, response, said, **more)
+
+    def said(self, response: TokenResponse) -> Said:
+        """Find code, message and request id, in either of the two shapes that Vault's errors have."""
+        answer = json_object(response)
+        listed, trace = answer.get("errors"), text(answer.get("traceId"))
+        words = [text(answer.get("error_description")) or text(answer.get("message"))]
+        words += [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+        if trace is None or "unavailable" in trace.lower():
+            trace = text(response.headers.get("x-request-id"))
+        code = text(answer.get("error")) or text(answer.get("status"))
+        return Said(code, "; ".join(filter(None, words)) or None, trace)
+
+    def headers(self, token: Token) -> Mapping[str, str]:
+        """Carry the token as `Authorization: Bearer`, and nothing else: the partner's id is for token calls."""
+        return bearer(token)
+
+
+_NO_ENDPOINT = "Check base_url and token_path: Vault has had its token endpoint below /reg as well."
+_COMPARE = "Check email, password and partner_id, but do not try often: Vault locks accounts."
+_MISSED = "Vault missed a member of the body: an account with a second factor may want one in extra_body."
+_SECOND_FACTOR = "Vault asks for a second factor: log in where you can enter the code, and give the refresh_token."
+
+
+def _life(access_token: str | None) -> tuple[float, float]:
+    if access_token is None:
+        return -math.inf, -math.inf
+    claims = jwt_claims(access_token)
+    issued_at, expires_at = number(claims.get("iat")), number(claims.get("exp"))
+    if expires_at is None:
+        return -math.inf, math.inf
+    if issued_at is None or issued_at > expires_at:
+        issued_at = expires_at - ASSUMED_LIFETIME
+    return issued_at, expires_at
+
+
+class VaultAuth(TokenAuth):
+    """Vault: `session.auth = VaultAuth(partner_id, base_url=..., email=..., password=...)`.
+
+    It begins with the tokens that it is given, or else by a login. Without email and password it can go on only as
+    long as Vault takes the newest refresh token (`LoginRequired`): if Vault rotates them, use a `store=` that lasts.
+
+    Args:
+        partner_id: the partner's id, from Vault's Key Account Manager: 1 to 2147483647.
+        base_url: where the API is; the token goes to its origin and to no other. No page names it: ask Vault.
+        email: the user's.
+        password: the user's. It is sent once in a renewal at most, and rests for 15 minutes once it was refused
+            (`VAULT_POLICY`); a `policy=` of your own replaces that.
+        refresh_token: one that you have already.
+        access_token: the one that came with it; without an `exp` to be read in it, it is used until a 401.
+        token_path: where the token endpoint is, below `base_url`.
+        extra_body: further members of the body of a login, such as a code that never changes (the sandbox's).
+        options: see `auth_plugins.auth.Options`.
+
+    Raises:
+        TypeError: an argument is of a wrong type.
+        ValueError: an argument is out of range or missing. Neither text shows a value.
+    """
+
+    def __init__(
+        self,
+        partner_id: int,
+        *,
+        base_url: str,
+        email: str | None = None,
+        password: str | None = None,
+        refresh_token: str | None = None,
+        access_token: str | None = None,
+        token_path: str = "/v1/auth/token",  # noqa: S107 - a path
+        extra_body: Mapping[str, str] | None = None,
+        **options: Unpack[Options],
+    ) -> None:
+        if check_count("partner_id", partner_id) > 2**31 - 1:
+            raise ValueError("partner_id must not be more than 2147483647")
+        url = check_url("base_url", base_url, allow_http=True)
+        _check_means({"email": email, "password": password}, refresh_token, access_token)
+        _check_path(token_path)
+        extra = _members(extra_body, can_login=email is not None)
+        if options.get("policy") is None:
+            options["policy"] = VAULT_POLICY
+        brought = (email, password, refresh_token, access_token)
+        super().__init__(VaultContract(partner_id, url, *brought, token_path, extra), **options)
+
+
+def _check_means(login: Mapping[str, object], refresh_token: object, access_token: object) -> None:
+    for name, value in (*login.items(), ("refresh_token", refresh_token), ("access_token", access_token)):
+        if value is not None:
+            check_text(name, value, at_most=16_384)
+    missing = [name for name, value in login.items() if value is None]
+    if len(missing) == 1:
+        raise ValueError(f"{missing[0]} is missing: email and password go together")
+    if missing and refresh_token is None:
+        raise ValueError("email and password are missing, and so is refresh_token: one begins with either")
+    if not missing and "@" not in str(login["email"]):
+        raise ValueError("email must be an e-mail address")
+
+
+def _check_path(token_path: object) -> None:
+    if not check_text("token_path", token_path).startswith("/") or not {"?", "#", "\\"}.isdisjoint(str(token_path)):
+        raise ValueError("token_path must begin with a slash, without query or fragment")
+
+
+def _members(extra_body: object, *, can_login: bool) -> tuple[tuple[str, str], ...]:
+    if not isinstance(extra_body, Mapping | None):
+        raise TypeError("extra_body must be a mapping of str to str")
+    if extra_body is not None and not can_login:
+        raise ValueError("extra_body is for logins, and email and password are missing")
+    extra = dict(extra_body or {})
+    for part in (*extra, *extra.values()):
+        check_text("extra_body", part)
+    if not set(_OURS).isdisjoint(extra):
+        raise ValueError(f"extra_body must have none of {', '.join(_OURS)}")
+    return tuple(sorted(extra.items()))
