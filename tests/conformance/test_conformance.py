@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from auth_plugins import FyatuAuth, OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth, TokenAuth
+from auth_plugins import FyatuAuth, OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth, TokenAuth, VaultAuth
 from auth_plugins.core import Token, TokenRequest, TokenResponse
 from auth_plugins.providers.fyatu import FyatuContract
-from auth_plugins.simulators import FyatuSimulator, OAuth2Simulator
+from auth_plugins.simulators import FyatuSimulator, OAuth2Simulator, VaultSimulator
 from auth_plugins.testing import CLIENT_KINDS
 from auth_plugins.testing.conformance import BEHAVIOURS, Behaviour, Candidate, Stage, name_of
 
@@ -50,7 +50,26 @@ def rotating() -> OAuth2Simulator:
     return simulator
 
 
+def vault(simulator: VaultSimulator, base_url: str, **options: Any) -> TokenAuth:
+    return VaultAuth(simulator.partner_id, base_url=base_url, email=simulator.email, password=SECRET, **options)
+
+
+def wrong_vault(simulator: VaultSimulator, base_url: str, **options: Any) -> TokenAuth:
+    return VaultAuth(simulator.partner_id, base_url=base_url, email=simulator.email, password="wrong", **options)
+
+
+def reusing_ends_the_session() -> VaultSimulator:
+    simulator = VaultSimulator(password=SECRET)
+    simulator.reuse_detection = True
+    return simulator
+
+
+def end_refresh_tokens(simulator: VaultSimulator) -> None:
+    simulator._refresh_tokens.clear()
+
+
 CANDIDATES = {
+    "vault": Candidate(reusing_ends_the_session, vault, wrong_vault, (SECRET,), end_refresh_tokens),
     "fyatu": Candidate(lambda: FyatuSimulator(secret_key=SECRET), fyatu, wrong_fyatu, (SECRET,)),
     "oauth2-client": Candidate(lambda: OAuth2Simulator(client_secret=SECRET), as_client, wrong_client, (SECRET,)),
     "oauth2-user": Candidate(
