@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .fyatu import FyatuSimulator
 from .ledger import Call, Endpoint, Ledger
+from .marketiger import MarketigerSimulator
 from .oauth2 import OAuth2Simulator
 from .simulator import Issued, Simulator
 from .wire import Dropped, SimRequest, SimResponse, json_object, json_response
@@ -15,6 +16,7 @@ __all__ = [
     "FyatuSimulator",
     "Issued",
     "Ledger",
+    "MarketigerSimulator",
     "OAuth2Simulator",
     "SimRequest",
     "SimResponse",
