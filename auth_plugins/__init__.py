@@ -16,7 +16,14 @@ from .core.errors import (
 from .core.events import Event, EventKind
 from .core.policy import Backoff, RefreshPolicy
 from .core.token import Token
-from .providers import FyatuAuth, FyatuBusinessAuth, OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth, VaultAuth
+from .providers import (
+    FyatuAuth,
+    FyatuBusinessAuth,
+    MarketigerAuth,
+    OAuth2ClientCredentialsAuth,
+    OAuth2RefreshTokenAuth,
+    VaultAuth,
+)
 from .stores import MemoryStore, Store
 
 __version__ = "0.1.0"
@@ -32,6 +39,7 @@ __all__ = [
     "FyatuBusinessAuth",
     "InvalidTokenResponse",
     "LoginRequired",
+    "MarketigerAuth",
     "MemoryStore",
     "OAuth2ClientCredentialsAuth",
     "OAuth2RefreshTokenAuth",

@@ -4,7 +4,7 @@ What an author of a provider needs is all in this room; see "Add a provider" in 
 """
 
 from .answers import failure, is_token, json_object, jwt_claims, mapping, number, text, timestamp
-from .checks import check_text, check_url
+from .checks import check_json_text, check_text, check_url
 from .errors import (
     AuthError,
     CredentialsRejected,
@@ -46,6 +46,7 @@ __all__ = [
     "TokenResponse",
     "Verb",
     "bearer",
+    "check_json_text",
     "check_text",
     "check_url",
     "failure",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Iterable
 
 from .origin import Origin
@@ -11,6 +12,7 @@ __all__ = [
     "check_bool",
     "check_callable",
     "check_count",
+    "check_json_text",
     "check_origins",
     "check_seconds",
     "check_text",
@@ -32,6 +34,31 @@ def check_text(name: str, value: object, *, at_least: int = 1, at_most: int = 40
     if any(not "!" <= character <= "~" for character in value):
         raise ValueError(f"{name} must be visible ASCII, without blanks or line ends")
     return value
+
+
+def check_json_text(name: str, value: object, *, blanks: bool = True, at_most: int = 4096) -> str:
+    """Accept any characters that can be written: what stands in a JSON string and nowhere else, as a password may.
+
+    It is given back as it is: a provider compares bytes, so nothing is trimmed, and no accent is composed.
+
+    Raises:
+        TypeError: it is not a `str`.
+        ValueError: it is empty or too long, has control characters, line ends or halves of a surrogate pair, or has
+            blanks where there must be none.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str")
+    if not 1 <= len(value) <= at_most:
+        raise ValueError(f"{name} must have 1 to {at_most} characters")
+    if any(unicodedata.category(character) in _NOT_WRITTEN for character in value):
+        raise ValueError(f"{name} must have no control characters or line ends")
+    if not blanks and any(character.isspace() for character in value):
+        raise ValueError(f"{name} must have no blanks")
+    return value
+
+
+_NOT_WRITTEN = ("Cc", "Cs", "Zl", "Zp")
+"""The categories of Unicode that hold controls, surrogates, and the ends of lines and paragraphs."""
 
 
 def check_url(name: str, value: object, *, allow_http: bool = False) -> str:

@@ -76,11 +76,15 @@ class RefreshPolicy:
     def due_at(self, token: Token, luck: float = 0.0) -> float:
         """When the renewal window of `token` begins; `luck`, from 0 to 1, is this token's share of the jitter.
 
-        It never begins before a renewal can succeed, if one can succeed before the token ends.
+        It never begins before a renewal can succeed, if one can succeed before the token ends. Where the refresh
+        token ends before the token does (Marketiger allows it), it begins as long before that end.
         """
         lifetime = token.expires_at - token.issued_at
         window = min(self.window, lifetime * self.window_share) * (1.0 + self.jitter * luck)
         due_at = max(token.issued_at, token.expires_at - window)
+        # Not where the token came within that time: what a renewal brings would be due at once, too.
+        if token.issued_at < token.refreshable_until - window < due_at:
+            due_at = token.refreshable_until - window
         if due_at < token.refreshable_from < token.expires_at:
             return token.refreshable_from
         return due_at

@@ -1,7 +1,15 @@
 """One file each: a provider's contract, which is pure, and the class that people use."""
 
 from .fyatu import FyatuAuth, FyatuBusinessAuth
+from .marketiger import MarketigerAuth
 from .oauth2 import OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
 from .vault import VaultAuth
 
-__all__ = ["FyatuAuth", "FyatuBusinessAuth", "OAuth2ClientCredentialsAuth", "OAuth2RefreshTokenAuth", "VaultAuth"]
+__all__ = [
+    "FyatuAuth",
+    "FyatuBusinessAuth",
+    "MarketigerAuth",
+    "OAuth2ClientCredentialsAuth",
+    "OAuth2RefreshTokenAuth",
+    "VaultAuth",
+]

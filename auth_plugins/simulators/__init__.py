@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .fyatu import FyatuSimulator
 from .ledger import Call, Endpoint, Ledger
+from .marketiger import MarketigerSimulator
 from .oauth2 import OAuth2Simulator
 from .simulator import Issued, Simulator
 from .vault import VaultSimulator
@@ -16,6 +17,7 @@ __all__ = [
     "FyatuSimulator",
     "Issued",
     "Ledger",
+    "MarketigerSimulator",
     "OAuth2Simulator",
     "SimRequest",
     "SimResponse",

@@ -42,7 +42,7 @@ class MemoryStore:
         self._clock = clock
         self._salt = secrets.token_bytes(32)
         self._now = 0.0
-        self._tokens: TLRUCache[str, Token] = TLRUCache(self._maxsize, ttu=_useful_until, timer=clock)
+        self._tokens: TLRUCache[str, Token] = TLRUCache(self._maxsize, ttu=_useful_until, timer=self._timer)
         self._guard = threading.Lock()
         self._fresh_locks()
         _stores.add(self)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import re
 import sys
@@ -16,6 +17,7 @@ from auth_plugins.core.checks import (
     check_bool,
     check_callable,
     check_count,
+    check_json_text,
     check_origins,
     check_seconds,
 )
@@ -86,6 +88,51 @@ class TestText:
         assert check_text(NAME, "x" * 4096) == "x" * 4096
         assert refusal_names(NAME, ValueError, check_text, NAME, "")
         assert refusal_names(NAME, ValueError, check_text, NAME, "x" * 4097)
+
+
+class TestJsonText:
+    """For what goes into a JSON string and nowhere else: it need not be fit for a header."""
+
+    written = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=50)
+
+    @given(written)
+    def test_gives_what_it_accepts_as_it_is(self, value: str) -> None:
+        assert check_json_text(NAME, value) is value
+        assert json.loads(json.dumps(value)) == value
+        value.encode()
+
+    @pytest.mark.parametrize(
+        "value",
+        [" ", " in and around ", "Zo\u00eb", "Zoe\u0308", "\u5bc6\u7801", "\U0001f511", "\xa0", '"\\/', "\u200d"],
+    )
+    def test_accepts_blanks_and_every_script(self, value: str) -> None:
+        assert check_json_text(NAME, value) is value
+
+    @pytest.mark.parametrize("odd", ["\x00", "\t", "\n", "\r\n", "\x1f", "\x7f", "\x85", "\u2028", "\u2029", "\ud83d"])
+    @pytest.mark.parametrize("blanks", [True, False])
+    def test_refuses_what_is_no_writing(self, odd: str, blanks: bool) -> None:
+        for value in (MARK + odd, odd + MARK):
+            assert refusal_names(NAME, ValueError, check_json_text, NAME, value, blanks=blanks)
+
+    @pytest.mark.parametrize("blank", [" ", "\xa0", "\u3000", "\u2003"])
+    def test_refuses_blanks_where_there_must_be_none(self, blank: str) -> None:
+        for value in (MARK + blank, blank + MARK, f"{MARK}{blank}{MARK}"):
+            assert "blanks" in refusal(ValueError, check_json_text, NAME, value, blanks=False)
+        assert check_json_text(NAME, "zo\u00eb@ex\u00e4mple.example", blanks=False)
+
+    @pytest.mark.parametrize("value", [None, MARK.encode(), 5, True, [MARK], {MARK: MARK}, ...])
+    def test_refuses_what_is_no_text(self, value: object) -> None:
+        assert refusal_names(NAME, TypeError, check_json_text, NAME, value)
+
+    @pytest.mark.parametrize(("length", "fits"), [(0, False), (1, True), (4096, True), (4097, False)])
+    def test_length_on_both_sides_of_each_edge(self, length: int, fits: bool) -> None:
+        value = (MARK * 700)[:length]
+        if fits:
+            assert check_json_text(NAME, value) is value
+        else:
+            assert "4096" in refusal(ValueError, check_json_text, NAME, value)
+        assert check_json_text(NAME, MARK, at_most=len(MARK)) == MARK
+        assert NAME in refusal(ValueError, check_json_text, NAME, MARK, at_most=len(MARK) - 1)
 
 
 class TestUrl:

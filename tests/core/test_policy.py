@@ -83,6 +83,27 @@ class TestDueAt:
         plain, late = token(lifetime), token(lifetime, refreshable_from=ISSUED + lifetime + beyond)
         assert policy.due_at(late, luck) == policy.due_at(plain, luck)
 
+    def test_begins_before_the_refresh_token_ends_where_that_is_the_earlier_end(self) -> None:
+        """Else nothing could renew the token when it is due, and a user would have to log in."""
+        day, half = 86_400.0, 43_200.0
+        assert RefreshPolicy().due_at(token(day, refreshable_until=ISSUED + half)) == ISSUED + half - 300.0
+        assert RefreshPolicy().due_at(token(day, refreshable_until=ISSUED + half), 1.0) == ISSUED + half - 360.0
+        for until in (day, day + 300.0, math.inf, -math.inf):
+            one = token(day, refreshable_until=ISSUED + until)
+            assert RefreshPolicy().due_at(one) == ISSUED + day - 300.0
+
+    @pytest.mark.parametrize("left", [0.0, 1.0, 299.0, 300.0])
+    def test_a_token_that_came_just_before_its_refresh_token_ends_is_not_due_at_once(self, left: float) -> None:
+        one = token(86_400.0, refreshable_until=ISSUED + left)
+        assert RefreshPolicy().due_at(one) == one.expires_at - 300.0
+
+    @given(policy=policies, lifetime=lifetimes, luck=luck, until=st.floats(min_value=-1e9, max_value=4e9))
+    def test_the_end_of_the_refresh_token_only_ever_makes_it_earlier(
+        self, policy: RefreshPolicy, lifetime: float, luck: float, until: float
+    ) -> None:
+        plain, ends = token(lifetime), token(lifetime, refreshable_until=until)
+        assert plain.issued_at <= policy.due_at(ends, luck) <= policy.due_at(plain, luck)
+
     def test_a_token_without_end_is_never_due(self) -> None:
         one = Token(access_token="at", issued_at=ISSUED, expires_at=math.inf)
         assert RefreshPolicy().due_at(one, 0.5) == math.inf

@@ -35,6 +35,22 @@ def a_clock() -> float:
     return NOW
 
 
+def test_the_clock_is_somebody_elses_code_and_never_runs_under_the_lock() -> None:
+    held: list[bool] = []
+
+    def clock() -> float:
+        held.append(store._guard.locked())
+        return NOW
+
+    store = MemoryStore(clock=clock)
+    store.save("key", token())
+    assert store.load("key") == token()
+    store.delete("key")
+    assert len(store) == 0
+    assert len(held) >= 4
+    assert not any(held)
+
+
 class TestBound:
     def test_the_least_recently_used_goes_first(self) -> None:
         store = MemoryStore(maxsize=2, clock=a_clock)

@@ -1,0 +1,226 @@
+"""Marketiger 3D, API v2 (https://docs.marketiger3d.com, the pages Login, RefreshToken and Error handling).
+
+A refresh token renews the access token beside it, for twelve hours; then one logs in again. Each renewal brings a new
+pair.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Unpack
+
+from ..auth import Options, TokenAuth
+from ..core import (
+    AuthError,
+    CredentialsRejected,
+    Grant,
+    InvalidTokenResponse,
+    LoginRequired,
+    Said,
+    Token,
+    TokenEndpointUnavailable,
+    TokenRequest,
+    TokenResponse,
+    bearer,
+    check_json_text,
+    check_text,
+    check_url,
+    failure,
+    is_token,
+    json_object,
+    jwt_claims,
+    mapping,
+    number,
+    text,
+)
+from ..core.answers import longest_lifetime
+from ..core.checks import check_seconds
+
+__all__ = ["MarketigerAuth", "MarketigerContract"]
+
+REFRESH_LIFETIME = 43_200.0
+"""Seconds that a refresh token lives, from its issue: "Refresh tokens expire after 12 hours"."""
+ASSUMED_LIFETIME = 900.0
+"""Seconds. The pages do not say how long an access token lives; this is for one that does not say so either."""
+_LONGEST = 16_384
+_TYPES = {
+    "0": "NOT_FOUND",
+    "1": "OPERATION_FAILED",
+    "2": "AUTHENTICATION",
+    "3": "INCORRECT_PARAMETERS",
+    "4": "NO_PERMISSION",
+    "5": "INCORRECT_PROJECT",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MarketigerContract:
+    """What Marketiger's token endpoints take and answer, for one user, or for one pair of tokens, or for both."""
+
+    email: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    base_url: str = "https://devapi.marketiger3d.com/v2"
+    access_token: str | None = field(default=None, repr=False)
+    """Where to begin, together with `refresh_token`; `None`: by logging in."""
+    refresh_token: str | None = field(default=None, repr=False)
+    assumed_lifetime: float = ASSUMED_LIFETIME
+    """Seconds, for an access token that does not say when it ends."""
+
+    name = "marketiger"
+
+    @property
+    def can_login(self) -> bool:
+        """Whether there are an e-mail address and a password."""
+        return self.email is not None and self.password is not None
+
+    def given(self) -> Token | None:
+        """Give the pair that was brought along; an access token that does not say when it ends is renewed at once."""
+        if self.access_token is None or self.refresh_token is None:
+            return None
+        claims = jwt_claims(self.access_token)
+        issued_at, expires_at = number(claims.get("iat")), number(claims.get("exp"))
+        return Token(
+            access_token=self.access_token,
+            issued_at=-math.inf if issued_at is None else issued_at,
+            expires_at=-math.inf if expires_at is None else expires_at,
+            refresh_token=self.refresh_token,
+            # Since when it is there nobody knows: one tries.
+            refreshable_until=math.inf,
+        )
+
+    def login(self) -> TokenRequest:
+        """Exchange e-mail address and password for a pair of tokens."""
+        body = {"email": self.email, "password": self.password}
+        return self._call(Grant.LOGIN, "Login", body, None, self.password)
+
+    def refresh(self, token: Token, now: float) -> TokenRequest:
+        """Exchange a pair of tokens for a new one; the access token may have ended."""
+        body = {"accessToken": token.access_token, "refreshToken": token.refresh_token}
+        return self._call(Grant.REFRESH, "RefreshToken", body, token, *body.values())
+
+    def revoke(self, token: Token) -> TokenRequest | None:
+        """Give `None`: no page tells how a token could be ended."""
+        return None
+
+    def _call(
+        self, grant: Grant, path: str, body: Mapping[str, str | None], token: Token | None, *secrets: str | None
+    ) -> TokenRequest:
+        url = f"{self.base_url}/Auth/{path}"
+        return TokenRequest.json(grant, url, body, token=token, secrets=filter(None, secrets))
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        """Read `data` of a success; or say whose turn it is."""
+        answer, said = json_object(response), self.said(response)
+        if response.status >= 400 or answer.get("success") is False:
+            raise _refused(request, response, said)
+        data = mapping(answer.get("data"))
+        access_token, refresh_token = data.get("accessToken"), data.get("refreshToken")
+        if not is_token(access_token):
+            raise failure(InvalidTokenResponse, "The answer holds no access token", request, response, said)
+        refreshable_until = now + REFRESH_LIFETIME
+        if not isinstance(refresh_token, str) or not 0 < len(refresh_token) <= _LONGEST:
+            # A login may bring none. Where a refresh does not, the old one may still be good, to its own end.
+            refresh_token = None if request.token is None else request.token.refresh_token
+            refreshable_until = -math.inf if request.token is None else request.token.refreshable_until
+        return Token(
+            access_token=str(access_token),
+            issued_at=now,
+            expires_at=now + self._lifetime(str(access_token), now),
+            refresh_token=refresh_token,
+            refreshable_until=refreshable_until,
+        )
+
+    def _lifetime(self, access_token: str, now: float) -> float:
+        """Seconds from `now`: `exp` - `iat`, which no wrong clock can falsify, before `exp`, before the assumed one.
+
+        A new token has not ended: what says so was told by a wrong clock, and is not believed.
+        """
+        claims = jwt_claims(access_token)
+        end, begin = number(claims.get("exp")), number(claims.get("iat"))
+        said = [] if end is None else [end - now] if begin is None else [end - begin, end - now]
+        return min(next((each for each in said if each > 0), self.assumed_lifetime), longest_lifetime)
+
+    def said(self, response: TokenResponse) -> Said:
+        """Find type and message; a type that comes as a number is given by its name."""
+        error = mapping(json_object(response).get("error"))
+        kind = text(error.get("type"))
+        return Said(code=_TYPES.get(kind or "", kind), message=text(error.get("message")))
+
+    def headers(self, token: Token) -> Mapping[str, str]:
+        """Carry the token as `Authorization: Bearer`."""
+        return bearer(token)
+
+
+def _refused(request: TokenRequest, response: TokenResponse, said: Said) -> AuthError:
+    if response.status in (404, 405) and said.code is None:
+        return failure(InvalidTokenResponse, "There is no token endpoint at base_url", request, response, said)
+    if said.code == "OPERATION_FAILED" or response.status == 424:
+        return failure(TokenEndpointUnavailable, "Marketiger could not answer", request, response, said)
+    if request.grant is Grant.REFRESH:
+        return failure(LoginRequired, "Marketiger did not refresh the token", request, response, said)
+    hint = _HINTS.get(said.code or "")
+    return failure(CredentialsRejected, "Marketiger did not accept the credentials", request, response, said, hint=hint)
+
+
+_HINTS = {
+    "AUTHENTICATION": "Check email and password, and that the account is one of this base_url.",
+    "INCORRECT_PARAMETERS": "Marketiger found email or password malformed: check both.",
+    "NO_PERMISSION": "The account may not use the API: ask Marketiger, or whoever manages your projects there.",
+}
+
+
+class MarketigerAuth(TokenAuth):
+    """Marketiger 3D, API v2: `session.auth = MarketigerAuth(email, password)`.
+
+    Begins with a login, or with a pair of tokens that came from one elsewhere. With the pair alone one has to log in
+    again (`LoginRequired`) when the refresh token has ended, twelve hours after the last renewal at the latest.
+
+    Args:
+        email: of the account; any characters but blanks.
+        password: any characters that can be written, blanks too. Both or none.
+        base_url: where the API is; the token goes to its origin and to no other.
+        access_token: the newest one. Both or none.
+        refresh_token: the one that came with it.
+        assumed_lifetime: seconds, for access tokens that do not say when they end; a 401 corrects it.
+        options: see `auth_plugins.auth.Options`.
+
+    Raises:
+        TypeError: an argument is of a wrong type.
+        ValueError: an argument is out of range or missing. Neither text shows a value.
+    """
+
+    def __init__(
+        self,
+        email: str | None = None,
+        password: str | None = None,
+        *,
+        base_url: str = "https://devapi.marketiger3d.com/v2",
+        access_token: str | None = None,
+        refresh_token: str | None = None,
+        assumed_lifetime: float = ASSUMED_LIFETIME,
+        **options: Unpack[Options],
+    ) -> None:
+        login = _both("email", email, "password", password)
+        pair = _both("access_token", access_token, "refresh_token", refresh_token)
+        if not login and not pair:
+            raise ValueError("email and password are missing, and so are access_token and refresh_token")
+        if login:
+            check_json_text("email", email, blanks=False)
+            check_json_text("password", password)
+        if pair:
+            check_text("access_token", access_token, at_most=_LONGEST)
+            check_json_text("refresh_token", refresh_token, blanks=False, at_most=_LONGEST)
+        url = check_url("base_url", base_url, allow_http=True)
+        assumed = check_seconds("assumed_lifetime", assumed_lifetime, above_zero=True)
+        contract = MarketigerContract(email, password, url, access_token, refresh_token, assumed)
+        super().__init__(contract, **options)
+
+
+def _both(one: str, first: object, other: str, second: object) -> bool:
+    """Whether both arguments are there; they come together or not at all."""
+    if (first is None) != (second is None):
+        missing, there = (one, other) if first is None else (other, one)
+        raise ValueError(f"{missing} is missing: it is needed together with {there}")
+    return first is not None
