@@ -19,9 +19,13 @@ from auth_plugins import (
     Backoff,
     FyatuAuth,
     FyatuBusinessAuth,
+    MarketigerAuth,
     MemoryStore,
+    OAuth2ClientCredentialsAuth,
+    OAuth2RefreshTokenAuth,
     RefreshPolicy,
     TokenAuth,
+    VaultAuth,
 )
 from auth_plugins.core import Provider
 from auth_plugins.providers.fyatu import FyatuContract
@@ -57,13 +61,30 @@ class Broken:
 GOOD: dict[Callable[..., Any], dict[str, Any]] = {
     FyatuAuth: {"app_id": "A1B2C3D4E5F6G7H8", "secret_key": "your_secret_key_here"},
     FyatuBusinessAuth: {"business_id": "N1S0W3Q8P0V1E5M6", "secret_key": "sk_biz_secret_key_here"},
+    OAuth2ClientCredentialsAuth: {
+        "token_url": "https://issuer.example/token",
+        "client_id": "s6BhdRkqt3",
+        "client_secret": "7Fjfp0ZBr1KtDRbnfVdmIw",
+    },
+    OAuth2RefreshTokenAuth: {
+        "token_url": "https://issuer.example/token",
+        "client_id": "s6BhdRkqt3",
+        "refresh_token": "tGzv3JOkF0XG5Qx2TlKWIA",
+    },
+    VaultAuth: {
+        "partner_id": 1042,
+        "base_url": "https://vault.example",
+        "email": "user@example.com",
+        "password": "Correct-horse-7",
+    },
+    MarketigerAuth: {"email": "user@example.com", "password": "your_password_here"},
     TokenAuth: {"provider": FyatuContract("A1B2C3D4E5F6G7H8", "your_secret_key_here")},
     RefreshPolicy: {},
     Backoff: {"first": 1.0, "cap": 2.0},
     MemoryStore: {},
 }
-AUTHS = [FyatuAuth, FyatuBusinessAuth, TokenAuth]
-DOORS = [FyatuAuth, FyatuBusinessAuth]
+DOORS = [FyatuAuth, FyatuBusinessAuth, VaultAuth, MarketigerAuth]
+AUTHS = [*DOORS, OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth, TokenAuth]
 
 instances = st.sampled_from([Nasty(), object()])
 nasty = instances | st.just(Nasty)
@@ -132,6 +153,25 @@ below_zero = st.floats(max_value=-5e-324) | st.integers(max_value=-1) | st.just(
 at_most_zero = below_zero | st.sampled_from([0, 0.0, -0.0])
 above_one = st.floats(min_value=1.0, exclude_min=True)
 
+MARKETIGER_TEXTS = ("email", "password", "access_token", "refresh_token")
+OAUTH2 = [OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth]
+OAUTH2_TEXTS = [
+    *((make, "client_id") for make in OAUTH2),
+    (OAuth2ClientCredentialsAuth, "client_secret"),
+    (OAuth2RefreshTokenAuth, "refresh_token"),
+]
+
+
+def not_blank(value: str) -> bool:
+    """To RFC 6749 a blank is a character like others."""
+    return " " not in value
+
+
+def given_at_all(value: object) -> bool:
+    """`None` says that there is none, which is another mistake."""
+    return value is not None
+
+
 CREDENTIALS = {
     (FyatuAuth, "app_id"): 8,
     (FyatuAuth, "secret_key"): 16,
@@ -149,6 +189,21 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((make, "allow_http", no_bool) for make in AUTHS),
     *((make, "clock", no_option | st.just(lambda: 0.0)) for make in AUTHS),
     (TokenAuth, "provider", no_text | texts | st.just(FyatuContract)),
+    *((make, "token_url", no_text | bad_url.filter(lambda url: "?" not in url)) for make in AUTHS if make in OAUTH2),
+    *((make, name, no_text | odd_text.filter(not_blank) | st.just("")) for make, name in OAUTH2_TEXTS),
+    *((make, "base_url", (no_text | bad_url).filter(given_at_all)) for make in OAUTH2),
+    *((make, "scope", (no_text | odd_text.filter(not_blank)).filter(given_at_all)) for make in OAUTH2),
+    *((make, "client_auth", texts | raw | st.just("none")) for make in OAUTH2[:1]),
+    (OAuth2RefreshTokenAuth, "client_auth", texts | raw | st.just("client_secret_basic")),
+    (OAuth2RefreshTokenAuth, "client_secret", no_text.filter(given_at_all)),
+    *((make, "extra", booleans | numbers | texts | raw | nasty) for make in OAUTH2),
+    (VaultAuth, "partner_id", no_number | at_most_zero | st.just(MARKED_NUMBER)),
+    (VaultAuth, "token_path", no_text | odd_text | long_text),
+    (VaultAuth, "extra_body", booleans | numbers | texts | raw | nasty),
+    *((VaultAuth, name, (no_text | odd_text).filter(given_at_all)) for name in ("email", "password")),
+    *((VaultAuth, name, no_text.filter(given_at_all)) for name in ("refresh_token", "access_token")),
+    *((MarketigerAuth, name, no_text.filter(given_at_all)) for name in MARKETIGER_TEXTS),
+    (MarketigerAuth, "assumed_lifetime", no_number | at_most_zero),
     (FyatuBusinessAuth, "scopes", booleans | numbers | texts | raw | nasty),
     (FyatuBusinessAuth, "scopes", (no_text | odd_text | long_text | st.just("")).map(lambda scope: ["a", scope])),
     *((RefreshPolicy, name, no_number | below_zero) for name in ("window", "retry_after_cap")),
@@ -267,12 +322,12 @@ class TestClients:
 class TestPlainHttp:
     def test_to_another_machine_must_be_allowed(self, make: Callable[..., Any]) -> None:
         refused(make, "base_url", f"http://{MARK}.example/api")
-        allowed = make(**GOOD[make], base_url="http://api.example/v3", allow_http=True)
+        allowed = make(**{**GOOD[make], "base_url": "http://api.example/v3"}, allow_http=True)
         assert "api.example" in repr(allowed)
 
     def test_to_this_machine_is_allowed(self, make: Callable[..., Any]) -> None:
         for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
-            assert make(**GOOD[make], base_url=f"http://{host}/v3") is not None
+            assert make(**{**GOOD[make], "base_url": f"http://{host}/v3"}) is not None
 
     @pytest.mark.parametrize("url", [f"http://me:{MARK}@api.example", f"http://api.example?{MARK}"])
     def test_allowed_is_nothing_else(self, make: Callable[..., Any], url: str) -> None:
@@ -291,7 +346,8 @@ def test_credentials_on_both_sides_of_their_shortest(make: Callable[..., Any], n
 def test_credentials_are_not_given_by_keyword_twice_nor_left_out(make: Callable[..., Any]) -> None:
     for left_out in GOOD[make]:
         fewer = {name: value for name, value in GOOD[make].items() if name != left_out}
-        with pytest.raises(TypeError, match=left_out):
+        # What has no default, or one of a pair that goes together.
+        with pytest.raises((TypeError, ValueError), match=left_out):
             make(**fewer)
 
 
