@@ -1,0 +1,106 @@
+"""Tokens that are accepted late, whose renewal is tried once, or that travel in a header of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+
+from auth_plugins import MemoryStore, RefreshPolicy, Token, TokenAuth
+from auth_plugins.core import TokenRequest, TokenResponse
+from auth_plugins.providers.fyatu import FyatuContract
+from auth_plugins.simulators import FyatuSimulator, Issued, SimRequest
+from auth_plugins.testing import FakeClock, mock_transport, settle
+from tests.conftest import APP_ID, SECRET_KEY
+
+URL = "https://api.example/api/v3"
+
+
+@dataclass(frozen=True, slots=True)
+class LateContract(FyatuContract):
+    """Its tokens are accepted a second after they came."""
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        return replace(FyatuContract.read(self, request, response, now), valid_from=now + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class OnceContract(FyatuContract):
+    """A renewal is tried once."""
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        return replace(FyatuContract.read(self, request, response, now), refresh_once=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherHeaderContract(FyatuContract):
+    """Its tokens travel in a header that no library knows."""
+
+    def headers(self, token: Token) -> Mapping[str, str]:
+        return {"X-Token": token.access_token}
+
+
+class LateApi(FyatuSimulator):
+    def issued(self, request: SimRequest) -> Issued | None:
+        found = super().issued(request)
+        return None if found is None or self.server_time < found.end - self.lifetime + 1 else found
+
+
+class Room:
+    def __init__(self, contract: type[FyatuContract], fyatu: FyatuSimulator, **policy: Any) -> None:
+        self.clock, self.fyatu = FakeClock(), fyatu
+        self.api = httpx.Client(transport=mock_transport(fyatu, self.clock))
+        self.auth = TokenAuth(
+            contract(APP_ID, SECRET_KEY, URL),
+            token_client=httpx.Client(transport=mock_transport(fyatu, self.clock)),
+            clock=self.clock,
+            store=MemoryStore(clock=self.clock),
+            policy=RefreshPolicy(jitter=0.0, **policy),
+        )
+
+    def get(self) -> int:
+        status = self.api.get(f"{URL}/x", auth=self.auth).status_code
+        settle(self.auth)
+        return status
+
+    def calls(self) -> list[str]:
+        found = [call.endpoint for call in self.fyatu.ledger.calls() if call.endpoint != "api"]
+        self.fyatu.ledger.clear()
+        return [str(each) for each in found]
+
+
+class TestTooEarly:
+    def test_the_same_token_is_sent_again_once_it_is_accepted(self) -> None:
+        room = Room(LateContract, LateApi())
+        began = room.clock.tick()
+        assert room.get() == 200
+        assert room.calls() == ["login"]
+        assert room.clock.tick() - began == 1
+
+    def test_a_token_that_comes_in_the_place_of_a_rejected_one_is_waited_for_as_well(self) -> None:
+        room = Room(LateContract, LateApi())
+        room.get()
+        room.fyatu.revoke_all()
+        room.calls()
+        assert room.get() == 200
+        assert room.calls() == ["login"]
+
+    def test_a_newer_token_that_is_there_already_is_waited_for_as_well(self) -> None:
+        room = Room(LateContract, LateApi())
+        room.get()
+        flow = room.auth.sync_auth_flow(httpx.Request("GET", f"{URL}/x"))
+        request = next(flow)
+        room.fyatu.revoke_all()
+        room.auth.invalidate()
+        room.auth.token()
+        room.calls()
+        again = flow.send(room.api.send(request))
+        assert room.api.send(again).status_code == 200
+        assert room.calls() == []
+
+    def test_it_is_not_waited_for_longer_than_the_deadline(self) -> None:
+        room = Room(LateContract, LateApi(), deadline=0.5)
+        assert room.get() == 401
+        assert room.calls() == ["login"]
