@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
+import pytest
 
-from auth_plugins import MemoryStore, RefreshPolicy, Token, TokenAuth
+from auth_plugins import AuthError, CredentialsRejected, MemoryStore, RefreshPolicy, Token, TokenAuth
 from auth_plugins.core import TokenRequest, TokenResponse
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator, Issued, SimRequest
@@ -104,3 +105,50 @@ class TestTooEarly:
         room = Room(LateContract, LateApi(), deadline=0.5)
         assert room.get() == 401
         assert room.calls() == ["login"]
+
+
+class TestOnce:
+    @pytest.mark.parametrize("outage", ["unavailable", "drop", "lost"])
+    def test_a_renewal_that_failed_is_not_tried_again(self, outage: Any) -> None:
+        room = Room(OnceContract, FyatuSimulator())
+        room.get()
+        room.clock.advance(86_400 - 200)
+        room.fyatu.outage = outage
+        room.calls()
+        assert room.get() == 200
+        assert room.calls() == ["refresh", "login"]
+        room.clock.advance(100)
+        assert room.get() == 200
+        assert room.calls() == ["login", "login"]
+        room.fyatu.outage = None
+        room.clock.advance(99)
+        assert room.get() == 200
+        assert room.calls() == ["login"]
+
+    def test_who_shares_the_store_does_not_try_it_either(self) -> None:
+        room = Room(OnceContract, FyatuSimulator())
+        room.get()
+        room.clock.advance(86_400 - 200)
+        room.fyatu.outage = "drop"
+        room.get()
+        slot = room.auth._source.slot
+        kept = slot.store.load(slot.key)
+        assert kept is not None
+        assert slot.live.token == kept
+        assert not kept.refreshable(room.clock())
+
+    def test_one_that_was_refused_for_the_credentials_changed_nothing_and_may_be_tried(self) -> None:
+        @dataclass(frozen=True, slots=True)
+        class Refusing(OnceContract):
+            def _refused(self, *_: Any) -> Any:
+                return CredentialsRejected("no")
+
+        room = Room(Refusing, FyatuSimulator())
+        room.get()
+        room.fyatu.revoke_all()
+        room.clock.advance(86_400 - 200)
+        with pytest.raises(AuthError):
+            room.get()
+        token = room.auth._source.slot.live.token
+        assert token is not None
+        assert token.refreshable(room.clock())
