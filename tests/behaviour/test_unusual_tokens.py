@@ -8,13 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
+import requests
 
 from auth_plugins import AuthError, CredentialsRejected, MemoryStore, RefreshPolicy, Token, TokenAuth
 from auth_plugins.core import TokenRequest, TokenResponse
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator, Issued, SimRequest
-from auth_plugins.testing import FakeClock, mock_transport, settle
-from tests.conftest import APP_ID, SECRET_KEY
+from auth_plugins.testing import CLIENT_KINDS, FakeClock, mock_transport, settle
+from tests.conftest import APP_ID, SECRET_KEY, World
 
 URL = "https://api.example/api/v3"
 
@@ -152,3 +153,34 @@ class TestOnce:
         token = room.auth._source.slot.live.token
         assert token is not None
         assert token.refreshable(room.clock())
+
+
+class TestOtherHeader:
+    @pytest.mark.parametrize("kind", [kind for kind in CLIENT_KINDS if kind != "requests"])
+    def test_httpx_is_refused_for_it_would_carry_it_to_strangers(self, make_world: Any, kind: str) -> None:
+        world: World = make_world(kind)
+        auth = TokenAuth(OtherHeaderContract(APP_ID, SECRET_KEY, world.url), store=world.store, clock=world.clock)
+        with world.client(auth) as client, pytest.raises(AuthError, match="leak") as caught:
+            client.send("GET", f"{world.url}/x")
+        assert caught.value.code == "auth_error"
+        assert type(caught.value).__mro__[2].__module__.partition(".")[0] in kind
+        assert world.fyatu.ledger.count("api") == 0
+
+    @pytest.mark.parametrize("meanwhile", [lambda auth: None, lambda auth: auth.logout()], ids=["kept", "forgotten"])
+    def test_requests_takes_it_off_on_the_way_to_strangers(self, meanwhile: Any) -> None:
+        auth = TokenAuth(
+            OtherHeaderContract(APP_ID, SECRET_KEY, URL),
+            token_client=httpx.Client(transport=mock_transport(FyatuSimulator(), FakeClock())),
+            store=MemoryStore(clock=FakeClock()),
+            clock=FakeClock(),
+        )
+        request = auth(requests.Request("GET", f"{URL}/x").prepare())
+        assert "X-Token" in request.headers
+        for location, carried in [("/y", True), ("https://stranger.example/", False)]:
+            response = requests.Response()
+            response.status_code, response.request, response.url = 302, request, f"{URL}/x"
+            response.headers["location"] = location
+            meanwhile(auth)
+            [hook] = request.hooks["response"]
+            hook(response)
+            assert ("X-Token" in request.headers) is carried
