@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .fyatu import FyatuSimulator
+from .jwtplus import JWTPlusSimulator
 from .ledger import Call, Endpoint, Ledger
 from .oauth2 import OAuth2Simulator
 from .simulator import Issued, Simulator
@@ -14,6 +15,7 @@ __all__ = [
     "Endpoint",
     "FyatuSimulator",
     "Issued",
+    "JWTPlusSimulator",
     "Ledger",
     "OAuth2Simulator",
     "SimRequest",
