@@ -16,7 +16,13 @@ from .core.errors import (
 from .core.events import Event, EventKind
 from .core.policy import Backoff, RefreshPolicy
 from .core.token import Token
-from .providers import FyatuAuth, FyatuBusinessAuth, OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
+from .providers import (
+    FyatuAuth,
+    FyatuBusinessAuth,
+    JWTPlusAuth,
+    OAuth2ClientCredentialsAuth,
+    OAuth2RefreshTokenAuth,
+)
 from .stores import MemoryStore, Store
 
 __version__ = "0.1.0"
@@ -31,6 +37,7 @@ __all__ = [
     "FyatuAuth",
     "FyatuBusinessAuth",
     "InvalidTokenResponse",
+    "JWTPlusAuth",
     "LoginRequired",
     "MemoryStore",
     "OAuth2ClientCredentialsAuth",
