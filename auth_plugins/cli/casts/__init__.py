@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from ..cast import Cast
 from .fyatu import FyatuCast
+from .jwtplus import JWTPlusCast
 
 __all__ = ["CASTS"]
 
-_ALL: tuple[type[Cast], ...] = (FyatuCast,)
+_ALL: tuple[type[Cast], ...] = (FyatuCast, JWTPlusCast)
 
 CASTS: Mapping[str, type[Cast]] = {cast.name: cast for cast in _ALL}
 """By name, in the order in which they are shown."""
