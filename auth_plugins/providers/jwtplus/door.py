@@ -150,13 +150,12 @@ class JWTPlusAuth(TokenAuth):
             ValueError: an argument is out of range, or the token is not valid. The text shows neither.
             AuthError: there is no current token.
         """
-        current = self.token() if token is None or public_key is None else self._source.slot.live.token
-        if current is None:
-            checked, ahead = checked_jwt(token), 0.0
-        else:
-            checked = current.access_token if token is None else checked_jwt(token)
-            ahead = server_clock_ahead(current)
+        other = None if token is None else checked_jwt(token)
+        current = self.token() if other is None or public_key is None else self._source.slot.live.token
         keys = _own_keys(current) if public_key is None else public_key
+        checked, ahead = other or "", 0.0
+        if current is not None:
+            checked, ahead = other or current.access_token, server_clock_ahead(current)
         return verified(checked, keys, self._source._wall() + ahead, leeway)
 
 

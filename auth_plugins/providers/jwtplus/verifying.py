@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,6 +77,7 @@ def _of_token(token: str, public_key: object) -> object:
 
 
 def _key(public_key: object) -> tuple[Any, list[str]]:
+    from joserfc.errors import JoseError
     from joserfc.jwk import ECKey, RSAKey
 
     if not isinstance(public_key, (str, bytes)):
@@ -89,7 +89,9 @@ def _key(public_key: object) -> tuple[Any, list[str]]:
             if b"PUBLIC KEY" not in content:
                 break
             key: Any = kind.import_key(content)
-        except (ValueError, TypeError, binascii.Error):
+        except (JoseError, ValueError, TypeError):
             continue
-        return key, _BY_CURVE.get(key.curve_name, []) if kind is ECKey else _RSA
+        algorithms = _BY_CURVE.get(key.curve_name) if kind is ECKey else _RSA
+        if algorithms is not None:
+            return key, algorithms
     raise ValueError("public_key must be the PEM of an EC or RSA public key, or the base64 of it")
