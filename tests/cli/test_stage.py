@@ -32,7 +32,7 @@ BREAKS = Scene("breaks", "It does not get to its end.", breaks)
 
 def test_a_difference_ends_with_code_1_and_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "SCENES", (cache.FIRST, WRONG))
-    result = CliRunner().invoke(command.cli, ["demo"], env=TERMINAL)
+    result = CliRunner().invoke(command.cli, ["demo", "fyatu"], env=TERMINAL)
     assert result.exit_code == 1
     assert "token calls: 7   1         DIFFERS" in result.stdout
     assert "1 of 2 as expected" in result.stdout
@@ -52,7 +52,7 @@ def test_a_difference_ends_json_with_code_1(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_scene_that_raises_is_shown_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "SCENES", (BREAKS, cache.FIRST))
-    result = CliRunner().invoke(command.cli, ["demo"], env=TERMINAL)
+    result = CliRunner().invoke(command.cli, ["demo", "fyatu"], env=TERMINAL)
     assert "Ended by BodyNotReplayed." in result.stdout
     assert "FAILED" in result.stdout
     assert "1 of 2 as expected" in result.stdout
