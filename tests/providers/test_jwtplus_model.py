@@ -31,7 +31,6 @@ class AnySession(RuleBasedStateMachine):
         self.tokens = httpx.Client(transport=mock_transport(self.server, self.clock))
         store = MemoryStore(clock=self.clock)
         self.auths = [self.make(store), self.make(store)]
-        self.trouble = False
 
     def make(self, store: MemoryStore) -> JWTPlusAuth:
         return JWTPlusAuth(
@@ -55,6 +54,20 @@ class AnySession(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.25, 1, 5, 20, 59, 60, 61, 95, 100, 117.5, 118.9, 119, 121, 400]))
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
+
+    @rule(later=st.sampled_from([0.0, 10.0, 40.0]))
+    def the_window_opens(self, later: float) -> None:
+        live = self.auths[0]._source.slot.live
+        if live.token is not None:
+            self.clock.advance(min(max(0.0, live.window_at - live.now(self.clock)), 120.0) + later)
+
+    @rule(which=st.integers(0, 1), how=st.sampled_from(["unavailable", "drop", "lost"]), pause=st.floats(0, 8))
+    def requests_go_on_while_the_server_fails(self, which: int, how: Any, pause: float) -> None:
+        self.server.outage = how
+        for _ in range(3):
+            self.a_request_is_made(which)
+            self.clock.advance(pause)
+        self.server.outage = None
 
     @rule(by=st.sampled_from([-7200.0, -1.0, 0.4, 30.0]))
     def our_clock_jumps(self, by: float) -> None:
@@ -124,6 +137,6 @@ class AnySession(RuleBasedStateMachine):
 
 
 AnySession.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestAnySession = AnySession.TestCase
