@@ -19,6 +19,7 @@ from .core.token import Token
 from .providers import (
     FyatuAuth,
     FyatuBusinessAuth,
+    JWTPlusAuth,
     MarketigerAuth,
     OAuth2ClientCredentialsAuth,
     OAuth2RefreshTokenAuth,
@@ -38,6 +39,7 @@ __all__ = [
     "FyatuAuth",
     "FyatuBusinessAuth",
     "InvalidTokenResponse",
+    "JWTPlusAuth",
     "LoginRequired",
     "MarketigerAuth",
     "MemoryStore",

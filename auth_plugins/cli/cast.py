@@ -21,6 +21,8 @@ class Cast(ABC):
     """The call that brings the first token."""
     renews_by: ClassVar[Endpoint] = "refresh"
     """The call that renews a token early, or soon after its end."""
+    revives_by: ClassVar[Endpoint | None] = None
+    """The call that replaces a token soon after its end, where that is another one."""
     tries: ClassVar[int] = 2
     """The token calls of a renewal that fails: a refresh and then, where the provider has one, a login."""
     simulator: Simulator

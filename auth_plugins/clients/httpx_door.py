@@ -48,7 +48,7 @@ class HttpxDoor:
             live = self._source.current(self._channel, once=not body.replayable)
         except AuthError as error:
             raise self._told(error, request) from None
-        attach(request.headers, live)
+        self._attach(request, live)
         response = yield request
         if not self._is_rejected(response, live):
             return
@@ -72,7 +72,7 @@ class HttpxDoor:
             live = await self._source.acurrent(self._channel, once=not body.replayable)
         except AuthError as error:
             raise self._told(error, request) from None
-        attach(request.headers, live)
+        self._attach(request, live)
         response = yield request
         if not self._is_rejected(response, live):
             return
@@ -85,6 +85,16 @@ class HttpxDoor:
         if renewed is not None and self._ready(response.request, renewed, body):
             response = yield self._again(response.request, renewed)
             self._learn(response, renewed)
+
+    def _attach(self, request: Request, live: Live) -> None:
+        """Put the token on a request; refuse one that the library would carry to strangers.
+
+        It follows redirects out of a flow's sight, and takes only `Authorization` off on the way to another origin.
+        """
+        if any(name.lower() != "authorization" for name, _ in live.headers):
+            hint = "Carry the token in Authorization, or send these requests with requests."
+            raise self._told(AuthError(f"{self._library.__name__} may leak this token's header", hint=hint), request)
+        attach(request.headers, live)
 
     def _covers(self, request: Request) -> bool:
         url = request.url

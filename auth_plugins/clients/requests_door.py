@@ -27,6 +27,8 @@ class RequestsDoor:
 
     def __init__(self, source: Source, scope: Scope, channel: Channel) -> None:
         self._source, self._scope, self._channel = source, scope, channel
+        self._names: tuple[str, ...] = ()
+        """The headers that tokens travelled in, also when there is no token any more."""
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Attach the token, if it belongs where the request goes."""
@@ -37,6 +39,7 @@ class RequestsDoor:
         except AuthError as error:
             raise _told(error) from None
         attach(request.headers, live)
+        self._names = tuple(name for name, _ in live.headers)
         if self not in request.hooks["response"]:
             request.register_hook("response", self)
         return request
@@ -89,7 +92,7 @@ class RequestsDoor:
         """Take the token off before a redirect is followed to another origin: requests only knows `Authorization`."""
         target = response.headers.get("location")
         if target is not None and not self._scope.covers(urljoin(response.url, target)):
-            for name, _ in self._source.slot.live.headers:
+            for name in self._names:
                 response.request.headers.pop(name, None)
 
     def __eq__(self, other: object) -> bool:

@@ -31,6 +31,8 @@ class Token:
     """The first moment at which a renewal can succeed (JWTPlus: the refresh token's `nbf`)."""
     refreshable_until: float = -math.inf
     """The first moment at which a renewal cannot succeed any more; `-inf`: it never could."""
+    refresh_once: bool = False
+    """Whether a renewal is never tried again once it failed (JWTPlus): its answer may have been lost on the way."""
     scopes: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     """What else the provider said of the token, by our names (`app_type`, `request_id`)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .fyatu import FyatuSimulator
+from .jwtplus import JWTPlusSimulator
 from .ledger import Call, Endpoint, Ledger
 from .marketiger import MarketigerSimulator
 from .oauth2 import OAuth2Simulator
@@ -16,6 +17,7 @@ __all__ = [
     "Endpoint",
     "FyatuSimulator",
     "Issued",
+    "JWTPlusSimulator",
     "Ledger",
     "MarketigerSimulator",
     "OAuth2Simulator",

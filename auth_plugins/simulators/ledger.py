@@ -8,7 +8,7 @@ from typing import Literal
 
 from .wire import SimRequest
 
-Endpoint = Literal["login", "refresh", "revoke", "api"]
+Endpoint = Literal["login", "refresh", "revoke", "verify", "api"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.answers import unserved
-from ..core.errors import AuthError, InvalidTokenResponse, LoginRequired, StoreError
+from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, StoreError
 from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Age, Verb, age_of, grants_within, means_of, worth_trying
 from ..core.policy import RefreshPolicy
@@ -55,7 +56,7 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
                 return ours
             terms.tell(EventKind.ADOPTED, token)
             return _publish(terms, slot, token, due_at, unproven=False)
-        brought, grant = _call_in_turn(terms, channel, step.grants, token, now)
+        brought, grant = _call_in_turn(terms, slot, channel, step.grants, token, now)
         _save(terms, slot, brought)
         unproven = age is Age.REJECTED and slot.rejected_by_server
         live = _publish(terms, slot, brought, _due_at(terms, brought), unproven=unproven)
@@ -105,7 +106,7 @@ def _due_at(terms: Terms, token: Token | None) -> float:
 
 
 def _call_in_turn(
-    terms: Terms, channel: Channel, grants: tuple[Grant, ...], token: Token | None, now: float
+    terms: Terms, slot: Slot, channel: Channel, grants: tuple[Grant, ...], token: Token | None, now: float
 ) -> tuple[Token, Grant]:
     failure: AuthError | None = None
     last: Grant | None = None
@@ -124,7 +125,20 @@ def _call_in_turn(
             return _call(terms, channel, request), grant
         except AuthError as error:
             failure = error.fresh()
+        if token is not None and request.grant is Grant.REFRESH and not isinstance(failure, CredentialsRejected):
+            _spend(terms, slot, token)
     raise failure or LoginRequired("The token cannot be renewed")
+
+
+def _spend(terms: Terms, slot: Slot, token: Token) -> None:
+    """Write down that a renewal that is tried once has been tried."""
+    if not token.refresh_once:
+        return
+    spent = replace(token, refreshable_until=-math.inf)
+    _save(terms, slot, spent)
+    with slot.lock:
+        if slot.live.token == token:
+            slot.live = replace(slot.live, token=spent)
 
 
 def _call(terms: Terms, channel: Channel, request: TokenRequest) -> Token:

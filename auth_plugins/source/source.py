@@ -23,8 +23,9 @@ them tries again in its turn. What it means for the next request is written into
 
 A 401 is judged by comparison with what the request carried: if the slot has another token by now, that is the
 answer, and no call is made. Only the token that was rejected is replaced. A token that is rejected before its
-`valid_from` was used too early: one waits for that moment and sends it again. A renewal on a 401 that does not help
-is not repeated before a pause, which doubles: the fault is then not the token's.
+`valid_from` was used too early: one waits for that moment and sends it again, as one does with a token that has just
+come in its place. A renewal on a 401 that does not help is not repeated before a pause, which doubles: the fault is
+then not the token's.
 """
 
 from __future__ import annotations
@@ -100,13 +101,19 @@ class Source:
         Raises:
             AuthError: a new token is needed and is not to be had.
         """
+        deadline = self._terms.policy.deadline
         found = self._reconsider(header, channel)
-        return found.wait(self._terms.policy.deadline) if isinstance(found, Flight) else found
+        live = found.wait(deadline) if isinstance(found, Flight) else found
+        ripening = self._ripening(live, channel)
+        return live if ripening is None else ripening.wait(deadline, live)
 
     async def aafter_401(self, header: Header, channel: Channel) -> Live | None:
         """Do as `after_401`, in a task of asyncio or trio."""
+        deadline = self._terms.policy.deadline
         found = self._reconsider(header, channel)
-        return await found.wait_async(self._terms.policy.deadline) if isinstance(found, Flight) else found
+        live = await found.wait_async(deadline) if isinstance(found, Flight) else found
+        ripening = self._ripening(live, channel)
+        return live if ripening is None else await ripening.wait_async(deadline, live)
 
     def accepted(self, header: Header, *, replay: bool) -> None:
         """Learn that a request with a token that was fetched on a 401 got another answer: it is a good one.
@@ -181,7 +188,6 @@ class Source:
     def _reconsider(self, header: Header, channel: Channel) -> Live | Flight | None:
         """Think again after a 401, given what the rejected request carried."""
         slot, policy, tick = self.slot, self._terms.policy, self._tick()
-        ripening: Flight | None = None
         with slot.lock:
             live = slot.live
             if live.token is not None and live.is_carried(header):
@@ -191,16 +197,24 @@ class Source:
                 if early > policy.deadline or tick < slot.strikes.until:
                     return None
                 if early > 0:
-                    flying = slot.flying(tick, policy.deadline)
-                    if flying is not None:
-                        return flying
-                    ripening = slot.flight = Flight(tick)
-                else:
-                    slot.reject(by_server=True)
-        if ripening is None:
-            return self._think(channel)
-        self._start(ripening, ripen, channel)
-        return ripening
+                    return live
+                slot.reject(by_server=True)
+        return self._think(channel)
+
+    def _ripening(self, live: Live | None, channel: Channel) -> Flight | None:
+        """See to the wait for a token that is not accepted yet: a request is sent again once only."""
+        slot, policy, tick = self.slot, self._terms.policy, self._tick()
+        if live is None or live.token is None:
+            return None
+        if not 0 < live.token.valid_from - live.now(self._terms.clock) <= policy.deadline:
+            return None
+        with slot.lock:
+            flying = slot.flying(tick, policy.deadline)
+            if flying is not None:
+                return flying
+            flight = slot.flight = Flight(tick)
+        self._start(flight, ripen, channel)
+        return flight
 
     def _verb(self, live: Live) -> Verb:
         clock, provider, rejected = self._terms.clock, self._terms.provider, self.slot.rejects(live.token)

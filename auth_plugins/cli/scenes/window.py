@@ -93,10 +93,10 @@ def _outage(stage: Stage) -> tuple[Counts, Counts]:
 
     auth = stage.auth(policy=_POLICY, on_event=listen)
     stage.cast.let_tokens_live(_LIFETIME)
-    issued_at = auth.token().issued_at
+    token = auth.token()
     stage.simulator.outage = "unavailable"
     stage.ledger.clear()
-    sleep_until(issued_at + _WINDOW_AFTER)
+    sleep_until(max(token.issued_at + _WINDOW_AFTER, token.refreshable_from))
     _send_many(auth, stage.url)
     failed.wait(PATIENCE)
     _send_many(auth, stage.url)

@@ -1,0 +1,116 @@
+"""What a constructor may be given. A refusal names the parameter and never shows the value."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from ...core import check_text
+from .session import session
+
+__all__ = ["checked_app_id", "checked_claims", "checked_header", "checked_ip", "checked_pair", "checked_words"]
+
+RESERVED = frozenset({"iat", "nbf", "exp", "iss", "jid", "sub", "aud", "ip", "useragent"})
+"""What a claim must not be called: the server would let it replace its own."""
+_NEVER_A_TOKENS = frozenset({"host", "cookie", "connection", "content-length", "content-type", "transfer-encoding"})
+_DEEPEST = 32
+
+
+def checked_app_id(value: object) -> str:
+    """Accept a ULID, in either case: 26 letters and digits."""
+    if not re.fullmatch(r"[0-9A-Za-z]{26}", check_text("app_id", value)):
+        raise ValueError("app_id must be a ULID: 26 letters and digits")
+    return str(value)
+
+
+def checked_ip(value: object) -> str:
+    """Accept an IPv4 or IPv6 address, and give its shortest form: the server's column takes 24 characters."""
+    if not isinstance(value, str):
+        raise TypeError("ip must be a str")
+    try:
+        address = ip_address(value)
+    except ValueError:
+        address = None
+    if address is None or "%" in value:
+        raise ValueError("ip must be an IPv4 or IPv6 address")
+    shortest = min(address.compressed, value, key=len)
+    if len(shortest) > 24:
+        raise ValueError("ip must not be longer than 24 characters in its shortest form: the server stores no more")
+    return shortest
+
+
+def checked_words(name: str, value: object, *, cut: int | None = None) -> str:
+    """Accept any text that is not empty; cut it, where the server has room for so many characters only."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str")
+    if not value or (cut is None and len(value) > 4096):
+        raise ValueError(f"{name} must have 1 to 4096 characters")
+    return value[:cut]
+
+
+def checked_pair(auth_token: object, refresh_token: object) -> tuple[str, str] | tuple[None, None]:
+    """Accept both tokens of a session, or none."""
+    if auth_token is None and refresh_token is None:
+        return None, None
+    if auth_token is None or refresh_token is None:
+        raise ValueError("auth_token and refresh_token must be given together")
+    auth = check_text("auth_token", auth_token, at_most=16_384)
+    renewal = check_text("refresh_token", refresh_token, at_most=16_384)
+    if session(auth, renewal, None, 0.0) is None:
+        raise ValueError("auth_token and refresh_token must be JWTs as JWTPlus signs them")
+    return auth, renewal
+
+
+def checked_header(header: object, scheme: object) -> None:
+    """Accept a header's name that a token may stand in, and a scheme, which may be empty."""
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", check_text("header", header)):
+        raise ValueError("header must be a header's name")
+    if str(header).lower() in _NEVER_A_TOKENS:
+        raise ValueError("header must not be one that HTTP itself needs")
+    if scheme != "":
+        check_text("scheme", scheme, at_most=64)
+
+
+def checked_claims(value: object) -> str:
+    """Accept further claims, and give them as a JSON object.
+
+    Raises:
+        TypeError: they, or one of them, are of a type that JSON does not have.
+        ValueError: a name is reserved, a number is one that the server would change, or they are nested too deep.
+    """
+    if value is None:
+        return "{}"
+    if not isinstance(value, Mapping):
+        raise TypeError("claims must be a mapping of str to JSON values")
+    if any(isinstance(name, str) and name.lower() in RESERVED for name in value):
+        raise ValueError(f"claims must have none of {', '.join(sorted(RESERVED))}")
+    return json.dumps(_json(value, _DEEPEST), sort_keys=True, separators=(",", ":"))
+
+
+def _json(value: object, depth: int) -> Any:
+    if not depth:
+        raise ValueError(f"claims must not be nested deeper than {_DEEPEST}")
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, (int, float)):
+        return _number(value)
+    if isinstance(value, (list, tuple)):
+        return [_json(each, depth - 1) for each in value]
+    if isinstance(value, Mapping):
+        if not all(isinstance(name, str) for name in value):
+            raise TypeError("claims must have names of type str")
+        return {name: _json(each, depth - 1) for name, each in value.items()}
+    raise TypeError("claims must be JSON values")
+
+
+def _number(value: float) -> float:
+    if isinstance(value, int):
+        if abs(value) > 2**53:
+            raise ValueError("claims must have no integer over 2**53, which the server would round: pass it as a str")
+    elif not math.isfinite(value):
+        raise ValueError("claims must have finite numbers")
+    return value

@@ -1,0 +1,138 @@
+"""What JWTPlus's endpoints take and answer (https://jwtplus.com/docs/, and measured on its server, version 1.1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...core import (
+    AuthError,
+    CredentialsRejected,
+    Grant,
+    InvalidTokenResponse,
+    LoginRequired,
+    Said,
+    Token,
+    TokenRequest,
+    TokenResponse,
+    failure,
+    json_object,
+    mapping,
+    text,
+)
+from .session import session
+
+__all__ = ["JWTPlusContract"]
+
+
+@dataclass(frozen=True, slots=True)
+class JWTPlusContract:
+    """One session of one app: of the subject and audience that are signed for, or of the pair that was given."""
+
+    app_id: str
+    app_key: str = field(repr=False)
+    base_url: str
+    ip: str
+    user_agent: str
+    subject: str | None = None
+    audience: str | None = None
+    claims: str = field(default="{}", repr=False)
+    """Further claims, as a JSON object."""
+    auth_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    header: str = "Authorization"
+    scheme: str = "Bearer"
+    fresh_after: float = 1.25
+
+    name = "jwtplus"
+
+    @property
+    def can_login(self) -> bool:
+        """Whether it is known for whom to sign."""
+        return self.subject is not None
+
+    def given(self) -> Token | None:
+        """Give the pair that the user brought along; the server's clock is taken for ours until it has answered."""
+        if self.auth_token is None or self.refresh_token is None:
+            return None
+        return session(self.auth_token, self.refresh_token, None, self.fresh_after)
+
+    def login(self) -> TokenRequest:
+        """Sign a new session."""
+        body = {**json.loads(self.claims), "sub": self.subject, "aud": self.audience, **self._place()}
+        return self._call(Grant.LOGIN, "sign", body)
+
+    def refresh(self, token: Token, now: float) -> TokenRequest:
+        """Renew a session: both its tokens are replaced."""
+        body = {"refresh_token": token.refresh_token, **self._place()}
+        return self._call(Grant.REFRESH, "renew", body, token)
+
+    def revoke(self, token: Token) -> TokenRequest:
+        """End a session, by its auth token: with the refresh token the server does nothing, and says "ok"."""
+        return self._call(Grant.REVOKE, "logout", {"token": token.access_token}, token)
+
+    def verification(self, token: str) -> TokenRequest:
+        """Ask whether an auth token is valid."""
+        request = self._call(Grant.LOGIN, "verify", {"token": token})
+        return TokenRequest(
+            request.grant, request.url, request.headers, request.body, secrets=(*request.secrets, token)
+        )
+
+    def _place(self) -> dict[str, str]:
+        return {"ip": self.ip, "useragent": self.user_agent}
+
+    def _call(self, grant: Grant, verb: str, body: Mapping[str, Any], token: Token | None = None) -> TokenRequest:
+        pair = () if token is None else (token.access_token, token.refresh_token or "")
+        url = f"{self.base_url}/app/{self.app_id}/{verb}"
+        # The key stands there as it is: with "Bearer" before it, it is another key.
+        headers = {"Authorization": self.app_key}
+        return TokenRequest.json(grant, url, body, headers=headers, token=token, secrets=(self.app_key, *pair))
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        """Read a new session; a 200 alone is none: it may be empty, or hold empty tokens."""
+        if response.status >= 400:
+            raise self._refused(request, response)
+        answer = json_object(response)
+        auth_token, refresh_token = answer.get("auth_token"), answer.get("refresh_token")
+        extra = {name: text(answer.get(name)) for name in ("key_id", "public_key")}
+        brought = session(auth_token, refresh_token, now, self.fresh_after, extra)
+        if brought is not None:
+            return brought
+        said = self.said(response)
+        if request.grant is Grant.REFRESH and auth_token == refresh_token == "":
+            raise failure(LoginRequired, "JWTPlus ended the session instead of renewing it", request, response, said)
+        raise failure(InvalidTokenResponse, "The answer holds no pair of tokens", request, response, said)
+
+    def _refused(self, request: TokenRequest, response: TokenResponse) -> AuthError:
+        said = self.said(response)
+        if response.status == 403:
+            what = "JWTPlus did not accept the app key"
+            return failure(CredentialsRejected, what, request, response, said, hint=_BAD_KEY)
+        if request.grant is Grant.REFRESH:
+            return failure(LoginRequired, "JWTPlus did not renew the session", request, response, said)
+        if response.status == 400:
+            what = "JWTPlus did not accept what is to be signed"
+            return failure(CredentialsRejected, what, request, response, said, hint=_BAD_FIELD)
+        return failure(InvalidTokenResponse, "There is no JWTPlus at base_url", request, response, said)
+
+    def said(self, response: TokenResponse) -> Said:
+        """Find the words: in `message`, or in `errors`, which is a string, an object or a list of objects."""
+        answer = json_object(response)
+        errors = answer.get("errors")
+        words = [_words(each) for each in (errors if isinstance(errors, list) else [errors])]
+        return Said(message=text(answer.get("message")) or text("; ".join(filter(None, words))))
+
+    def headers(self, token: Token) -> Mapping[str, str]:
+        """Carry the auth token where the user's API looks for it."""
+        return {self.header: f"{self.scheme} {token.access_token}".lstrip()}
+
+
+_BAD_KEY = "Check app_key and app_id; a key that was rotated is refused at once."
+_BAD_FIELD = "Check subject, audience, ip, user_agent and claims: provider_message names the field."
+
+
+def _words(error: object) -> str | None:
+    field_of, message = (text(mapping(error).get(name)) for name in ("error_field", "error_message"))
+    return text(error) or ": ".join(filter(None, (field_of, message)))

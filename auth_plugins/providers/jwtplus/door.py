@@ -1,0 +1,165 @@
+"""`JWTPlusAuth`: the class that people use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Unpack
+
+from ...auth import Options, TokenAuth
+from ...core import (
+    CredentialsRejected,
+    InvalidTokenResponse,
+    RefreshPolicy,
+    Token,
+    check_text,
+    check_url,
+    failure,
+    json_object,
+)
+from ...core.answers import unserved
+from ...core.checks import check_seconds
+from .arguments import checked_app_id, checked_claims, checked_header, checked_ip, checked_pair, checked_words
+from .contract import JWTPlusContract
+from .session import server_clock_ahead
+from .verifying import checked_jwt, verified
+
+__all__ = ["JWTPlusAuth"]
+
+
+class JWTPlusAuth(TokenAuth):
+    """JWTPlus: `session.auth = JWTPlusAuth(app_id, app_key, base_url=..., ip=..., user_agent=..., ...)`.
+
+    With `subject` and `audience` it signs sessions by itself; else it lives from the pair of tokens it is given,
+    as long as that can be renewed.
+
+    Args:
+        app_id: the app's ULID, 26 characters.
+        app_key: the app's key, visible ASCII, 1 to 256 characters (JWTPlus makes 128).
+        base_url: where the JWTPlus server is. Its origin gets the token; name your APIs in `origins`.
+        ip: the IPv4 or IPv6 address that the session is for, at most 24 characters in its shortest form.
+        user_agent: the user agent that the session is for; what is over 255 characters is cut off.
+        subject: the user (`sub`), and ...
+        audience: ... the application (`aud`) to sign for.
+        claims: further claims of a session that is signed here: JSON values. A renewal keeps them.
+        auth_token: the auth token of a session that there is already, and ...
+        refresh_token: ... its refresh token. This machine's clock is taken for the server's then.
+        header: the header that your API reads the token from. Any but `Authorization` works with requests alone:
+            httpx and httpx2 would carry it to wherever a redirect leads, so their requests are refused.
+        scheme: what stands before the token; `""`: nothing.
+        fresh_after: the seconds after its `nbf` in which an API rejects a token. Its default is for one that asks the
+            server's `/verify`; 0 is for one that looks at the signature.
+        options: see `auth_plugins.auth.Options`.
+
+    Raises:
+        TypeError: an argument is of a wrong type.
+        ValueError: an argument is out of range. Neither text shows a value.
+    """
+
+    def __init__(
+        self,
+        app_id: str,
+        app_key: str,
+        *,
+        base_url: str,
+        ip: str,
+        user_agent: str,
+        subject: str | None = None,
+        audience: str | None = None,
+        claims: Mapping[str, Any] | None = None,
+        auth_token: str | None = None,
+        refresh_token: str | None = None,
+        header: str = "Authorization",
+        scheme: str = "Bearer",
+        fresh_after: float = 1.25,
+        **options: Unpack[Options],
+    ) -> None:
+        pair = checked_pair(auth_token, refresh_token)
+        if (subject is None) != (audience is None):
+            raise ValueError("subject and audience must be given together")
+        if subject is None and (claims is not None or pair[0] is None):
+            raise ValueError("subject and audience must be given, or else auth_token and refresh_token, without claims")
+        checked_header(header, scheme)
+        contract = JWTPlusContract(
+            checked_app_id(app_id),
+            check_text("app_key", app_key, at_most=256),
+            check_url("base_url", base_url, allow_http=True),
+            checked_ip(ip),
+            checked_words("user_agent", user_agent, cut=255),
+            None if subject is None else checked_words("subject", subject),
+            None if audience is None else checked_words("audience", audience),
+            checked_claims(claims),
+            pair[0],
+            pair[1],
+            header,
+            scheme,
+            check_seconds("fresh_after", fresh_after),
+        )
+        self._contract = contract
+        super().__init__(contract, **options)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._contract = state["provider"]
+        super().__setstate__(state)
+
+    def verify(self, token: str | None = None) -> bool:
+        """Ask the server whether an auth token is valid; without an argument, the current one.
+
+        It says no to a refresh token, to one that was renewed or logged out, and to one that was signed in the
+        current second of its clock.
+
+        Raises:
+            TypeError, ValueError: the token is none. The text does not show it.
+            CredentialsRejected: the app's key is not accepted.
+            TokenEndpointUnavailable: the server could not be asked.
+            InvalidTokenResponse: its answer makes no sense.
+            AuthError: there is no current token.
+        """
+        request = self._contract.verification(checked_jwt(self.token().access_token if token is None else token))
+        response = self._channel.send(request, self._settings["policy"] or RefreshPolicy())
+        said = self._contract.said(response)
+        error = unserved(request, response, said, 0.0)
+        if error is None and response.status == 403:
+            error = failure(CredentialsRejected, "JWTPlus did not accept the app key", request, response, said)
+        verdict = json_object(response).get("verified")
+        if error is None and (response.status >= 400 or not isinstance(verdict, bool)):
+            error = failure(InvalidTokenResponse, "JWTPlus did not verify the token", request, response, said)
+        if error is not None:
+            raise error
+        return verdict is True
+
+    def verify_locally(
+        self,
+        token: str | None = None,
+        public_key: str | bytes | Mapping[str, str | bytes] | None = None,
+        *,
+        leeway: float = 2.0,
+    ) -> dict[str, Any]:
+        """Verify an auth token's signature and times here, and give its claims. A logout is not noticed so.
+
+        Needs joserfc (the extra `jwtplus`). The algorithm has to be one of the key's own.
+
+        Args:
+            token: `None`: the current one.
+            public_key: PEM, or the base64 of it, as JWTPlus gives it; or a mapping of key ids to these. `None`: the
+                key that came with the current token.
+            leeway: seconds, 2 or more, by which the clocks may differ.
+
+        Raises:
+            ImportError: joserfc is missing.
+            TypeError: an argument is of a wrong type.
+            ValueError: an argument is out of range, or the token is not valid. The text shows neither.
+            AuthError: there is no current token.
+        """
+        other = None if token is None else checked_jwt(token)
+        current = self.token() if other is None or public_key is None else self._source.slot.live.token
+        keys = _own_keys(current) if public_key is None else public_key
+        checked, ahead = other or "", 0.0
+        if current is not None:
+            checked, ahead = other or current.access_token, server_clock_ahead(current)
+        return verified(checked, keys, self._source._wall() + ahead, leeway)
+
+
+def _own_keys(current: Token | None) -> Mapping[str, str]:
+    """Give the key that came with a token; none came with a pair that was given."""
+    extra: Mapping[str, str] = {} if current is None else current.extra
+    return {extra["key_id"]: extra["public_key"]} if {"key_id", "public_key"} <= set(extra) else {}

@@ -1,0 +1,73 @@
+"""How two JWTs become a `Token`: when they end, and while they can be renewed, by the server's clock.
+
+The server's clock shows whole seconds, and its moments may be off ours by any amount. The refresh token's `iat`
+says what it showed while the call was under way, at the latest a second before it went on: so every other claim
+counts from there, and is rounded to the safe side. The body of a call cannot set the refresh token's claims.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+from ...core import Token, is_token, jwt_claims, number
+from ...core.answers import longest_lifetime
+
+__all__ = ["is_jwt", "server_clock_ahead", "session"]
+
+_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+
+TOO_EARLY = 1.25
+"""Seconds after a refresh token's `nbf` in which a renewal may be refused: its own second, and a call's way there."""
+TOO_LATE = 2.0
+"""Seconds before an auth token's `exp` in which a renewal may come late, and so end the session: the second of `iat`
+that had gone by, and a second for the way."""
+
+
+def is_jwt(value: object) -> bool:
+    """Whether it has the shape of a JWT: three parts of base64url, and claims in the second."""
+    return is_token(value) and _JWT.fullmatch(str(value)) is not None and bool(jwt_claims(str(value)))
+
+
+def session(
+    auth_token: object,
+    refresh_token: object,
+    sent: float | None,
+    fresh_after: float,
+    extra: Mapping[str, str | None] | None = None,
+) -> Token | None:
+    """Make a `Token` of a pair that came for a call sent at `sent`; `None`: ours is the server's clock.
+
+    Gives `None` if either is no JWT, or lacks a claim that the server always sets. All in seconds.
+    """
+    if not is_jwt(auth_token) or not is_jwt(refresh_token):
+        return None
+    auth, renewal = jwt_claims(str(auth_token)), jwt_claims(str(refresh_token))
+    iat, nbf, ends = number(renewal.get("iat")), number(renewal.get("nbf")), number(auth.get("exp"))
+    if iat is None or nbf is None or ends is None:
+        return None
+    now = iat if sent is None else sent
+    last, starts = number(renewal.get("exp")), number(auth.get("nbf"))
+    lifetime = min(max(ends - iat, 0.0), longest_lifetime)
+    renewable = min(lifetime, math.inf if last is None else last - iat)
+    opens, closes = now + (nbf - iat) + TOO_EARLY, now + renewable - TOO_LATE
+    return Token(
+        access_token=str(auth_token),
+        refresh_token=str(refresh_token),
+        issued_at=now,
+        # A second early: how much of the second of `iat` had gone by nobody knows.
+        expires_at=now + max(lifetime - 1.0, 0.0),
+        valid_from=now + ((iat if starts is None else starts) - iat) + fresh_after,
+        refreshable_from=opens,
+        # Where `nbf` and `exp` leave nothing between them (token_expire <= refresh_notbefore + 1) it never can.
+        refreshable_until=closes if opens < closes else -math.inf,
+        refresh_once=True,
+        extra={name: value for name, value in (extra or {}).items() if value is not None},
+    )
+
+
+def server_clock_ahead(token: Token) -> float:
+    """Say by how many seconds the server's clock was ahead of ours when it signed `token`."""
+    iat = number(jwt_claims(token.refresh_token or "").get("iat"))
+    return 0.0 if iat is None else iat - token.issued_at

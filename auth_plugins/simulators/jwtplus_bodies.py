@@ -1,0 +1,77 @@
+"""How JWTPlus reads the body of a call, and what it says of one that it does not like: in three shapes."""
+
+from __future__ import annotations
+
+import json
+import re
+from ipaddress import ip_address
+from typing import Any, Literal
+
+from .wire import SimResponse, json_response
+
+Build = Literal["std", "rel"]
+_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+_TEXTS = {
+    "required": "This field is required.",
+    "ip": "This field requires a valid ipv4 or ipv6 address.",
+    "jwt": "This field requires a valid jwt token.",
+}
+EMPTY = SimResponse(200, {})
+"""What a truncated body is answered with, and in the released build any that is no JSON of the right types."""
+
+
+def error() -> SimResponse:
+    """The 500 for everything that goes wrong inside."""
+    return json_response(500, {"message": "error"})
+
+
+def fields_of(body: bytes, needed: tuple[str, ...], build: Build) -> dict[str, Any] | SimResponse:
+    """The members of a body, those needed by their lower-case names; or the answer to a bad one."""
+    if not body:
+        return json_response(400, {"errors": "empty request body"})
+    text = body.decode("utf-8", "replace")
+    try:
+        value, end = json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip()))
+    except (json.JSONDecodeError, RecursionError) as trouble:
+        cut_off = isinstance(trouble, json.JSONDecodeError) and (
+            trouble.pos >= len(text.rstrip()) or trouble.msg.startswith("Unterminated")
+        )
+        return EMPTY if cut_off else _no_json("invalid json format", build)
+    value = {} if value is None else value
+    if not isinstance(value, dict):
+        return _no_json("invalid json data type", build)
+    fields = {name.lower() if name.lower() in needed else name: item for name, item in value.items()}
+    if any(not isinstance(fields.get(name, ""), str | None) for name in needed):
+        return _no_json("invalid json data type", build)
+    wrong = [_wrong(name, what) for name in needed if (what := _lacks(name, fields.get(name)))]
+    if wrong:
+        return json_response(400, {"errors": wrong})
+    if text[end:].strip() and "sub" in needed:
+        return error()  # The claims are read from the body a second time, and more strictly.
+    return fields
+
+
+def _no_json(message: str, build: Build) -> SimResponse:
+    return EMPTY if build == "rel" else json_response(400, {"errors": {"error_field": "", "error_message": message}})
+
+
+def _wrong(name: str, what: str) -> dict[str, str]:
+    return {"error_field": name, "error_message": _TEXTS[what]}
+
+
+def _lacks(name: str, value: str | None) -> str | None:
+    if not value:
+        return "required"
+    if name == "ip":
+        return None if _is_address(value) else "ip"
+    if name in ("token", "refresh_token"):
+        return None if _JWT.fullmatch(value) else "jwt"
+    return None
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True

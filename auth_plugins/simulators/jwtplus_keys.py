@@ -1,0 +1,36 @@
+"""The keys of a JWTPlus app: real ones, so that whoever verifies a signature can."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+_CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+_BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def ulid() -> str:
+    """A new id, of the form that JWTPlus uses for everything."""
+    return "01" + "".join(secrets.choice(_BASE32) for _ in range(24))
+
+
+class SigningKey:
+    """A key pair under an id, for one algorithm."""
+
+    def __init__(self, algorithm: str) -> None:
+        from joserfc.jwk import ECKey, RSAKey
+
+        self.key_id, self._algorithm = ulid(), algorithm
+        curve = _CURVES.get(algorithm)
+        self._key: Any = RSAKey.generate_key(2048) if curve is None else ECKey.generate_key(curve)
+        # Once, as the answers have it: base64 of PEM, line ends and all.
+        self.public_key = base64.b64encode(self._key.as_pem(private=False)).decode()
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """A JWT with these claims."""
+        from joserfc import jwt
+
+        header = {"alg": self._algorithm, "kid": self.key_id, "typ": "JWT"}
+        return jwt.encode(header, dict(claims), self._key, algorithms=[self._algorithm])

@@ -1,0 +1,184 @@
+"""Whether a token is valid: asked of the server, and seen from its signature."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+
+from auth_plugins import CredentialsRejected, InvalidTokenResponse, TokenEndpointUnavailable
+from auth_plugins.providers.jwtplus.verifying import key_id_of, verified
+from auth_plugins.simulators import SimResponse
+from tests.providers.test_jwtplus_life import Room
+
+PAGE = json.loads((Path(__file__).parents[1] / "simulators" / "pages" / "jwtplus_renew.json").read_text())
+ANSWER = PAGE["answer"]
+THEN = 1_740_427_049.0
+
+
+def by_hand(head: Any, claims: Any, key: bytes) -> str:
+    parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (head, claims))
+    signed = b".".join(parts)
+    mark = hmac.digest(key, signed, "sha256")
+    return (signed + b"." + base64.urlsafe_b64encode(mark).rstrip(b"=")).decode()
+
+
+class TestAsked:
+    def test_a_fresh_token_is_false_until_the_next_whole_second(self) -> None:
+        room = Room()
+        assert not room.auth.verify()
+        room.clock.advance(1)
+        assert room.auth.verify()
+        assert room.calls() == ["login", "verify", "verify"]
+
+    def test_others_are_told_apart(self) -> None:
+        room = Room()
+        token = room.auth.token()
+        room.clock.advance(2)
+        assert room.auth.verify(token.access_token)
+        assert not room.auth.verify(token.refresh_token)
+        assert not room.auth.verify(ANSWER["auth_token"])
+
+    @pytest.mark.parametrize("token", ["", "abc", "a.b.c", "s3cret", 7, b"x"])
+    def test_what_is_no_jwt_is_refused_and_not_shown(self, token: Any) -> None:
+        room = Room()
+        for verify in (room.auth.verify, room.auth.verify_locally):
+            with pytest.raises((TypeError, ValueError), match="token must be a") as caught:
+                verify(token)
+            assert "s3cret" not in str(caught.value)
+        assert room.calls() == []
+
+    def test_a_refused_key_is_told(self) -> None:
+        room = Room()
+        room.auth.token()
+        room.server.rotate_secret("another")
+        with pytest.raises(CredentialsRejected):
+            room.auth.verify()
+
+    def test_a_server_that_cannot_be_asked_is_told(self) -> None:
+        room = Room()
+        room.auth.token()
+        for outage in ("unavailable", "drop"):
+            room.server.outage = outage
+            with pytest.raises(TokenEndpointUnavailable):
+                room.auth.verify()
+
+    @pytest.mark.parametrize(
+        "answer",
+        [SimResponse(200, {}), SimResponse(200, {}, b'{"verified": "true"}'), SimResponse(404, {}, b"x")],
+        ids=["empty", "string", "not-found"],
+    )
+    def test_an_answer_that_makes_no_sense_is_none(self, answer: SimResponse) -> None:
+        room = Room()
+        room.auth.token()
+        room.server.answer_token_call = lambda *_: answer  # type: ignore[method-assign]
+        with pytest.raises(InvalidTokenResponse):
+            room.auth.verify()
+
+
+class TestSeen:
+    @pytest.mark.parametrize("key", [ANSWER["public_key"], base64.b64decode(ANSWER["public_key"])], ids=["b64", "pem"])
+    def test_the_example_of_the_page_is_valid(self, key: Any) -> None:
+        for given in (key, {ANSWER["key_id"]: key}):
+            claims = verified(ANSWER["auth_token"], given, THEN, 2.0)
+            assert (claims["sub"], claims["personal"]) == ("test@test.com", {"name": "test-user"})
+        assert key_id_of(ANSWER["auth_token"]) == ANSWER["key_id"]
+
+    @pytest.mark.parametrize(
+        ("now", "reason"),
+        [(THEN - 3, "invalid_claim"), (THEN + 3603, "expired_token"), (THEN + 10**8, "expired_token")],
+    )
+    def test_it_is_not_before_its_time_nor_after(self, now: float, reason: str) -> None:
+        with pytest.raises(ValueError, match=reason):
+            verified(ANSWER["auth_token"], ANSWER["public_key"], now, 2.0)
+
+    @pytest.mark.parametrize("now", [THEN - 2, THEN + 3601])
+    def test_two_seconds_are_allowed(self, now: float) -> None:
+        assert verified(ANSWER["auth_token"], ANSWER["public_key"], now, 2.0)
+        with pytest.raises(ValueError, match="leeway"):
+            verified(ANSWER["auth_token"], ANSWER["public_key"], now, 1.9)
+
+    def test_a_refresh_token_proves_nothing(self) -> None:
+        with pytest.raises(ValueError, match="refresh token"):
+            verified(ANSWER["refresh_token"], ANSWER["public_key"], THEN + 60, 2.0)
+
+    def test_a_changed_one_is_not_valid(self) -> None:
+        head, body, mark = ANSWER["auth_token"].split(".")
+        with pytest.raises(ValueError, match="bad_signature"):
+            verified(f"{head}.{body}.{mark[:-4]}AAAA", ANSWER["public_key"], THEN, 2.0)
+
+    def test_the_algorithm_is_the_keys_own(self) -> None:
+        """Nobody signs with the public key as if it were a shared secret, nor with no key at all."""
+        pem = base64.b64decode(ANSWER["public_key"])
+        claims = {"sub": "me", "exp": THEN + 100, "nbf": THEN - 100}
+        forged = [
+            by_hand({"alg": "HS256"}, claims, pem),
+            by_hand({"alg": "none"}, claims, b""),
+            jwt.encode({"alg": "ES384"}, claims, ECKey.generate_key("P-384"), algorithms=["ES384"]),
+            jwt.encode({"alg": "RS256"}, claims, RSAKey.generate_key(2048)),
+        ]
+        for token in forged:
+            with pytest.raises(ValueError, match="valid"):
+                verified(token, pem, THEN, 2.0)
+
+    @pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512", "RS256", "PS512"])
+    def test_the_current_token_by_the_key_that_came_with_it(self, algorithm: Any) -> None:
+        room = Room(skew=86_400.7)
+        room.server.algorithm = algorithm
+        assert room.auth.verify_locally()["aud"] == "web-app"
+        room.clock.advance(3500)
+        assert room.auth.verify_locally(room.auth.token().access_token)
+        assert set(room.auth.token().extra) == {"key_id", "public_key"}
+
+    def test_a_token_of_an_older_key_needs_that_key(self) -> None:
+        room = Room()
+        old = room.auth.token()
+        room.server.rotate_pki()
+        room.auth.invalidate()
+        room.auth.token()
+        with pytest.raises(ValueError, match="pub-keys"):
+            room.auth.verify_locally(old.access_token)
+        keys = {old.extra["key_id"]: old.extra["public_key"]}
+        assert room.auth.verify_locally(old.access_token, keys)["sub"] == "me"
+
+    def test_no_key_came_with_a_pair_that_was_given(self) -> None:
+        with pytest.raises(ValueError, match="public_key"):
+            Room(pair_only=True).auth.verify_locally()
+
+    def test_with_a_key_nothing_is_called(self) -> None:
+        room = Room()
+        with pytest.raises(ValueError, match="expired"):
+            room.auth.verify_locally(ANSWER["auth_token"], ANSWER["public_key"])
+        assert room.calls() == []
+
+    @pytest.mark.parametrize(
+        "key", ["", "s3cret", b"s3cret!", "-----BEGIN s3cret", ECKey.generate_key().as_pem(private=True)]
+    )
+    def test_what_is_no_public_key_is_refused_and_not_shown(self, key: Any) -> None:
+        with pytest.raises(ValueError, match="public_key must") as caught:
+            verified(ANSWER["auth_token"], key, THEN, 2.0)
+        assert "s3cret" not in str(caught.value)
+
+    @pytest.mark.parametrize("key", [None, 7, ["s3cret"]])
+    def test_a_key_of_another_type_too(self, key: Any) -> None:
+        with pytest.raises(TypeError, match="public_key"):
+            verified(ANSWER["auth_token"], key, THEN, 2.0)
+
+    def test_without_joserfc_one_is_told_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = builtins.__import__
+
+        def without(name: str, *args: Any, **kwargs: Any) -> Any:
+            if name.startswith("joserfc"):
+                raise ImportError(name)
+            return real(name, *args, **kwargs)
+
+        monkeypatch.setattr(builtins, "__import__", without)
+        with pytest.raises(ImportError, match=r"auth-plugins\[jwtplus\]"):
+            verified(ANSWER["auth_token"], ANSWER["public_key"], THEN, 2.0)
