@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from auth_plugins import AuthError, FyatuAuth, MarketigerAuth, MemoryStore, TokenAuth, VaultAuth
-from auth_plugins.simulators import FyatuSimulator, MarketigerSimulator, Simulator, VaultSimulator
+from auth_plugins import AuthError, FyatuAuth, JWTPlusAuth, MarketigerAuth, MemoryStore, TokenAuth, VaultAuth
+from auth_plugins.simulators import FyatuSimulator, JWTPlusSimulator, MarketigerSimulator, Simulator, VaultSimulator
 from auth_plugins.testing import FakeClock, mock_transport, settle
 
 DAY = 86_400.0
@@ -48,9 +48,28 @@ def marketiger(simulator: MarketigerSimulator, url: str, **options: Any) -> Toke
     return MarketigerAuth(simulator.email, "your_password_here", base_url=url, **options)
 
 
+def long_sessions() -> JWTPlusSimulator:
+    """Sessions of a day that can be renewed in their last hours, as the documentation's own example has it."""
+    return JWTPlusSimulator(token_expire=86_400, refresh_notbefore=72_000, refresh_expire=172_800)
+
+
+def jwtplus(simulator: JWTPlusSimulator, url: str, **options: Any) -> TokenAuth:
+    return JWTPlusAuth(
+        simulator.app_id,
+        "an+app/key" * 12 + "12345678",
+        base_url=url,
+        ip="192.0.2.1",
+        user_agent="tests",
+        subject="user@example.org",
+        audience="web-app",
+        **options,
+    )
+
+
 PROVIDERS: dict[str, tuple[Callable[[], Any], Callable[..., TokenAuth], float]] = {
     "fyatu": (FyatuSimulator, fyatu, DAY),
     "vault": (lambda: VaultSimulator(password="Correct-horse-7", lifetime=DAY), vault, DAY),
+    "jwtplus": (long_sessions, jwtplus, DAY),
     "marketiger": (lambda: MarketigerSimulator(lifetime=DAY / 3), marketiger, DAY / 3),
 }
 

@@ -26,7 +26,7 @@ def _run(*arguments: str, **environment: str) -> Finished:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=120,
         env={**os.environ, **environment},
     )
     return Finished(done.returncode, done.stdout, done.stderr)

@@ -8,15 +8,23 @@ from typing import Any
 
 import pytest
 
-from auth_plugins import FyatuAuth, OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth, TokenAuth, VaultAuth
+from auth_plugins import (
+    FyatuAuth,
+    JWTPlusAuth,
+    OAuth2ClientCredentialsAuth,
+    OAuth2RefreshTokenAuth,
+    TokenAuth,
+    VaultAuth,
+)
 from auth_plugins.core import Token, TokenRequest, TokenResponse
 from auth_plugins.providers.fyatu import FyatuContract
-from auth_plugins.simulators import FyatuSimulator, OAuth2Simulator, VaultSimulator
+from auth_plugins.simulators import FyatuSimulator, JWTPlusSimulator, OAuth2Simulator, VaultSimulator
 from auth_plugins.testing import CLIENT_KINDS
 from auth_plugins.testing.conformance import BEHAVIOURS, Behaviour, Candidate, Stage, name_of
 
 SECRET = "the-marked-secret-of-the-app"
 CLIENT = "s6BhdRkqt3"
+APP_KEY = "AaBbCcDd" * 16
 
 
 def fyatu(simulator: FyatuSimulator, base_url: str, **options: Any) -> TokenAuth:
@@ -68,7 +76,25 @@ def end_refresh_tokens(simulator: VaultSimulator) -> None:
     simulator._refresh_tokens.clear()
 
 
+def jwtplus(simulator: JWTPlusSimulator, base_url: str, app_key: str = APP_KEY, **options: Any) -> TokenAuth:
+    return JWTPlusAuth(
+        simulator.app_id,
+        app_key,
+        base_url=base_url,
+        ip="192.0.2.1",
+        user_agent="tests",
+        subject="user@example.org",
+        audience="web-app",
+        **options,
+    )
+
+
+def wrong_jwtplus(simulator: JWTPlusSimulator, base_url: str, **options: Any) -> TokenAuth:
+    return jwtplus(simulator, base_url, APP_KEY[::-1], **options)
+
+
 CANDIDATES = {
+    "jwtplus": Candidate(lambda: JWTPlusSimulator(app_key=APP_KEY), jwtplus, wrong_jwtplus, (APP_KEY,)),
     "vault": Candidate(reusing_ends_the_session, vault, wrong_vault, (SECRET,), end_refresh_tokens),
     "fyatu": Candidate(lambda: FyatuSimulator(secret_key=SECRET), fyatu, wrong_fyatu, (SECRET,)),
     "oauth2-client": Candidate(lambda: OAuth2Simulator(client_secret=SECRET), as_client, wrong_client, (SECRET,)),
