@@ -19,6 +19,7 @@ from auth_plugins import (
     Backoff,
     FyatuAuth,
     FyatuBusinessAuth,
+    JWTPlusAuth,
     MarketigerAuth,
     MemoryStore,
     OAuth2ClientCredentialsAuth,
@@ -77,13 +78,22 @@ GOOD: dict[Callable[..., Any], dict[str, Any]] = {
         "email": "user@example.com",
         "password": "Correct-horse-7",
     },
+    JWTPlusAuth: {
+        "app_id": "01JMC6TCM1CH7NWG0E8A5SQTHA",
+        "app_key": "an+app/key" * 12 + "12345678",
+        "base_url": "https://jwtplus.example",
+        "ip": "192.0.2.1",
+        "user_agent": "tests",
+        "subject": "user@example.org",
+        "audience": "web-app",
+    },
     MarketigerAuth: {"email": "user@example.com", "password": "your_password_here"},
     TokenAuth: {"provider": FyatuContract("A1B2C3D4E5F6G7H8", "your_secret_key_here")},
     RefreshPolicy: {},
     Backoff: {"first": 1.0, "cap": 2.0},
     MemoryStore: {},
 }
-DOORS = [FyatuAuth, FyatuBusinessAuth, VaultAuth, MarketigerAuth]
+DOORS = [FyatuAuth, FyatuBusinessAuth, VaultAuth, JWTPlusAuth, MarketigerAuth]
 AUTHS = [*DOORS, OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth, TokenAuth]
 
 instances = st.sampled_from([Nasty(), object()])
@@ -204,6 +214,18 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((VaultAuth, name, no_text.filter(given_at_all)) for name in ("refresh_token", "access_token")),
     *((MarketigerAuth, name, no_text.filter(given_at_all)) for name in MARKETIGER_TEXTS),
     (MarketigerAuth, "assumed_lifetime", no_number | at_most_zero),
+    *((JWTPlusAuth, name, no_text | odd_text | st.just("")) for name in ("app_id", "app_key", "header")),
+    (JWTPlusAuth, "scheme", no_text | odd_text),
+    *((JWTPlusAuth, name, no_text | st.just("")) for name in ("ip", "user_agent")),
+    (JWTPlusAuth, "ip", texts | st.just("2001:db8:1111:2222:3333:4444:5555:6666")),
+    *((JWTPlusAuth, name, (no_text | st.just("")).filter(given_at_all)) for name in ("subject", "audience")),
+    *((JWTPlusAuth, name, no_text.filter(given_at_all)) for name in ("auth_token", "refresh_token")),
+    (
+        JWTPlusAuth,
+        "claims",
+        booleans | numbers | texts | raw | nasty | st.just({"exp": MARK}) | st.just({"a": Nasty()}),
+    ),
+    (JWTPlusAuth, "fresh_after", no_number | below_zero),
     (FyatuBusinessAuth, "scopes", booleans | numbers | texts | raw | nasty),
     (FyatuBusinessAuth, "scopes", (no_text | odd_text | long_text | st.just("")).map(lambda scope: ["a", scope])),
     *((RefreshPolicy, name, no_number | below_zero) for name in ("window", "retry_after_cap")),
