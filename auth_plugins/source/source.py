@@ -23,9 +23,8 @@ them tries again in its turn. What it means for the next request is written into
 
 A 401 is judged by comparison with what the request carried: if the slot has another token by now, that is the
 answer, and no call is made. Only the token that was rejected is replaced. A token that is rejected before its
-`valid_from` was used too early: one waits for that moment and sends it again, as one does with a token that has just
-come in its place. A renewal on a 401 that does not help is not repeated before a pause, which doubles: the fault is
-then not the token's.
+`valid_from` was used too early, as may be one that has just come in its place: one waits for that moment. A renewal
+on a 401 that does not help is not repeated before a pause, which doubles: the fault is then not the token's.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class Source:
         live = Live.of(given, provider, clock, policy.due_at(given)) if given is not None else NOTHING
         self.slot: Slot = slot_for(store, fingerprint(provider, store.salt), live)
         self._terms = Terms(provider, policy, clock, Teller(provider.name, listener))
-        self._wall, self._tick = clock.__call__, clock.tick
+        self._wall, self._tick, self._deadline = clock.__call__, clock.tick, policy.deadline
 
     def current(self, channel: Channel, *, once: bool = False) -> Live:
         """Give a token to use now; wait for it, within the deadline, only if there is none that is valid.
@@ -81,9 +80,7 @@ class Source:
         if self._wall() < live.due_at and self._tick() < live.due_tick and not once:
             return live
         found = self._think(channel, once=once)
-        if isinstance(found, Live):
-            return found
-        return found.wait(self._terms.policy.deadline, self._instead(live, once=once))
+        return found if isinstance(found, Live) else found.wait(self._deadline, self._instead(live, once))
 
     async def acurrent(self, channel: Channel, *, once: bool = False) -> Live:
         """Do as `current`, in a task of asyncio or trio."""
@@ -91,9 +88,7 @@ class Source:
         if self._wall() < live.due_at and self._tick() < live.due_tick and not once:
             return live
         found = self._think(channel, once=once)
-        if isinstance(found, Live):
-            return found
-        return await found.wait_async(self._terms.policy.deadline, self._instead(live, once=once))
+        return found if isinstance(found, Live) else await found.wait_async(self._deadline, self._instead(live, once))
 
     def after_401(self, header: Header, channel: Channel) -> Live | None:
         """Give the token to send a rejected request with once more; `None`: hand the 401 to the caller.
@@ -101,19 +96,17 @@ class Source:
         Raises:
             AuthError: a new token is needed and is not to be had.
         """
-        deadline = self._terms.policy.deadline
         found = self._reconsider(header, channel)
-        live = found.wait(deadline) if isinstance(found, Flight) else found
+        live = found.wait(self._deadline) if isinstance(found, Flight) else found
         ripening = self._ripening(live, channel)
-        return live if ripening is None else ripening.wait(deadline, live)
+        return live if ripening is None else ripening.wait(self._deadline, live)
 
     async def aafter_401(self, header: Header, channel: Channel) -> Live | None:
         """Do as `after_401`, in a task of asyncio or trio."""
-        deadline = self._terms.policy.deadline
         found = self._reconsider(header, channel)
-        live = await found.wait_async(deadline) if isinstance(found, Flight) else found
+        live = await found.wait_async(self._deadline) if isinstance(found, Flight) else found
         ripening = self._ripening(live, channel)
-        return live if ripening is None else await ripening.wait_async(deadline, live)
+        return live if ripening is None else await ripening.wait_async(self._deadline, live)
 
     def accepted(self, header: Header, *, replay: bool) -> None:
         """Learn that a request with a token that was fetched on a 401 got another answer: it is a good one.
@@ -134,7 +127,7 @@ class Source:
         self._terms.tell(EventKind.UNHELPFUL, live.token)
 
     def not_replayed(self, live: Live) -> None:
-        """Learn that a 401 went to the caller, the request's body being used up."""
+        """Learn that a 401 went to the caller, since the body is used up."""
         self._terms.tell(EventKind.NOT_REPLAYED, live.token)
 
     def invalidate(self) -> None:
@@ -151,13 +144,13 @@ class Source:
             InvalidTokenResponse: its answer makes no sense. Likewise.
             StoreError: the store failed, and may keep the token.
         """
-        self._begin_end(channel).wait(self._terms.policy.deadline)
+        self._begin_end(channel).wait(self._deadline)
 
     async def alogout(self, channel: Channel) -> None:
         """Do as `logout`, in a task of asyncio or trio."""
-        await self._begin_end(channel).wait_async(self._terms.policy.deadline)
+        await self._begin_end(channel).wait_async(self._deadline)
 
-    def _instead(self, live: Live, *, once: bool) -> Live | None:
+    def _instead(self, live: Live, once: bool) -> Live | None:
         """Give what a request that waits of its own accord goes on with if the renewal fails."""
         if not once or live.token is None or self.slot.rejects(live.token):
             return None
@@ -170,7 +163,7 @@ class Source:
             live = slot.live
             verb = self._verb(live)
             tick = self._tick()
-            flying = slot.flying(tick, self._terms.policy.deadline)
+            flying = slot.flying(tick, self._deadline)
             beside = verb is Verb.BESIDE and not once
             if verb is Verb.USE or (verb is Verb.BESIDE and flying is None and slot.resting(tick)):
                 return live
@@ -194,7 +187,7 @@ class Source:
                 early = live.token.valid_from - live.now(self._terms.clock)
                 if live.unproven and early <= 0:
                     slot.strikes = slot.strikes.with_one_for(live.token, policy, tick)
-                if early > policy.deadline or tick < slot.strikes.until:
+                if early > self._deadline or tick < slot.strikes.until:
                     return None
                 if early > 0:
                     return live
@@ -203,13 +196,13 @@ class Source:
 
     def _ripening(self, live: Live | None, channel: Channel) -> Flight | None:
         """See to the wait for a token that is not accepted yet: a request is sent again once only."""
-        slot, policy, tick = self.slot, self._terms.policy, self._tick()
+        slot, tick = self.slot, self._tick()
         if live is None or live.token is None:
             return None
-        if not 0 < live.token.valid_from - live.now(self._terms.clock) <= policy.deadline:
+        if not 0 < live.token.valid_from - live.now(self._terms.clock) <= self._deadline:
             return None
         with slot.lock:
-            flying = slot.flying(tick, policy.deadline)
+            flying = slot.flying(tick, self._deadline)
             if flying is not None:
                 return flying
             flight = slot.flight = Flight(tick)
