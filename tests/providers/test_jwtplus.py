@@ -20,6 +20,7 @@ from auth_plugins import (
     JWTPlusAuth,
     LoginRequired,
     MemoryStore,
+    RefreshPolicy,
     Token,
 )
 from auth_plugins.core import Grant, Provider, TokenResponse, fingerprint
@@ -166,6 +167,11 @@ class TestTimes:
     def test_where_the_window_is_empty_nothing_can_be_renewed(self, exp: int, can: bool) -> None:
         token = login(pair(exp=int(NOW) + 1000 + exp))
         assert any(token.refreshable(NOW + second / 4) for second in range(4 * exp + 8)) is can
+
+    def test_where_the_window_is_empty_the_session_is_signed_anew_no_sooner_for_it(self) -> None:
+        begins_at_its_end = {"opens": int(NOW) + 2000, "ends": int(NOW) + 2000}  # Of the refresh token.
+        policy = RefreshPolicy()
+        assert policy.due_at(login(pair(**begins_at_its_end))) == NOW + 3599 - policy.window
 
     def test_a_renewal_is_never_in_the_servers_seconds_that_are_not_safe(self) -> None:
         token = login(pair())
