@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from auth_plugins import FyatuAuth, MemoryStore, TokenAuth
 from auth_plugins.core import Event
@@ -15,6 +16,13 @@ from auth_plugins.testing import CLIENT_KINDS, AnyClient, FakeClock, open_client
 
 if TYPE_CHECKING:
     from auth_plugins.testing.server import SimulatorServer
+
+# A machine that is busy with something else is not a failure of the rules.
+# Mutation testing runs each test many times in one process, each time with another instance of its class.
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 APP_ID, SECRET_KEY = "A1B2C3D4E5F6G7H8", "your_secret_key_here"
 _numbers = itertools.count()

@@ -71,7 +71,7 @@ class Source:
     def current(self, channel: Channel, *, once: bool = False) -> Live:
         """Give a token to use now; wait for it, within the deadline, only if there is none that is valid.
 
-        A request that can be sent only `once`, since its body is a stream, waits for a renewal that is due as well.
+        A request that can be sent only `once` (its body is a stream) waits for a renewal that is due as well.
 
         Raises:
             AuthError: there is none to be had.
