@@ -99,7 +99,7 @@ def commands() -> list[str]:
 
 def test_the_readme_has_two_commands_and_each_sets_up_all_that_it_runs() -> None:
     demo, tests = commands()
-    assert demo == "python3 -m venv .venv && .venv/bin/pip install '.[demo]' && .venv/bin/auth-plugins demo"
+    assert demo == "python3 -m venv .demo-venv && .demo-venv/bin/pip install '.[demo]' && .demo-venv/bin/auth-plugins demo"
     assert tests == "python3 -m venv .tox-venv && .tox-venv/bin/pip install tox && .tox-venv/bin/tox"
 
 
