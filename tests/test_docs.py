@@ -99,7 +99,9 @@ def commands() -> list[str]:
 
 def test_the_readme_has_two_commands_and_each_sets_up_all_that_it_runs() -> None:
     demo, tests = commands()
-    assert demo == "python3 -m venv .demo-venv && .demo-venv/bin/pip install '.[demo]' && .demo-venv/bin/auth-plugins demo"
+    # Not .venv: tox leaves a file of that name.
+    here = ".demo-venv"
+    assert demo == f"python3 -m venv {here} && {here}/bin/pip install '.[demo]' && {here}/bin/auth-plugins demo"
     assert tests == "python3 -m venv .tox-venv && .tox-venv/bin/pip install tox && .tox-venv/bin/tox"
 
 
