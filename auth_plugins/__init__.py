@@ -25,7 +25,7 @@ from .providers import (
     OAuth2RefreshTokenAuth,
     VaultAuth,
 )
-from .stores import MemoryStore, Store
+from .stores import FileStore, KeyringStore, MemoryStore, RedisStore, Store
 
 __version__ = "0.1.0"
 
@@ -36,15 +36,18 @@ __all__ = [
     "CredentialsRejected",
     "Event",
     "EventKind",
+    "FileStore",
     "FyatuAuth",
     "FyatuBusinessAuth",
     "InvalidTokenResponse",
     "JWTPlusAuth",
+    "KeyringStore",
     "LoginRequired",
     "MarketigerAuth",
     "MemoryStore",
     "OAuth2ClientCredentialsAuth",
     "OAuth2RefreshTokenAuth",
+    "RedisStore",
     "RefreshPolicy",
     "Store",
     "StoreError",

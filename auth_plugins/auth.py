@@ -102,10 +102,14 @@ class TokenAuth(_AnyAuth):
             "allow_http": allow_http,
             "clock": clock,
         }
+        place = PROCESS_STORE if store is None else store
+        terms = RefreshPolicy() if policy is None else policy
+        if place.lease <= terms.deadline:
+            raise ValueError("store must have a lease that is longer than the policy's deadline")
         self._source = Source(
             provider,
-            PROCESS_STORE if store is None else store,
-            RefreshPolicy() if policy is None else policy,
+            place,
+            terms,
             SYSTEM_CLOCK if clock is None else clock,
             on_event,
         )

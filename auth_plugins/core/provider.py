@@ -43,6 +43,13 @@ class Provider(Protocol):
     def can_login(self) -> bool:
         """Whether there are credentials to log in with."""
 
+    @property
+    def rotates(self) -> bool:
+        """Whether a renewal uses up what it renews, so that two at once end the session.
+
+        Such a token is never renewed while the store that shares it is out of order.
+        """
+
     def given(self) -> Token | None:
         """Give the token that the user brought along, if any: it is where one begins, until there is a newer one."""
 

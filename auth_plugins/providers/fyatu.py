@@ -55,6 +55,7 @@ class FyatuContract:
 
     name = "fyatu"
     can_login = True
+    rotates = False
 
     def given(self) -> Token | None:
         """Give `None`: one begins by logging in."""

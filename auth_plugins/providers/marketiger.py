@@ -69,6 +69,7 @@ class MarketigerContract:
     """Seconds, for an access token that does not say when it ends."""
 
     name = "marketiger"
+    rotates = True
 
     @property
     def can_login(self) -> bool:

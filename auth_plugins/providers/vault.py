@@ -50,6 +50,7 @@ class VaultContract:
     """Further members of the body of a login."""
 
     name = "vault"
+    rotates = True  # It may or may not: its pages leave it open.
 
     @property
     def can_login(self) -> bool:

@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from ..core.answers import unserved
 from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, StoreError
 from ..core.events import EventKind
-from ..core.lifecycle import LIFECYCLE, Age, Verb, age_of, grants_within, means_of, worth_trying
+from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grants_within, means_of, worth_trying
 from ..core.policy import RefreshPolicy
-from ..core.provider import Provider
+from ..core.provider import Provider, fingerprint
 from ..core.token import Token
 from ..core.wire import Grant, TokenRequest
 from .channel import Channel
 from .clock import Clock
 from .live import NOTHING, Live
-from .slot import Slot
+from .place import InStore, Nowhere, Place
+from .slot import Slot, Unsaved
 from .teller import Teller
 
 __all__ = ["Terms", "end", "renew", "ripen"]
@@ -39,29 +40,16 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
     Raises:
         AuthError: none could be had; nothing was changed.
     """
-    with slot.store.lock(slot.key):
-        ours = slot.live
-        token = _newest(slot)
-        known = token == ours.token
-        now = ours.now(terms.clock) if known else terms.clock()
-        due_at = ours.window_at if known else _due_at(terms, token)
-        rejected = slot.rejects(token)
-        age = age_of(token, now, due_at, rejected=rejected)
-        means = means_of(token, now, can_login=terms.provider.can_login, rejected=rejected)
-        step = LIFECYCLE[age, means]
-        if step.verb is Verb.GIVE_UP:
-            raise LoginRequired("The token ended and cannot be renewed")
-        if step.verb is Verb.USE and token is not None:
-            if known:
-                return ours
-            terms.tell(EventKind.ADOPTED, token)
-            return _publish(terms, slot, token, due_at, unproven=False)
-        brought, grant = _call_in_turn(terms, slot, channel, step.grants, token, now)
-        _save(terms, slot, brought)
-        unproven = age is Age.REJECTED and slot.rejected_by_server
-        live = _publish(terms, slot, brought, _due_at(terms, brought), unproven=unproven)
-        terms.tell(EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED, brought)
-        return live
+    try:
+        key = fingerprint(terms.provider, slot.store.salt)
+        with slot.store.lock(key):
+            place = InStore(slot.store, key)
+            return _Renewal(terms, slot, channel, place, place.load()).run()
+    except StoreError as failed:
+        failure = failed.fresh()
+    if terms.provider.rotates:
+        raise failure
+    return _Renewal(terms, slot, channel, Nowhere(failure), None).run()
 
 
 def ripen(terms: Terms, slot: Slot, channel: Channel) -> Live:  # noqa: ARG001 - a job like the others
@@ -76,13 +64,15 @@ def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
     """Forget the token everywhere, then tell the provider, if it wants to know.
 
     Raises:
+        StoreError: the store failed, and may keep the token.
         TokenEndpointUnavailable: the provider could not be told; the token is forgotten all the same.
     """
-    with slot.store.lock(slot.key):
-        token = _newest(slot)
-        slot.store.delete(slot.key)
+    key = fingerprint(terms.provider, slot.store.salt)
+    with slot.store.lock(key):
+        token = _newest(terms, slot, slot.store.load(key))
+        slot.store.delete(key)
         with slot.lock:
-            slot.live, slot.rejected, slot.trouble = NOTHING, token, None
+            slot.live, slot.rejected, slot.trouble, slot.unsaved, slot.distrust = NOTHING, token, None, None, False
         request = terms.provider.revoke(token) if token is not None else None
         if request is not None:
             sent = terms.clock()
@@ -94,81 +84,162 @@ def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
     return NOTHING
 
 
-def _newest(slot: Slot) -> Token | None:
-    """Give what the store has, for whoever renews saves it there. No clock can tell which of two tokens is newer."""
-    stored, ours = slot.store.load(slot.key), slot.live.token
-    return ours if stored is None or slot.unsaved else stored
+def _newest(terms: Terms, slot: Slot, stored: Token | None) -> Token | None:
+    """Give what the store has, for whoever renews saves it there. No clock can tell which of two tokens is newer.
+
+    But ours, if the store did not take it and has still what it had then.
+    """
+    ours = slot.live.token
+    if stored is None or (slot.unsaved is not None and stored == slot.unsaved.before):
+        return ours
+    if slot.unsaved is not None and ours is not None and not terms.provider.rotates:
+        return max(ours, stored, key=lambda token: token.expires_at)  # Both are good.
+    return stored
 
 
-def _due_at(terms: Terms, token: Token | None) -> float:
-    luck = random.random()  # noqa: S311 - spreads a fleet's renewals, guards nothing
-    return terms.policy.due_at(token, luck) if token is not None else 0.0
+@dataclass(frozen=True, slots=True)
+class _Renewal:
+    terms: Terms
+    slot: Slot
+    channel: Channel
+    place: Place
+    stored: Token | None
 
+    def run(self) -> Live:
+        ours, clock = self.slot.live, self.terms.clock
+        token = _newest(self.terms, self.slot, self.stored)
+        known = token == ours.token
+        if self.slot.distrust:
+            self.slot.distrust, self.slot.rejected, self.slot.rejected_by_server = False, token, False
+        now = ours.now(clock) if known else clock()
+        due_at = ours.window_at if known else self._due_at(token)
+        age = age_of(token, now, due_at, rejected=self.slot.rejects(token))
+        step = self._step(age, token, now)
+        if step.verb is Verb.GIVE_UP:
+            raise LoginRequired("The token ended and cannot be renewed")
+        if step.verb is Verb.USE and token is not None:
+            return self._saved_by_now(ours) if known else self._adopt(token, due_at)
+        brought, grant = self._call_in_turn(step.grants, token, now)
+        if grant is None:
+            return self._adopt(brought, self._due_at(brought))
+        live = self._publish(
+            brought,
+            self._due_at(brought),
+            self._save(brought),
+            unproven=age is Age.REJECTED and self.slot.rejected_by_server,
+        )
+        self.terms.tell(EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED, brought)
+        return live
 
-def _call_in_turn(
-    terms: Terms, slot: Slot, channel: Channel, grants: tuple[Grant, ...], token: Token | None, now: float
-) -> tuple[Token, Grant]:
-    failure: AuthError | None = None
-    last: Grant | None = None
-    started = terms.clock.tick()
-    for grant in grants_within(terms.policy.tries, grants):
-        if not worth_trying(grant, last, failure) or terms.clock.tick() - started > terms.policy.deadline:
-            break
-        if last is grant:
-            terms.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
-        last = grant
-        if grant is Grant.REFRESH and token is not None:
-            request = terms.provider.refresh(token, now)
-        else:
-            request = terms.provider.login()
+    def _step(self, age: Age, token: Token | None, now: float) -> Step:
+        can_login, rejected = self.terms.provider.can_login, self.slot.rejects(token)
+        return LIFECYCLE[age, means_of(token, now, can_login=can_login, rejected=rejected)]
+
+    def _due_at(self, token: Token | None) -> float:
+        luck = random.random()  # noqa: S311 - spreads a fleet's renewals, guards nothing
+        return self.terms.policy.due_at(token, luck) if token is not None else 0.0
+
+    def _call_in_turn(self, grants: tuple[Grant, ...], token: Token | None, now: float) -> tuple[Token, Grant | None]:
+        """Give what the first grant brought that brought something, or, without a grant, somebody else's token."""
+        failure: AuthError | None = None
+        last: Grant | None = None
+        ends = self.terms.clock.tick() + self.terms.policy.deadline
+        for grant in grants_within(self.terms.policy.tries, grants):
+            if not worth_trying(grant, last, failure) or self.terms.clock.tick() >= ends:
+                break
+            if last is grant:
+                self.terms.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
+            last = grant
+            refreshed = token if grant is Grant.REFRESH else None
+            request = self._request(refreshed, now)
+            try:
+                return self._call(request, ends), grant
+            except AuthError as error:
+                failure = error.fresh()
+            peers = self._peers_token(refreshed, now) if refreshed is not None else None
+            if peers is not None:
+                return peers, None
+            if refreshed is not None and refreshed.refresh_once and not isinstance(failure, CredentialsRejected):
+                self._spend(refreshed)
+        raise failure or LoginRequired("The token cannot be renewed")
+
+    def _request(self, refreshed: Token | None, now: float) -> TokenRequest:
+        if refreshed is None:
+            return self.terms.provider.login()
+        if self.terms.provider.rotates:
+            self.place.save(refreshed)  # A store that does not even take the old one would not take the new one.
+        return self.terms.provider.refresh(refreshed, now)
+
+    def _call(self, request: TokenRequest, ends: float) -> Token:
+        sent, provider = self.terms.clock(), self.terms.provider
+        left = max(ends - self.terms.clock.tick(), 0.001)
+        response = self.channel.send(request, replace(self.terms.policy, deadline=left))
+        error = unserved(request, response, provider.said(response), sent)
+        if error is not None:
+            raise error
         try:
-            return _call(terms, channel, request), grant
-        except AuthError as error:
+            return provider.read(request, response, sent)
+        except AuthError:
+            raise
+        except Exception as bug:  # A contract that trips over an answer has been given one it was not told of.
+            tripped = type(bug).__name__
+        raise InvalidTokenResponse(f"The answer could not be read ({tripped})", status=response.status)
+
+    def _peers_token(self, refused: Token, now: float) -> Token | None:
+        """Look whether somebody who did not respect the lock, or whose lock ran out, has renewed meanwhile."""
+        try:
+            stored = self.place.load()
+        except StoreError:
+            return None
+        if stored is None or stored.access_token == refused.access_token or self.slot.rejects(stored):
+            return None
+        return stored if now < stored.expires_at else None
+
+    def _spend(self, token: Token) -> None:
+        """Write down that a renewal that is tried once has been tried."""
+        spent = replace(token, refreshable_until=-math.inf)
+        self._save(spent)
+        with self.slot.lock:
+            if self.slot.live.token == token:
+                self.slot.live = replace(self.slot.live, token=spent)
+
+    def _adopt(self, token: Token, due_at: float) -> Live:
+        self.terms.tell(EventKind.ADOPTED, token)
+        return self._publish(token, due_at, None)
+
+    def _saved_by_now(self, live: Live) -> Live:
+        """Save what could not be saved before."""
+        if self.slot.unsaved is None or live.token is None:
+            return live
+        failure = self._save(live.token)
+        with self.slot.lock:
+            if failure is None:
+                self.slot.trouble = None
+                self.slot.live = live = live.until(min(live.window_at, live.token.expires_at))
+            else:
+                self.slot.remember(failure, self.terms.policy, self.terms.clock)
+        return live
+
+    def _save(self, token: Token) -> StoreError | None:
+        try:
+            self.place.save(token)
+        except StoreError as error:
             failure = error.fresh()
-        if token is not None and request.grant is Grant.REFRESH and not isinstance(failure, CredentialsRejected):
-            _spend(terms, slot, token)
-    raise failure or LoginRequired("The token cannot be renewed")
-
-
-def _spend(terms: Terms, slot: Slot, token: Token) -> None:
-    """Write down that a renewal that is tried once has been tried."""
-    if not token.refresh_once:
-        return
-    spent = replace(token, refreshable_until=-math.inf)
-    _save(terms, slot, spent)
-    with slot.lock:
-        if slot.live.token == token:
-            slot.live = replace(slot.live, token=spent)
-
-
-def _call(terms: Terms, channel: Channel, request: TokenRequest) -> Token:
-    sent = terms.clock()
-    response = channel.send(request, terms.policy)
-    error = unserved(request, response, terms.provider.said(response), sent)
-    if error is not None:
-        raise error
-    try:
-        return terms.provider.read(request, response, sent)
-    except AuthError:
-        raise
-    except Exception as bug:  # A contract that trips over an answer has been given one it was not told of.
-        tripped = type(bug).__name__
-    raise InvalidTokenResponse(f"The answer could not be read ({tripped})", status=response.status)
-
-
-def _save(terms: Terms, slot: Slot, token: Token) -> None:
-    try:
-        slot.store.save(slot.key, token)
-        slot.unsaved = False
-    except StoreError as error:
-        slot.unsaved = True
+        else:
+            self.slot.unsaved = None
+            return None
+        before = self.slot.live.token if isinstance(self.place, Nowhere) else self.stored
+        self.slot.unsaved = self.slot.unsaved or Unsaved(before)
         # The provider may have used the old refresh token up: dropping the new one would end the session.
-        terms.tell(EventKind.SAVE_FAILED, token, error.fresh())
+        self.terms.tell(EventKind.SAVE_FAILED, token, failure)
+        return failure
 
-
-def _publish(terms: Terms, slot: Slot, token: Token, due_at: float, *, unproven: bool) -> Live:
-    live = Live.of(token, terms.provider, terms.clock, due_at, unproven=unproven)
-    with slot.lock:
-        slot.live = live
-        slot.trouble = None
-    return live
+    def _publish(self, token: Token, due_at: float, failure: StoreError | None, *, unproven: bool = False) -> Live:
+        live = Live.of(token, self.terms.provider, self.terms.clock, due_at, unproven=unproven)
+        with self.slot.lock:
+            self.slot.live, self.slot.trouble = live, None
+            if failure is None:
+                self.slot.unsaved = None
+            else:
+                self.slot.remember(failure, self.terms.policy, self.terms.clock)
+        return live

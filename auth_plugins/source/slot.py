@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
 import threading
 import weakref
 from dataclasses import dataclass
@@ -19,7 +20,10 @@ from .flight import Flight
 from .live import Live
 from .strikes import NO_STRIKES
 
-__all__ = ["Slot", "Trouble", "slot_for"]
+__all__ = ["SALT", "Slot", "Trouble", "Unsaved", "slot_for"]
+
+SALT = secrets.token_bytes(32)
+"""Of the keys by which slots are found. A store's own salt is read by a renewal: it may be far away."""
 
 _KEPT = 1024
 
@@ -37,11 +41,20 @@ class Trouble:
     """Nobody calls before this, and whoever has nothing to fall back on fails at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unsaved:
+    """The store did not take the token at hand."""
+
+    before: Token | None
+    """What it had, as far as we know. While it has that, ours is the newer one."""
+
+
 class Slot:
     """The shared state. `live` is read without the lock; everything else, and every write, is done under it."""
 
     __slots__ = (
         "__weakref__",
+        "distrust",
         "flight",
         "key",
         "live",
@@ -61,8 +74,9 @@ class Slot:
         self.rejected: Token | None = None
         """The token that must not be used again, wherever it turns up."""
         self.rejected_by_server = False
-        self.unsaved = False
-        """Whether the store did not take the token at hand."""
+        self.distrust = False
+        """Whether what the store has must not be used either: there was no token at hand to reject."""
+        self.unsaved: Unsaved | None = None
         self.trouble: Trouble | None = None
         self.strikes = NO_STRIKES
         self.fresh_runtime()
@@ -77,6 +91,8 @@ class Slot:
         if self.live.token is not None:
             self.rejected, self.rejected_by_server = self.live.token, by_server
             self.live = self.live.until(-math.inf)
+        else:
+            self.distrust = True
 
     def rejects(self, token: Token | None) -> bool:
         """Whether this is the token that must not be used again."""
@@ -116,7 +132,9 @@ class Slot:
         self.trouble = Trouble(error, failures, tick + early_again, tick + again)
         token = self.live.token
         if token is not None and not self.rejects(token):
-            rested = max(self.live.now(clock) + early_again, self.live.window_at)
+            rested = self.live.now(clock) + early_again
+            if self.unsaved is None:
+                rested = max(rested, self.live.window_at)
             self.live = self.live.until(min(token.expires_at, rested))
 
 

@@ -45,7 +45,7 @@ from .clock import Clock
 from .flight import Flight
 from .live import NOTHING, Live
 from .renewal import Terms, end, renew, ripen
-from .slot import Slot, slot_for
+from .slot import SALT, Slot, slot_for
 from .strikes import NO_STRIKES
 from .teller import Teller
 
@@ -64,7 +64,7 @@ class Source:
     ) -> None:
         given = provider.given()
         live = Live.of(given, provider, clock, policy.due_at(given)) if given is not None else NOTHING
-        self.slot: Slot = slot_for(store, fingerprint(provider, store.salt), live)
+        self.slot: Slot = slot_for(store, fingerprint(provider, SALT), live)
         self._terms = Terms(provider, policy, clock, Teller(provider.name, listener))
         self._wall, self._tick, self._deadline = clock.__call__, clock.tick, policy.deadline
 
@@ -164,7 +164,7 @@ class Source:
             verb = self._verb(live)
             tick = self._tick()
             flying = slot.flying(tick, self._deadline)
-            beside = verb is Verb.BESIDE and not once
+            beside = verb is Verb.BESIDE and not (once and slot.unsaved is None)
             if verb is Verb.USE or (verb is Verb.BESIDE and flying is None and slot.resting(tick)):
                 return live
             if flying is not None:
@@ -214,7 +214,8 @@ class Source:
         now = live.now(clock)
         age = age_of(live.token, now, live.window_at, rejected=rejected)
         means = means_of(live.token, now, can_login=provider.can_login, rejected=rejected)
-        return LIFECYCLE[age, means].verb
+        verb = LIFECYCLE[age, means].verb
+        return Verb.BESIDE if verb is Verb.USE and self.slot.unsaved is not None else verb
 
     def _begin_end(self, channel: Channel) -> Flight:
         # Not the slot's flight: whoever asks meanwhile is to log in again, not to wait for the end.

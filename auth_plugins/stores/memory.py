@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import threading
@@ -54,6 +55,11 @@ class MemoryStore:
     def salt(self) -> bytes:
         """Random, made with the store: its keys mean nothing anywhere else."""
         return self._salt
+
+    @property
+    def lease(self) -> float:
+        """For ever: a thread gives its lock back."""
+        return math.inf
 
     def _timer(self) -> float:
         return self._now

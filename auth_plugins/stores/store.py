@@ -15,22 +15,42 @@ class Store(Protocol):
     """Where tokens live, and so how far one is shared; it brings the lock of its own reach.
 
     A renewal is always: lock, load again (somebody may have renewed), call, save, publish, unlock. Only the thread
-    that renews ever calls these methods: no request does, and no event loop. Everything may be called from any thread.
-    Whatever fails raises `StoreError`, and nothing else.
+    that renews ever calls these methods: no request does, no event loop, and no constructor of an auth object.
+    Everything may be called from any thread. Whatever fails raises `StoreError`, and nothing else.
+
+    What becomes of a renewal whose store fails:
+
+    - Tokens that do not rotate are renewed all the same, for this process alone, and `SAVE_FAILED` is told.
+    - A token that rotates is not: a refresh token that two use ends the session. `StoreError` it is, for those who
+      have no valid token left; and one is never used up before the store has just shown that it can write.
+    - A token that could not be saved is used, and saved again later, unless somebody else's has come in its place.
+    - When the provider refuses a refresh, the store is read once more, and a token that somebody else saved meanwhile
+      is taken over.
     """
 
     @property
     def salt(self) -> bytes:
         """16 to 64 random bytes, the same for all who share the store: every key in it is a digest keyed by them."""
 
+    @property
+    def lease(self) -> float:
+        """Seconds after which a lock ends though nobody gave it back; `inf` where it ends with its holder."""
+
     def load(self, key: str) -> Token | None:
         """Give the token last saved under `key`; `None` if there is none, or it serves for nothing any more."""
 
     def save(self, key: str, token: Token) -> None:
-        """Keep `token` until its `useful_until`, in place of what was there. When this returns, it is kept."""
+        """Keep `token` until its `useful_until`, in place of what was there. When this returns, it is kept.
+
+        Fails where the thread had the lock of `key`, lost it, and somebody else has had it since.
+        """
 
     def delete(self, key: str) -> None:
         """Forget what is kept under `key`, if anything is."""
 
     def lock(self, key: str) -> AbstractContextManager[None]:
-        """Keep all others who share the store from renewing under `key`. Waits for them, a bounded time."""
+        """Keep all others who share the store from renewing under `key`. Waits for them, a bounded time.
+
+        Only entering fails: the work is done by the time one leaves, and a lock that cannot be given back ends by
+        itself.
+        """

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from auth_plugins import AuthError, CredentialsRejected, MemoryStore, RefreshPolicy, Token, TokenAuth
-from auth_plugins.core import TokenRequest, TokenResponse
+from auth_plugins.core import TokenRequest, TokenResponse, fingerprint
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator, Issued, SimRequest
 from auth_plugins.testing import CLIENT_KINDS, FakeClock, mock_transport, settle
@@ -133,7 +133,7 @@ class TestOnce:
         room.fyatu.outage = "drop"
         room.get()
         slot = room.auth._source.slot
-        kept = slot.store.load(slot.key)
+        kept = slot.store.load(fingerprint(room.auth._provider, slot.store.salt))
         assert kept is not None
         assert slot.live.token == kept
         assert not kept.refreshable(room.clock())

@@ -47,6 +47,7 @@ class JWTPlusContract:
     fresh_after: float = 1.25
 
     name = "jwtplus"
+    rotates = True
 
     @property
     def can_login(self) -> bool:

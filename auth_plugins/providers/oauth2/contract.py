@@ -47,6 +47,11 @@ class OAuth2Contract:
         """Whether the client acts for itself: it cannot log in for a user."""
         return self.refresh_token is None
 
+    @property
+    def rotates(self) -> bool:
+        """Whether there is a refresh token: the server may replace it at each use (RFC 6749, section 6)."""
+        return not self.can_login
+
     def given(self) -> Token | None:
         """Give the user's first refresh token, behind an access token that ended long ago."""
         if self.refresh_token is None:

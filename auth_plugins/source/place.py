@@ -1,0 +1,51 @@
+"""Where a renewal finds and leaves the token: its place in the store, or no place at all."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..core.errors import StoreError
+from ..core.token import Token
+from ..stores.store import Store
+
+__all__ = ["InStore", "Nowhere", "Place"]
+
+
+class Place(Protocol):
+    """One key of a store."""
+
+    def load(self) -> Token | None:
+        """Give what is kept there."""
+
+    def save(self, token: Token) -> None:
+        """Keep `token` there, or raise `StoreError`."""
+
+
+class InStore:
+    """A key, while its lock is held."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        self._store, self._key = store, key
+
+    def load(self) -> Token | None:
+        """Do as the store does."""
+        return self._store.load(self._key)
+
+    def save(self, token: Token) -> None:
+        """Do as the store does."""
+        self._store.save(self._key, token)
+
+
+class Nowhere:
+    """What stands in for a store that failed: there is nothing there, and nothing is kept."""
+
+    def __init__(self, failure: StoreError) -> None:
+        self._failure = failure
+
+    def load(self) -> Token | None:
+        """Give nothing."""
+        return None
+
+    def save(self, token: Token) -> None:
+        """Fail as the store did."""
+        raise self._failure.fresh()

@@ -1,0 +1,196 @@
+"""Tokens of one machine: a folder that all processes of one user share."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..core.checks import check_seconds
+from ..core.errors import StoreError
+from ..core.token import Token
+from . import files
+from .record import Damaged, decode, encode
+from .seal import Keys, Seal
+
+__all__ = ["FileStore"]
+
+_log = logging.getLogger("auth_plugins")
+
+
+class FileStore:
+    """A folder with a file for each token, a lock for each file, and a salt.
+
+    The folder is for one user alone (0700, its files 0600) and stands on a file system of this machine: over a
+    network neither locks nor atomic replacement can be relied on. What stands in it tells no secret but by its
+    content, and that is encrypted if there is an `encryption_key`.
+
+    Args:
+        path: the folder; it is made at the first renewal if there is none.
+        encryption_key: a Fernet key (`cryptography.fernet.Fernet.generate_key()`), or several: the first one
+            encrypts, all of them decrypt. So a new key is put before the old one, which goes when all tokens are new.
+        lock_timeout: seconds to wait for another process that is renewing the same token.
+        clock: what tells the time, in seconds since the epoch.
+
+    Raises:
+        TypeError: an argument is of a wrong type.
+        ValueError: `path` is empty, or `lock_timeout` is not above zero, or a key is none.
+        ImportError: `filelock`, or for encryption `cryptography`, is not installed.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        encryption_key: Keys | None = None,
+        lock_timeout: float = 60.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder = _path(path)
+        self._lock_timeout = min(check_seconds("lock_timeout", lock_timeout, above_zero=True), threading.TIMEOUT_MAX)
+        self._seal = Seal(encryption_key)
+        if not callable(clock):
+            raise TypeError("clock must be callable")
+        self._clock = clock
+        self._swept = False
+        _filelock()
+
+    @property
+    def lease(self) -> float:
+        """For ever: the system takes a lock back from a process that ends, however it ends."""
+        return math.inf
+
+    @property
+    def salt(self) -> bytes:
+        """Random, made with the folder."""
+        path = self._folder / "salt"
+        self._open_folder()
+        for _ in range(3):
+            known = self._salt_in(path)
+            if known is not None:
+                return known
+            made = self._sealing().close(secrets.token_hex(32).encode())
+            files.told(path, lambda made=made: files.write_new(path, made))  # type: ignore[misc]
+        raise StoreError(f"{path} comes and goes")
+
+    def load(self, key: str) -> Token | None:
+        """Give the token kept under `key`, if it still serves for anything."""
+        path = self._place(key, ".token")
+        raw = files.told(path, lambda: files.read(path))
+        if raw is None:
+            return None
+        try:
+            token = decode(key, self._sealing().open(raw))
+        except Damaged:
+            self._set_aside(path)
+            return None
+        return token if self._clock() < token.useful_until else None
+
+    def save(self, key: str, token: Token) -> None:
+        """Write `token` down; it is on the disk when this returns."""
+        path = self._place(key, ".token")
+        self._open_folder()
+        record = self._sealing().close(encode(key, token))
+        if len(record) > files.LARGEST:
+            raise StoreError(f"The token is longer than {files.LARGEST} bytes")
+        files.told(path, lambda: files.replace(path, record))
+
+    def delete(self, key: str) -> None:
+        """Remove what is kept under `key`."""
+        path = self._place(key, ".token")
+        files.told(path, lambda: path.unlink(missing_ok=True))
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Keep the other threads and processes of this machine from renewing under `key`.
+
+        Its file is never removed: somebody may be waiting for it, and would then hold another one.
+        """
+        path = self._place(key, ".lock")
+        self._open_folder()
+        filelock = _filelock()
+        lock = filelock.FileLock(path, timeout=self._lock_timeout, mode=0o600, thread_local=False)
+        if not files.told(path, lambda: _had(lock, filelock.Timeout)):
+            raise StoreError("Another renewal of the same token did not end", hint="Try again later.")
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # The system takes it back when the process ends.
+                lock.release()
+
+    def _sealing(self) -> Seal:
+        return self._seal
+
+    def _place(self, key: str, suffix: str) -> Path:
+        # Keys are digests already; but whoever calls with something else must not choose a file's name.
+        return self._folder / (
+            hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest() + suffix
+        )
+
+    def _open_folder(self) -> None:
+        files.told(self._folder, lambda: files.check_folder(self._folder))
+        if not self._swept:
+            self._swept = True
+            files.told(self._folder, lambda: files.sweep(self._folder))
+
+    def _salt_in(self, path: Path) -> bytes | None:
+        raw = files.told(path, lambda: files.read(path))
+        if raw is None:
+            return None
+        try:
+            salt = bytes.fromhex(self._sealing().open(raw).decode("ascii", "replace"))
+            if len(salt) == 32:
+                return salt
+        except (Damaged, ValueError):
+            pass
+        self._set_aside(path)
+        return None
+
+    def _set_aside(self, path: Path) -> None:
+        aside = files.told(path, lambda: files.set_aside(path))
+        _log.warning("%s was damaged or is not ours; it is now %s", path, aside.name)
+
+    def __repr__(self) -> str:
+        return f"FileStore({str(self._folder)!r})"
+
+    def __getstate__(self) -> dict[str, object]:
+        keys = [str(key) for key in self._seal.keys]
+        return {"lock_timeout": self._lock_timeout, "clock": self._clock, "encryption_key": keys or None} | {
+            "path": str(self._folder)
+        }
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+
+def _path(path: object) -> Path:
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise TypeError("path must be a str or a pathlib.Path")
+    if not os.fspath(path) or "\0" in os.fspath(path):
+        raise ValueError("path must name a folder")
+    return Path(path).expanduser().absolute()
+
+
+def _filelock() -> ModuleType:
+    try:
+        import filelock
+    except ImportError:
+        raise ImportError("FileStore needs: pip install 'auth-plugins[file]'") from None
+    return filelock
+
+
+def _had(lock: Any, too_late: type[Exception]) -> bool:
+    try:
+        lock.acquire()
+    except too_late:
+        return False
+    return True

@@ -1,0 +1,140 @@
+"""Files that hold secrets: nobody else's, never half written, never followed to another place."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from ..core.errors import StoreError
+from ..core.wire import MaskedBytes
+
+__all__ = ["LARGEST", "check_folder", "read", "replace", "set_aside", "told", "write_new"]
+
+LARGEST = 1_048_576
+"""Bytes that a file of ours has at most; whatever is longer is not read."""
+
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither these nor owners and modes in our sense.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # A pipe in the file's place would be waited for.
+_BINARY = getattr(os, "O_BINARY", 0)
+_STALE = 3600.0
+
+T = TypeVar("T")
+
+
+def told(path: Path, call: Callable[[], T]) -> T:
+    """Make a call, and tell the system's refusal as a `StoreError` with the name of the place.
+
+    Raises:
+        StoreError: the system refused.
+    """
+    try:
+        return call()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    raise StoreError(f"{path}: {why}")
+
+
+def check_folder(path: Path) -> None:
+    """Make the folder if there is none, and make sure that it is ours alone.
+
+    Raises:
+        StoreError: it is somebody else's, or others may look into it.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _check_ours(path, path.lstat(), stat.S_ISDIR, "a directory", "700")
+
+
+def read(path: Path) -> MaskedBytes | None:
+    """Give what is in a file; `None` if there is none.
+
+    Raises:
+        StoreError: it is no plain file of ours, or others may read it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _NO_LINKS | _AT_ONCE | _BINARY)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        _check_ours(path, os.fstat(file.fileno()), stat.S_ISREG, "a plain file", "600")
+        return MaskedBytes(file.read(LARGEST + 1))
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file anew. Whoever reads meanwhile finds the old one or the new one, whole, even after a power cut."""
+    scratch = _scratch(path)
+    try:
+        _write(scratch, content)
+        os.replace(scratch, path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Write a file, whole, unless there is one; tell whether there was none."""
+    scratch = _scratch(path)
+    try:
+        _write(scratch, content)
+        os.link(scratch, path)
+    except FileExistsError:
+        return False
+    finally:
+        scratch.unlink(missing_ok=True)
+    _sync(path.parent)
+    return True
+
+
+def set_aside(path: Path) -> Path:
+    """Give a file another name, under which nobody will take it for what it is not; the last one is kept."""
+    aside = path.with_suffix(".damaged")
+    os.replace(path, aside)
+    return aside
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers who were killed have left."""
+    for scratch in folder.glob("*.tmp"):
+        try:
+            if time.time() - scratch.lstat().st_mtime > _STALE:
+                scratch.unlink()
+        except OSError:
+            continue  # Somebody else has swept it away, or nobody can.
+
+
+def _scratch(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.{secrets.token_hex(8)}.tmp")
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS | _BINARY, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    if os.name == "nt":  # A folder cannot be opened there.
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_ours(path: Path, found: os.stat_result, kind: Callable[[int], bool], what: str, mode: str) -> None:
+    if not kind(found.st_mode):
+        raise StoreError(f"{path} is not {what}", hint="Something else stands in its place: find out who put it there.")
+    if os.name == "nt":
+        return
+    if found.st_uid != os.geteuid():
+        raise StoreError(f"{path} belongs to another user", hint="Each user needs a place of their own.")
+    if found.st_mode & 0o077:
+        raise StoreError(f"{path} is open to other users", hint=f"Others may have read it; then: chmod {mode}.")

@@ -1,0 +1,114 @@
+"""A token as the bytes that a store keeps: JSON, with the version of its format and the key it belongs to.
+
+Two versions of this package may share a store. Within a format, members are only ever added: a member that is
+unknown is passed over, one that is missing has its default. A record of a later format is left as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any
+
+from ..core.errors import StoreError
+from ..core.token import Token
+from ..core.wire import MaskedBytes
+
+__all__ = ["Damaged", "decode", "encode"]
+
+FORMAT = 1
+
+
+class Damaged(Exception):
+    """This is no record of ours. Carries no part of it."""
+
+
+def encode(key: str, token: Token) -> MaskedBytes:
+    """Write the record of `token` under `key`. What has its default is left out."""
+    kept = {field.name: getattr(token, field.name) for field in fields(Token)}
+    kept["extra"] = dict(token.extra)
+    members = {name: _plain(value) for name, value in kept.items() if value != _DEFAULTS.get(name, MISSING)}
+    record = {"format": FORMAT, "key": key, "token": members}
+    return MaskedBytes(json.dumps(record, separators=(",", ":"), allow_nan=False).encode())
+
+
+def decode(key: str, raw: bytes) -> Token:
+    """Read the record of `key`.
+
+    Raises:
+        Damaged: it is cut off, altered, somebody else's, or another key's.
+        StoreError: it is of a format that came after this version of the package.
+    """
+    token: Token | None = None
+    later = False
+    try:
+        record = json.loads(raw)
+        later = isinstance(record["format"], int) and record["format"] > FORMAT
+        if not later and (record["format"], record["key"]) == (FORMAT, key):
+            token = _token(record["token"])
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        pass  # Said below, outside: an exception that is raised in here would carry this one, and it the record.
+    if later:
+        raise StoreError("The token was saved by a later version of this package", hint="Use that version here, too.")
+    if token is None:
+        raise Damaged
+    return token
+
+
+def _plain(value: Any) -> Any:
+    # JSON has no infinity; a time that never comes is written as Python names it.
+    return str(value) if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
+
+
+def _token(members: dict[str, Any]) -> Token:
+    known = {name: _READ[name](members[name]) for name in _READ if name in members}
+    return Token(**known)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _time(value: object) -> float:
+    if value in ("inf", "-inf"):
+        return float(str(value))
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise TypeError
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(_text(each) for each in value)
+
+
+def _mapping(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return {_text(name): _text(each) for name, each in value.items()}
+
+
+_READ: dict[str, Callable[[object], Any]] = {
+    "access_token": _text,
+    "issued_at": _time,
+    "expires_at": _time,
+    "valid_from": _time,
+    "token_type": _text,
+    "refresh_token": _text,
+    "refreshable_from": _time,
+    "refreshable_until": _time,
+    "refresh_once": _flag,
+    "scopes": _texts,
+    "extra": _mapping,
+}
+_DEFAULTS = {field.name: field.default for field in fields(Token) if field.default is not MISSING} | {"extra": {}}
