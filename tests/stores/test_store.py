@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from keyring.backend import KeyringBackend
 
-from auth_plugins import MemoryStore, Store, StoreError, Token
+from auth_plugins import FileStore, KeyringStore, MemoryStore, RedisStore, Store, StoreError, Token
 from auth_plugins.testing import FakeClock
+
+if TYPE_CHECKING:
+    from tests.conftest import RedisServer
 
 LONG = 30.0
 """More seconds than anything here takes: only a test that fails waits for them."""
@@ -29,7 +36,59 @@ def memory(clock: Callable[[], float], lock_timeout: float) -> Store:
     return MemoryStore(clock=clock, lock_timeout=lock_timeout)
 
 
-MAKERS: list[Maker] = [memory]
+def plain_file(clock: Callable[[], float], lock_timeout: float) -> Store:
+    return FileStore(tempfile.mkdtemp(dir=_folder), clock=clock, lock_timeout=lock_timeout)
+
+
+def encrypted_file(clock: Callable[[], float], lock_timeout: float) -> Store:
+    folder = tempfile.mkdtemp(dir=_folder)
+    return FileStore(folder, encryption_key=KEY, clock=clock, lock_timeout=lock_timeout)
+
+
+def key_ring(clock: Callable[[], float], lock_timeout: float) -> Store:
+    folder = tempfile.mkdtemp(dir=_folder)
+    return KeyringStore(folder, backend=Ring(), clock=clock, lock_timeout=lock_timeout)
+
+
+def in_redis(clock: Callable[[], float], lock_timeout: float) -> Store:
+    return RedisStore.from_url(_urls["redis"], prefix=f"{next(_numbers)}:", clock=clock, lock_timeout=lock_timeout)
+
+
+def in_valkey(clock: Callable[[], float], lock_timeout: float) -> Store:
+    store = RedisStore.from_url(
+        _urls["valkey"], prefix=f"{next(_numbers)}:", encryption_key=KEY, clock=clock, lock_timeout=lock_timeout
+    )
+    return store
+
+
+MAKERS: list[Maker] = [memory, plain_file, encrypted_file, key_ring, in_redis, in_valkey]
+KEY = Fernet.generate_key()
+_numbers = itertools.count()
+_urls: dict[str, str] = {}
+_folder = ""
+
+
+class Ring(KeyringBackend):
+    """A key-ring in memory."""
+
+    priority = 1
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.kept[service, username] = password
+
+
+@pytest.fixture(scope="module", autouse=True)
+def places(tmp_path_factory: pytest.TempPathFactory, redis_servers: dict[str, RedisServer]) -> None:
+    global _folder
+    _folder = str(tmp_path_factory.mktemp("stores"))
+    _urls.update({kind: server.url for kind, server in redis_servers.items()})
 
 
 @pytest.fixture(params=MAKERS, ids=lambda maker: maker.__name__)
