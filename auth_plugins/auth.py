@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import AsyncGenerator, Generator, Iterable
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Self, TypedDict
@@ -87,7 +88,7 @@ class TokenAuth(_AnyAuth):
     ) -> None:
         check_bool("allow_http", allow_http)
         check_callable("on_event", on_event)
-        _check_kind("store", store, Store)
+        _check_store(store)
         _check_kind("policy", policy, RefreshPolicy)
         _check_kind("clock", clock, Clock)
         self._provider = _contract(provider)
@@ -190,6 +191,13 @@ class TokenAuth(_AnyAuth):
 def _check_kind(name: str, value: object, kind: type) -> None:
     if value is not None and not isinstance(value, kind):
         raise TypeError(f"{name} must be a {kind.__name__}")
+
+
+def _check_store(store: object) -> None:
+    # Never `isinstance`: before Python 3.12 it reads the properties of what it is given, and a salt may be far away.
+    promised = [name for name in vars(Store) if not name.startswith("_")]
+    if store is not None and any(inspect.getattr_static(store, name, None) is None for name in promised):
+        raise TypeError("store must be a Store")
 
 
 def _contract(provider: object) -> Provider:

