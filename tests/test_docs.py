@@ -18,7 +18,7 @@ import httpx2
 import pytest
 import requests
 
-from auth_plugins import AuthError, FyatuAuth, MemoryStore, Token, core
+from auth_plugins import AuthError, MarketigerAuth, MemoryStore, Token, core
 from auth_plugins.auth import Options
 from auth_plugins.core import LIFECYCLE
 
@@ -165,7 +165,7 @@ class Failing(MemoryStore):
 def test_what_the_table_of_errors_says_of_the_libraries_is_so(error: type[AuthError]) -> None:
     row = next(line for line in README.splitlines() if line.startswith(f"| `{error.__name__}`"))
     of_requests, of_httpx = re.findall(r"`(\w+)`", row)[-2:]
-    auth, url = FyatuAuth("an_app_id", "a_secret_key_of_mine", store=Failing(error("told"))), "https://api.fyatu.com/x"
+    auth, url = MarketigerAuth("a@b.example", "pass", store=Failing(error("told"))), "https://devapi.marketiger3d.com/x"
     with pytest.raises(getattr(requests, of_requests)) as caught:
         requests.get(url, auth=auth, timeout=5)
     assert isinstance(caught.value, error)

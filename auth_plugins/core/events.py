@@ -26,7 +26,7 @@ class EventKind(Enum):
     NOT_REPLAYED = "not_replayed"
     """A 401 was handed to the caller because the request's body cannot be sent twice."""
     SAVE_FAILED = "save_failed"
-    """The store did not take a new token; it is used all the same."""
+    """The store failed. The token is used all the same, and saved when the store is well again."""
     LOGGED_OUT = "logged_out"
 
 
