@@ -1,11 +1,13 @@
-"""A token as the bytes that a store keeps: JSON, with the version of its format and the key it belongs to.
+"""A token as the bytes that a store keeps: a digest, and JSON with the version of its format and the key it belongs to.
 
+The digest is there in every format: it tells a later one from a damaged one, and a token from one that a disk altered.
 Two versions of this package may share a store. Within a format, members are only ever added: a member that is
 unknown is passed over, one that is missing has its default. A record of a later format is left as it is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -30,7 +32,8 @@ def encode(key: str, token: Token) -> MaskedBytes:
     kept["extra"] = dict(token.extra)
     members = {name: _plain(value) for name, value in kept.items() if value != _DEFAULTS.get(name, MISSING)}
     record = {"format": FORMAT, "key": key, "token": members}
-    return MaskedBytes(json.dumps(record, separators=(",", ":"), allow_nan=False).encode())
+    content = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
+    return MaskedBytes(_digest(content) + b" " + content)
 
 
 def decode(key: str, raw: bytes) -> Token:
@@ -42,8 +45,11 @@ def decode(key: str, raw: bytes) -> Token:
     """
     token: Token | None = None
     later = False
+    digest, _, content = map(MaskedBytes, raw.partition(b" "))
+    if digest != _digest(content):
+        raise Damaged
     try:
-        record = json.loads(raw)
+        record = json.loads(content)
         later = isinstance(record["format"], int) and record["format"] > FORMAT
         if not later and (record["format"], record["key"]) == (FORMAT, key):
             token = _token(record["token"])
@@ -54,6 +60,10 @@ def decode(key: str, raw: bytes) -> Token:
     if token is None:
         raise Damaged
     return token
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).hexdigest().encode()
 
 
 def _plain(value: Any) -> Any:
