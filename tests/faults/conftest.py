@@ -88,7 +88,8 @@ def _well(line: Line) -> None:
         line.say(answer())
 
 
-_HEAD, _CHUNKED = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+NO, _HEAD = "401 Unauthorized", b"HTTP/1.1 200 OK\r\n"
+_CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 _PACKED = gzip.compress(GOOD)
 FAULTS: dict[str, Callable[[Line], object]] = {
     "well": _well,
@@ -149,18 +150,25 @@ FAULTS: dict[str, Callable[[Line], object]] = {
     "reset in handshake": lambda line: line.something() and line.reset(),
     "hang in handshake": Line.hang,
     "drip handshake": lambda line: line.drip(b"\x16\x03\x03\x3e\x80\x02\x00\x3e\x7c\x03\x03", b"\0"),
-    "redirect": _asked(answer(b"", "Location: /elsewhere", status="307 Temporary Redirect")),
+    "401": _asked(answer(b"{}", status=NO)),
+    "401 cut": _asked(answer(b"{", status=NO, length=100)),
+    "401 reset": _asked(answer(b"{", status=NO, length=100), then=Line.reset),
+    "401 without length": _asked(b"HTTP/1.1 401 No\r\n\r\n", b"{}"),
+    "401 of 50 MB": _asked(answer(b"", status=NO, length=50 * 2**20), *[bytes(2**20)] * 50),
+    "401 that hangs": _asked(answer(b"{", status=NO, length=100), then=Line.hang),
+    "401 in chunks cut": _asked(b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"),
 }
 
 
 class FaultServer:
     """A port of 127.0.0.1. What becomes of a connection is what `fault` says; `calls` counts them.
 
-    `heard` is what was read of whole requests.
+    `next` says it of the next one alone. `heard` is what was read of whole requests.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.fault, self.calls = "well", 0
+        self.next: str | None = None
         self.heard: list[bytes] = []
         self._tls, self._over = tls, threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -197,7 +205,8 @@ class FaultServer:
             if self._tls is not None and "handshake" not in self.fault:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             with connection:
-                FAULTS[self.fault](Line(connection, self._over, self.heard))
+                fault, self.next = self.next or self.fault, None
+                FAULTS[fault](Line(connection, self._over, self.heard))
 
 
 @pytest.fixture
