@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import World
-    from tests.faults.conftest import FaultServer
+    from tests.faults.network.conftest import FaultServer
 
     ServeTls = Callable[[ssl.SSLContext], AbstractContextManager[FaultServer]]
 

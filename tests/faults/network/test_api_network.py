@@ -13,7 +13,7 @@ from auth_plugins import AuthError
 
 if TYPE_CHECKING:
     from tests.conftest import World
-    from tests.faults.conftest import FaultServer
+    from tests.faults.network.conftest import FaultServer
 
 matrix = pytest.mark.matrix
 pytestmark = matrix(group="Below HTTP: the API")

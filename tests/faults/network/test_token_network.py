@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import pickle
-import traceback
 from typing import TYPE_CHECKING, Any
 
-import httpx
-import httpx2
 import pytest
-import requests
 
 from auth_plugins import AuthError, InvalidTokenResponse, RefreshPolicy, TokenEndpointUnavailable
-from auth_plugins.testing import CLIENT_KINDS
 
 if TYPE_CHECKING:
     from tests.conftest import World
-    from tests.faults.conftest import FaultServer
+    from tests.faults.conftest import Told
+    from tests.faults.network.conftest import FaultServer
 
 matrix = pytest.mark.matrix
 pytestmark = matrix(group="Below HTTP: the token endpoint")
 UNAVAILABLE, INVALID = "`TokenEndpointUnavailable`", "`InvalidTokenResponse`"
 SURVIVED = "survived: the token is used"
-OWN: dict[str, tuple[type[Exception], type[Exception]]] = {
-    "requests": (requests.ConnectionError, requests.RequestException),
-    "httpx": (httpx.TransportError, httpx.RequestError),
-    "httpx2": (httpx2.TransportError, httpx2.RequestError),
-}
-SECRETS = ("your_secret_key_here", "a.fresh.token-of-ours")
+TOKEN = "a.fresh.token-of-ours"
 
 
 def case(fault: str, what: str, outcome: str) -> Any:
@@ -71,35 +61,21 @@ BROKEN = [
 
 @pytest.mark.parametrize(("fault", "outcome"), BROKEN)
 def test_a_broken_answer_is_told_or_survived(
-    world: World, token_server: FaultServer, fault: str, outcome: str
+    world: World, token_server: FaultServer, told: Told, fault: str, outcome: str
 ) -> None:
     token_server.fault = fault
     auth = world.auth(base_url=token_server.url, origins=[world.url], policy=RefreshPolicy(tries=1))
     world.fyatu.api_status = 200
     with world.client(auth) as client:
         if outcome == SURVIVED:
-            assert client.send("GET", f"{world.url}/x").sent["authorization"] == f"Bearer {SECRETS[1]}"
+            assert client.send("GET", f"{world.url}/x").sent["authorization"] == f"Bearer {TOKEN}"
             return
         with pytest.raises(AuthError) as caught:
             client.send("GET", f"{world.url}/x")
-        told(caught, outcome, world.kind)
+        told(caught, "token_endpoint_unavailable" if outcome == UNAVAILABLE else "invalid_token_response", world.kind)
         assert token_server.calls == 1
         assert world.fyatu.ledger.calls() == (), "nothing goes out without a token"
         heals(world, auth, client, token_server)
-
-
-def told(caught: pytest.ExceptionInfo[AuthError], outcome: str, kind: str) -> None:
-    """It is the right error, also the library's own, and there is no secret in it."""
-    error, (transport, request) = caught.value, OWN[kind.partition("-")[0]]
-    ours = TokenEndpointUnavailable if outcome.startswith(UNAVAILABLE) else InvalidTokenResponse
-    assert isinstance(error, ours)
-    assert isinstance(error, transport if ours is TokenEndpointUnavailable else request)
-    frames = traceback.TracebackException.from_exception(error, capture_locals=True)
-    frames.stack[:] = [frame for frame in frames.stack if frame.filename != __file__]
-    texts = [str(error), repr(error), repr(vars(error)), "".join(frames.format()), repr(pickle.dumps(error))]
-    assert error.__cause__ is None
-    assert error.__context__ is None or error.__suppress_context__
-    assert [secret for secret in SECRETS for each in texts if secret in each] == []
 
 
 def heals(world: World, auth: Any, client: Any, server: FaultServer) -> None:
@@ -113,11 +89,11 @@ def heals(world: World, auth: Any, client: Any, server: FaultServer) -> None:
 
 
 @matrix(case="the connection is refused", outcome=UNAVAILABLE)
-def test_a_refused_connection_is_told(world: World, token_server: FaultServer) -> None:
+def test_a_refused_connection_is_told(world: World, token_server: FaultServer, told: Told) -> None:
     token_server.close()
     with world.client(world.auth(base_url=token_server.url)) as client, pytest.raises(AuthError) as caught:
         client.send("GET", f"{token_server.url}/x")
-    told(caught, UNAVAILABLE, world.kind)
+    told(caught, "token_endpoint_unavailable", world.kind)
 
 
 # Where libraries differ in what they believe: what counts is that each ends in one of ours, or well.
@@ -142,8 +118,7 @@ def test_what_libraries_read_differently_ends_in_one_of_our_errors_or_well(
         try:
             assert client.send("GET", f"{world.url}/x").status == 200
             assert "survived" in outcome
-        except AuthError as error:
-            assert isinstance(error, (TokenEndpointUnavailable, InvalidTokenResponse))
+        except (TokenEndpointUnavailable, InvalidTokenResponse):
             heals(world, auth, client, token_server)
 
 
@@ -171,7 +146,7 @@ HANGING = [
 @pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
 @pytest.mark.parametrize(("fault", "outcome"), HANGING)
 def test_what_hangs_or_drips_ends_by_the_deadline(
-    make_world: Any, token_server: FaultServer, renewals: Any, kind: str, fault: str, outcome: str
+    make_world: Any, token_server: FaultServer, renewals: Any, told: Told, kind: str, fault: str, outcome: str
 ) -> None:
     world = make_world(kind)
     token_server.fault = fault
@@ -182,9 +157,5 @@ def test_what_hangs_or_drips_ends_by_the_deadline(
         with pytest.raises(AuthError) as caught:
             client.send("GET", f"{world.url}/x")
         assert renewals(), "the thread goes on, and holds the store's lock"
-        told(caught, outcome, kind)
+        told(caught, "token_endpoint_unavailable", kind)
         heals(world, auth, client, token_server)
-
-
-def test_the_groups_of_clients_are_all_there_are() -> None:
-    assert {kind.partition("-")[0] for kind in CLIENT_KINDS} == set(OWN)
