@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import socket
 import ssl
@@ -10,7 +11,8 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
+from zlib import crc32
 
 import pytest
 
@@ -26,14 +28,26 @@ def answer(body: bytes = GOOD, *fields: str, status: str = "200 OK", length: obj
     return "\r\n".join([*head, "", ""]).encode() + body
 
 
+class Heard(NamedTuple):
+    """A request, as it was read."""
+
+    head: bytes
+    length: int
+    checksum: int
+
+    @property
+    def bearer(self) -> bytes:
+        return self.head.lower().partition(b"bearer ")[2].split(b"\r\n")[0]
+
+
 class Line:
     """The server's end of one connection."""
 
-    def __init__(self, connection: socket.socket, over: threading.Event, heard: list[bytes]) -> None:
+    def __init__(self, connection: socket.socket, over: threading.Event, heard: list[Heard]) -> None:
         self._connection, self._over, self._heard = connection, over, heard
 
     def request(self) -> bytes:
-        """Read one request to its end; nothing, if the client has gone."""
+        """Read one request to its end, keeping of its body only length and checksum; nothing, if the client has gone."""
         read = b""
         while b"\r\n\r\n" not in read:
             more = self._connection.recv(65_536)
@@ -42,10 +56,13 @@ class Line:
             read += more
         head, _, body = read.partition(b"\r\n\r\n")
         lengths = [int(each[15:]) for each in head.lower().split(b"\r\n") if each.startswith(b"content-length:")]
-        while len(body) < sum(lengths):
-            body += self._connection.recv(65_536)
-        self._heard.append(read)
-        return read
+        left, sum_ = sum(lengths) - len(body), crc32(body)
+        buffer = memoryview(bytearray(2**20))
+        while left:
+            got = self._connection.recv_into(buffer)
+            left, sum_ = left - got, crc32(buffer[:got], sum_)
+        self._heard.append(Heard(head, sum(lengths), sum_))
+        return head
 
     def something(self) -> bytes:
         return self._connection.recv(65_536)
@@ -87,11 +104,23 @@ def _well(line: Line) -> None:
         line.say(answer())
 
 
+def _moody(line: Line) -> None:
+    """Answer every twentieth request with a 401, on a connection that lives on."""
+    for count in itertools.count(1):
+        if not line.request():
+            return
+        line.say(answer(b"{}" * 5000, status=NO) if count % 20 == 0 else answer())
+
+
 NO, _HEAD = "401 Unauthorized", b"HTTP/1.1 200 OK\r\n"
 _CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 _PACKED = gzip.compress(GOOD)
 FAULTS: dict[str, Callable[[Line], object]] = {
     "well": _well,
+    "moody": _moody,
+    "204": _asked(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"),
+    "503": _asked(answer(b"", status="503 Busy")),
+    "events": _asked(_HEAD, b"Content-Type: text/event-stream\r\n\r\ndata: first\n\n", then=Line.hang),
     "close before": lambda line: None,
     "reset before": Line.reset,
     "close unanswered": _asked(),
@@ -149,7 +178,7 @@ FAULTS: dict[str, Callable[[Line], object]] = {
     "reset in handshake": lambda line: line.reset(after=line.something()),
     "hang in handshake": Line.hang,
     "drip handshake": lambda line: line.drip(b"\x16\x03\x03\x3e\x80\x02\x00\x3e\x7c\x03\x03", b"\0"),
-    "401": _asked(answer(b"{}", status=NO)),
+    "401": _asked(answer(b"{}", "Set-Cookie: seen=yes", status=NO)),
     "401 cut": _asked(answer(b"{", status=NO, length=100)),
     "401 reset": _asked(answer(b"{", status=NO, length=100), then=Line.reset),
     "401 without length": _asked(b"HTTP/1.1 401 No\r\n\r\n", b"{}"),
@@ -162,13 +191,13 @@ FAULTS: dict[str, Callable[[Line], object]] = {
 class FaultServer:
     """A port of 127.0.0.1. What becomes of a connection is what `fault` says; `calls` counts them.
 
-    `next` says it of the next one alone. `heard` is what was read of whole requests.
+    `next` says it of the next ones. `heard` is what was read of whole requests.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.fault, self.calls = "well", 0
-        self.next: str | None = None
-        self.heard: list[bytes] = []
+        self.next: list[str] = []
+        self.heard: list[Heard] = []
         self._tls, self._over = tls, threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         scheme, host = ("https", "localhost") if tls is not None else ("http", "127.0.0.1")
@@ -204,7 +233,7 @@ class FaultServer:
             if self._tls is not None and "handshake" not in self.fault:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             with connection:
-                fault, self.next = self.next or self.fault, None
+                fault = self.next.pop(0) if self.next else self.fault
                 FAULTS[fault](Line(connection, self._over, self.heard))
 
 
