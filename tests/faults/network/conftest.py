@@ -47,7 +47,7 @@ class Line:
         self._connection, self._over, self._heard = connection, over, heard
 
     def request(self) -> bytes:
-        """Read one request to its end, keeping of its body only length and checksum; nothing, if the client has gone."""
+        """Read one request to its end, keeping length and checksum of its body; nothing, if the client has gone."""
         read = b""
         while b"\r\n\r\n" not in read:
             more = self._connection.recv(65_536)

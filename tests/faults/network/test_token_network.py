@@ -122,7 +122,7 @@ def test_what_libraries_read_differently_ends_in_one_of_our_errors_or_well(
             heals(world, auth, client, token_server)
 
 
-DEADLINE = 0.15
+DEADLINE = 0.1
 ENDS = f"{UNAVAILABLE} by the deadline; the renewal's thread ends, too"
 HANGING = [
     case("hang", "it never answers", ENDS),
