@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any
 
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
-from .reading import read_whole, told_safely
+from .reading import Deadline, read_whole, told_safely
 
 __all__ = ["HttpxChannel"]
 
@@ -41,11 +40,9 @@ class HttpxChannel:
         return told_safely(request, lambda: self._send(request, policy))
 
     def _send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
-        ends = time.monotonic() + policy.deadline
+        deadline = Deadline.after(policy.deadline)
         with (
-            nullcontext(self._lent)
-            if self._lent is not None
-            else self._library.Client(verify=_tls(self._library)) as client,
+            self._client(deadline) as client,
             client.stream(
                 "POST",
                 request.url,
@@ -56,5 +53,52 @@ class HttpxChannel:
                 timeout=self._library.Timeout(policy.read_timeout, connect=policy.connect_timeout),
             ) as response,
         ):
-            body = read_whole(response.iter_bytes(16_384), ends, policy.max_response_bytes)
-            return TokenResponse(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            encoding = headers.get("content-encoding", "")
+            chunks = response.iter_raw(16_384)
+            if response.is_stream_consumed:  # A mock's answer that was read, and unpacked, when it was made.
+                encoding, chunks = "", response.iter_bytes(16_384)
+            body = read_whole(chunks, deadline, policy.max_response_bytes, encoding)
+            return TokenResponse(response.status_code, headers, body)
+
+    def _client(self, deadline: Deadline) -> AbstractContextManager[Any]:
+        if self._lent is not None:
+            return nullcontext(self._lent)
+        client = self._library.Client(verify=_tls(self._library))
+        # A client takes no network backend of ours unless it is made without the environment's proxies.
+        for transport in (client._transport, *client._mounts.values()):
+            if transport is not None:
+                transport._pool._network_backend = _Backend(transport._pool._network_backend, deadline)
+        return client  # type: ignore[no-any-return]
+
+
+class _Backend:
+    """Its streams end by the deadline. A time-out of the library's own begins anew with every byte that drips."""
+
+    def __init__(self, backend: Any, deadline: Deadline) -> None:
+        self._backend, self._deadline = backend, deadline
+
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: Any) -> _Stream:
+        connected = self._backend.connect_tcp(host, port, timeout=self._deadline.cut(timeout), **more)
+        return _Stream(connected, self._deadline)
+
+
+class _Stream:
+    def __init__(self, stream: Any, deadline: Deadline) -> None:
+        self._stream, self._deadline = stream, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> Any:
+        return self._stream.read(max_bytes, self._deadline.cut(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._deadline.cut(timeout))
+
+    def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> _Stream:
+        secured = self._stream.start_tls(ssl_context, server_hostname, self._deadline.cut(timeout))
+        return _Stream(secured, self._deadline)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

@@ -3,32 +3,85 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from ..core.errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
 from ..core.origin import Origin
 from ..core.wire import TokenRequest, TokenResponse
 
-__all__ = ["read_whole", "told_safely"]
+__all__ = ["Deadline", "read_whole", "told_safely"]
 
 
-def read_whole(chunks: Iterable[bytes], ends: float, most: int) -> bytes:
-    """Read an answer to its end, by the steady clock's `ends`, and at most `most` bytes of it.
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a token call has to be over, by the steady clock."""
+
+    ends: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """Begin now."""
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has passed."""
+        return time.monotonic() > self.ends
+
+    def cut(self, timeout: float | None) -> float:
+        """Give the shorter of `timeout` and what is left, in seconds, for one step of a call.
+
+        Raises:
+            TimeoutError: nothing is left.
+        """
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        return left if timeout is None else min(timeout, left)
+
+
+def read_whole(chunks: Iterable[bytes], deadline: Deadline, most: int, encoding: str) -> bytes:
+    """Read an answer to its end, by the deadline, and at most `most` bytes of it.
+
+    Args:
+        chunks: what came, as it came: a library would unpack a megabyte of it at once, whatever it becomes.
+        deadline: when it has to be whole.
+        most: the longest that it may be, unpacked.
+        encoding: its `Content-Encoding`. None was asked for; gzip and zlib are read all the same.
 
     Raises:
-        TokenEndpointUnavailable: it goes on after `ends`.
-        InvalidTokenResponse: it is longer.
+        TokenEndpointUnavailable: it goes on after the deadline.
+        InvalidTokenResponse: it is longer, or packed in another way.
     """
+    unpack = _unpacker(encoding)
     body, late = bytearray(), False
     for chunk in chunks:
         if late:
             raise TokenEndpointUnavailable("The token endpoint's answer did not end in time")
-        body += chunk
+        body += unpack(chunk, most + 1 - len(body))
         if len(body) > most:
             raise InvalidTokenResponse(f"The token endpoint's answer is longer than {most} bytes")
         # What is whole by now is kept, however late: its refresh token may be the only one that is left.
-        late = time.monotonic() > ends
+        late = deadline.over
     return bytes(body)
+
+
+def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
+    if encoding.lower() in ("", "identity"):
+        return lambda chunk, _: chunk
+    if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
+        raise InvalidTokenResponse("The token endpoint's answer is packed, though that was not asked for")
+    unpack = zlib.decompressobj(wbits=47).decompress  # 47: gzip or zlib, whichever it turns out to be.
+
+    def unpack_some(chunk: bytes, most: int) -> bytes:
+        try:
+            return unpack(chunk, most)
+        except zlib.error:
+            raise InvalidTokenResponse("The token endpoint's answer cannot be unpacked") from None
+
+    return unpack_some
 
 
 def told_safely(request: TokenRequest, call: Callable[[], TokenResponse]) -> TokenResponse:
@@ -38,7 +91,7 @@ def told_safely(request: TokenRequest, call: Callable[[], TokenResponse]) -> Tok
 
     Raises:
         TokenEndpointUnavailable: there was no whole answer.
-        InvalidTokenResponse: it is too long.
+        InvalidTokenResponse: it is too long, or packed in a way that cannot be read.
     """
     try:
         return call()

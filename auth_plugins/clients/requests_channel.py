@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import nullcontext
+import io
+from contextlib import AbstractContextManager, nullcontext
+from http.client import HTTPResponse
+from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
-from .reading import read_whole, told_safely
+from .reading import Deadline, read_whole, told_safely
 
 __all__ = ["RequestsChannel"]
 
@@ -25,9 +28,9 @@ class RequestsChannel:
         return told_safely(request, lambda: self._send(request, policy))
 
     def _send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
-        ends = time.monotonic() + policy.deadline
+        deadline = Deadline.after(policy.deadline)
         with (
-            nullcontext(self._lent) if self._lent is not None else requests.Session() as session,
+            self._session(deadline) as session,
             session.post(
                 request.url,
                 data=request.body,
@@ -35,13 +38,81 @@ class RequestsChannel:
                 auth=_as_it_is,
                 allow_redirects=False,
                 stream=True,
-                timeout=(policy.connect_timeout, policy.read_timeout),
+                timeout=(deadline.cut(policy.connect_timeout), deadline.cut(policy.read_timeout)),
             ) as response,
         ):
-            body = read_whole(response.iter_content(16_384), ends, policy.max_response_bytes)
-            return TokenResponse(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            chunks = response.raw.stream(16_384, decode_content=False)
+            body = read_whole(chunks, deadline, policy.max_response_bytes, headers.get("content-encoding", ""))
+            return TokenResponse(response.status_code, headers, body)
+
+    def _session(self, deadline: Deadline) -> AbstractContextManager[requests.Session]:
+        if self._lent is not None:
+            return nullcontext(self._lent)
+        session = requests.Session()
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, _Adapter(deadline))
+        return session
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     # An auth that does nothing keeps .netrc, and a lent session's own auth, from writing over the header.
     return request
+
+
+class _Adapter(HTTPAdapter):
+    """Its connections end by the deadline. A time-out of the library's own begins anew with every byte that drips."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._bound(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        return self._bound(super().proxy_manager_for(*args, **kwargs))
+
+    def _bound(self, manager: Any) -> Any:
+        manager.pool_classes_by_scheme = {
+            scheme: type(pool.__name__, (pool,), {"ConnectionCls": _bounded(pool.ConnectionCls, self._deadline)})
+            for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
+        return manager
+
+
+def _bounded(kind: Any, deadline: Deadline) -> type:
+    class Bounded(kind):  # type: ignore[misc]
+        timeout: Any
+
+        def _new_conn(self) -> Any:
+            self.timeout = deadline.cut(self.timeout)
+            made = super()._new_conn()
+            made.settimeout(deadline.cut(self.timeout))  # For the handshake of TLS, which counts as one step.
+            return made
+
+        def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> HTTPResponse:
+            response = HTTPResponse(sock, *args, **kwargs)
+            response.fp = io.BufferedReader(_Reader(response.fp, sock, deadline))
+            return response
+
+    return Bounded
+
+
+class _Reader(io.RawIOBase):
+    """What http.client reads an answer from, and a proxy's to CONNECT: status line, headers and body."""
+
+    def __init__(self, buffered: Any, sock: Any, deadline: Deadline) -> None:
+        self._raw, self._sock, self._deadline = buffered.detach(), sock, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Any:
+        self._sock.settimeout(self._deadline.cut(self._sock.gettimeout()))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
