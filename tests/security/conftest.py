@@ -101,8 +101,7 @@ class Net:
         self.simulator = simulator
         self.seen: list[tuple[str, SimRequest]] = []
         """Who was sent what: `scheme://host:port`, and the request."""
-        self.issued: set[str] = set()
-        """Every token that the provider gave out."""
+        self.issued = listen(simulator)
         self.redirects: dict[str, tuple[int, str]] = {}
         """Paths, and where they lead, wherever they are asked for."""
 
@@ -115,8 +114,6 @@ class Net:
         if where != f"{HOME}:443":
             return json_response(401, {"success": False})
         answer: SimResponse = self.simulator.handle(request, now)
-        if self.simulator.endpoint_of(request) != "api":
-            self.issued |= set(_tokens(json.loads(answer.body or b"null")))
         return answer
 
     def sent_to(self, *, home: bool) -> Iterator[str]:
@@ -129,6 +126,20 @@ class Net:
     def visited(self, where: str) -> bool:
         """Whether somebody was asked anything."""
         return any(where == each for each, _ in self.seen)
+
+
+def listen(simulator: Any) -> set[str]:
+    """Collect every token that the provider gives out from now on."""
+    issued, handle = set(), simulator.handle
+
+    def listening(request: SimRequest, now: float) -> SimResponse:
+        answer: SimResponse = handle(request, now)
+        if simulator.endpoint_of(request) != "api":
+            issued.update(_tokens(json.loads(answer.body or b"null")))
+        return answer
+
+    simulator.handle = listening
+    return issued
 
 
 def place(url: str) -> str:
@@ -174,6 +185,16 @@ class Town:
 
     def client(self, auth: TokenAuth) -> AbstractContextManager[AnyClient]:
         return open_client(self.kind, auth, simulator=self.net, clock=self.clock)
+
+
+@pytest.fixture(scope="session", name="listen")
+def _listen() -> Callable[[Any], set[str]]:
+    return listen
+
+
+@pytest.fixture(scope="session")
+def parties() -> dict[str, Party]:
+    return {party.name: party for party in PARTIES}
 
 
 @pytest.fixture
