@@ -130,7 +130,8 @@ class Net:
 
 def listen(simulator: Any) -> set[str]:
     """Collect every token that the provider gives out from now on."""
-    issued, handle = set(), simulator.handle
+    issued: set[str] = set()
+    handle = simulator.handle
 
     def listening(request: SimRequest, now: float) -> SimResponse:
         answer: SimResponse = handle(request, now)

@@ -149,7 +149,8 @@ def live_and_look(party: Party, kind: str, server: SimulatorServer, listen: Any)
     clock, simulator = FakeClock(), party.simulator()
     issued = listen(simulator)
     url = server.mount(f"/places/{next(_numbers)}", simulator, clock=clock)
-    store, events = Keys(clock), []
+    store = Keys(clock)
+    events: list[Any] = []
     options = {"store": store, "clock": clock, "on_event": events.append, "policy": RefreshPolicy(jitter=0.0)}
     found = Life()
     with overheard() as (said, warned), tempfile.TemporaryFile("w+") as stacks:
