@@ -95,6 +95,9 @@ def herd_of(state: str, send: Callable[[Herd], list[int]]) -> tuple[set[int], in
     return set(statuses), herd.fyatu.ledger.token_calls
 
 
+@pytest.mark.matrix(
+    group="Many at once", case="Ten thousand asyncio tasks find no valid token", outcome="one token call"
+)
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("state", STATES)
@@ -102,6 +105,7 @@ def test_ten_thousand_asyncio_tasks_make_one_token_call(state: str) -> None:
     assert herd_of(state, lambda herd: asyncio.run(herd.tasks(httpx, 10_000))) == ({200}, 1)
 
 
+@pytest.mark.matrix(group="Many at once", case="Five hundred threads find no valid token", outcome="one token call")
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("state", STATES)
@@ -109,12 +113,16 @@ def test_five_hundred_threads_make_one_token_call(state: str) -> None:
     assert herd_of(state, lambda herd: herd.threads(500)) == ({200}, 1)
 
 
+@pytest.mark.matrix(group="Many at once", case="A thousand trio tasks find no valid token", outcome="one token call")
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
 def test_a_thousand_trio_tasks_make_one_token_call(state: str, library: Any) -> None:
     assert herd_of(state, lambda herd: trio.run(herd.trio_tasks, library, 1000)) == ({200}, 1)
 
 
+@pytest.mark.matrix(
+    group="Many at once", case="Threads, two asyncio loops and trio at the same time", outcome="one token call"
+)
 @pytest.mark.parametrize("state", STATES)
 def test_threads_two_event_loops_and_trio_at_once_make_one_token_call(state: str) -> None:
     def everything(herd: Herd) -> list[int]:
@@ -130,6 +138,11 @@ def test_threads_two_event_loops_and_trio_at_once_make_one_token_call(state: str
     assert herd_of(state, everything) == ({200}, 1)
 
 
+@pytest.mark.matrix(
+    group="Many at once",
+    case="A renewal fails that a hundred tasks wait for",
+    outcome="a hundred copies of one error; no further call",
+)
 def test_waiters_share_a_failure_and_none_of_them_tries_again_in_its_turn() -> None:
     herd = Herd()
     herd.fyatu.outage = "unavailable"
@@ -144,6 +157,11 @@ def test_waiters_share_a_failure_and_none_of_them_tries_again_in_its_turn() -> N
     assert herd.fyatu.ledger.token_calls == 2  # one renewal: the login, and its one repetition
 
 
+@pytest.mark.matrix(
+    group="Many at once",
+    case="The task that started a renewal is cancelled",
+    outcome="the renewal comes home, and serves the next: one token call",
+)
 @pytest.mark.parametrize("kind", ["asyncio", "trio"])
 def test_a_cancelled_caller_abandons_the_wait_and_never_the_renewal(kind: str) -> None:
     herd = Herd()
@@ -166,6 +184,9 @@ def test_a_cancelled_caller_abandons_the_wait_and_never_the_renewal(kind: str) -
     assert herd.fyatu.ledger.token_calls == 1
 
 
+@pytest.mark.matrix(
+    group="Many at once", case="A token call that takes half a second", outcome="the event loop is not blocked"
+)
 def test_the_event_loop_is_not_blocked_by_a_token_call() -> None:
     herd = Herd()
     herd.fyatu.latency = 0.5
@@ -183,6 +204,9 @@ def test_the_event_loop_is_not_blocked_by_a_token_call() -> None:
     assert turns >= 10
 
 
+@pytest.mark.matrix(
+    group="Many at once", case="One object in one event loop after the other", outcome="nothing is bound to a loop"
+)
 def test_one_object_goes_from_one_event_loop_to_the_next() -> None:
     herd = Herd()
     for _ in range(2):
@@ -192,6 +216,11 @@ def test_one_object_goes_from_one_event_loop_to_the_next() -> None:
     assert herd.fyatu.ledger.token_calls == 2
 
 
+@pytest.mark.matrix(
+    group="Many at once",
+    case="The event loop is closed while its tasks wait, and another is opened",
+    outcome="the next loop uses what came",
+)
 def test_a_loop_that_was_closed_while_it_waited_disturbs_nobody() -> None:
     herd = Herd()
 
@@ -210,6 +239,11 @@ def test_a_loop_that_was_closed_while_it_waited_disturbs_nobody() -> None:
     assert herd.fyatu.ledger.token_calls == 1
 
 
+@pytest.mark.matrix(
+    group="Many at once",
+    case="A renewal takes longer than policy.deadline",
+    outcome="an error at the deadline; what comes late is kept",
+)
 def test_a_wait_is_bounded_and_what_comes_late_is_kept() -> None:
     herd = Herd()
     herd.fyatu.latency = 0.6

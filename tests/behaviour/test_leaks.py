@@ -90,6 +90,11 @@ def frames_of(error: BaseException | None) -> Iterator[Any]:
             yield frame
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be",
+    case="The log of every library, at every level",
+    outcome="holds no secret of any provider",
+)
 def test_no_log_line_of_any_library_holds_a_secret(world: World, everything_logged: io.StringIO) -> None:
     scenario(world, marked(world))
     said = everything_logged.getvalue()
@@ -97,6 +102,9 @@ def test_no_log_line_of_any_library_holds_a_secret(world: World, everything_logg
     assert clean(said)
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be", case="Pickles and copies of errors", outcome="holds no secret of any provider"
+)
 def test_no_error_holds_a_secret_in_its_text_its_attributes_or_its_pickle(world: World) -> None:
     for failure in scenario(world, marked(world)):
         for form in (
@@ -110,6 +118,11 @@ def test_no_error_holds_a_secret_in_its_text_its_attributes_or_its_pickle(world:
         assert clean(pickle.dumps(copy.copy(failure)))
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be",
+    case="Tracebacks with the locals of every frame, and of all chained errors",
+    outcome="holds no secret of any provider",
+)
 def test_no_frame_of_an_error_has_a_local_variable_that_shows_a_secret(world: World) -> None:
     """As an error tracker records them: `repr` of every local of every frame of every chained exception."""
     for failure in scenario(world, marked(world)):
@@ -120,6 +133,11 @@ def test_no_frame_of_an_error_has_a_local_variable_that_shows_a_secret(world: Wo
                 assert clean(repr(value)), f"{name} in {frame.f_code.co_qualname}"
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be",
+    case="Cause and context of an error",
+    outcome="no error of a library: those hold the request",
+)
 def test_no_error_of_a_library_hangs_on_ours(world: World) -> None:
     """Theirs keep the request, and with it the credentials, in their frames."""
     for failure in scenario(world, marked(world)):
@@ -146,12 +164,20 @@ def test_no_public_object_shows_a_secret(world: World) -> None:
         assert clean(repr(thing)), repr(thing)
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be", case="The headers of a signed request, printed", outcome="show *** for the token"
+)
 def test_headers_of_a_signed_request_do_not_show_the_token_when_printed(one_world: World) -> None:
     request = requests.Request("GET", f"{one_world.url}/x", auth=one_world.auth()).prepare()
     assert clean(repr(request.headers))
     assert clean(repr(dict(request.headers)))
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be",
+    case="Event hooks and response.history",
+    outcome="see the user's requests, and no token call",
+)
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
 def test_event_hooks_and_history_see_the_users_requests_and_no_token_call(one_world: World, library: Any) -> None:
     seen: list[str] = []
@@ -168,6 +194,11 @@ def test_event_hooks_and_history_see_the_users_requests_and_no_token_call(one_wo
     assert set(seen) == {f"{one_world.url}/x"}
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be",
+    case="Event hooks and response.history",
+    outcome="see the user's requests, and no token call",
+)
 def test_requests_hooks_and_history_see_no_token_call(one_world: World) -> None:
     seen: list[str] = []
     auth = marked(one_world)
@@ -181,6 +212,11 @@ def test_requests_hooks_and_history_see_no_token_call(one_world: World) -> None:
     assert {*seen, *[each.url for each in response.history]} == {f"{one_world.url}/x"}
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be",
+    case="error.request of httpx after a renewal that failed",
+    outcome="has no Authorization",
+)
 def test_a_header_that_was_rejected_is_not_in_the_error_that_follows(one_world: World) -> None:
     with httpx.Client(auth=marked(one_world)) as client:
         client.get(f"{one_world.url}/x")
@@ -191,6 +227,9 @@ def test_a_header_that_was_rejected_is_not_in_the_error_that_follows(one_world: 
     assert "authorization" not in caught.value.request.headers
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be", case="A provider that quotes the secret in its error", outcome="it is struck out"
+)
 def test_an_echo_of_the_secret_in_the_providers_message_is_struck_out(one_world: World) -> None:
     def echo(request: httpx.Request) -> httpx.Response:
         return httpx.Response(401, json={"error": {"code": SECRET, "message": f"{SECRET} is wrong"}})
@@ -202,6 +241,11 @@ def test_an_echo_of_the_secret_in_the_providers_message_is_struck_out(one_world:
     assert clean(str(caught.value))
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be",
+    case="A secret that cannot stand in a header (blank, line end, non-ASCII)",
+    outcome="refused by name, and not shown",
+)
 @pytest.mark.parametrize("bad", ["SECRET\n", "SECRET\r\nX: y", "SÉCRET", " SECRET", "SECRET\x00"])
 def test_a_secret_that_an_http_library_would_quote_is_refused_before(bad: str) -> None:
     value = bad.replace("SECRET", SECRET)
@@ -210,6 +254,11 @@ def test_a_secret_that_an_http_library_would_quote_is_refused_before(bad: str) -
     assert clean(str(caught.value))
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be",
+    case="The file system, the process list, the environment",
+    outcome="nothing is written, started or set, over every client",
+)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
 def test_the_process_list_and_thread_names_show_no_secret(one_world: World) -> None:
     import threading
@@ -220,6 +269,11 @@ def test_the_process_list_and_thread_names_show_no_secret(one_world: World) -> N
     assert all(clean(thread.name) for thread in threading.enumerate())
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be",
+    case="A contract that raises something with the secret in it",
+    outcome="InvalidTokenResponse that names the kind alone",
+)
 def test_a_broken_contract_is_told_by_its_kind_and_not_by_its_text(
     one_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

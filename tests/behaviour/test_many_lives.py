@@ -40,6 +40,7 @@ def test_making_one_calls_nobody(one_world: World) -> None:
     assert one_world.fyatu.ledger.calls() == ()
 
 
+@pytest.mark.matrix(group="Many at once", case="An auth object is copied", outcome="the copy shares the token")
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 def test_a_copy_shares_the_token(world: World, duplicate: Any) -> None:
     auth = world.auth()
@@ -49,6 +50,9 @@ def test_a_copy_shares_the_token(world: World, duplicate: Any) -> None:
     assert world.token_calls == 1
 
 
+@pytest.mark.matrix(
+    group="Processes and interpreters", case="A pickle of an auth object", outcome="holds the credentials, and no token"
+)
 def test_a_pickle_keeps_the_credentials_and_no_token(one_world: World) -> None:
     auth = FyatuAuth(*APP, base_url=one_world.url)
     token = auth.token().access_token
@@ -57,6 +61,11 @@ def test_a_pickle_keeps_the_credentials_and_no_token(one_world: World) -> None:
     assert pickle.loads(frozen).token().access_token == token, "in the same process it finds the same cache"
 
 
+@pytest.mark.matrix(
+    group="Processes and interpreters",
+    case="An auth object is sent to a spawned process, or to one of a fork server",
+    outcome="it works there, and logs in for itself",
+)
 def test_a_pickle_works_in_a_process_that_was_spawned(one_world: World) -> None:
     auth = FyatuAuth(*APP, base_url=one_world.url)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -72,6 +81,9 @@ def test_a_session_can_be_pickled_with_it(one_world: World) -> None:
             assert again.get(f"{one_world.url}/x").status_code == 200
 
 
+@pytest.mark.matrix(
+    group="Where secrets must not be", case="Pickles of requests and responses", outcome="hold no credentials"
+)
 def test_a_pickled_request_or_response_takes_no_credentials_along(one_world: World) -> None:
     with requests.Session() as session:
         session.auth = one_world.auth()
@@ -81,6 +93,9 @@ def test_a_pickled_request_or_response_takes_no_credentials_along(one_world: Wor
         assert copy.deepcopy(thing) is not thing
 
 
+@pytest.mark.matrix(
+    group="Many at once", case="One request is signed twice, by two objects", outcome="one header, one hook, one retry"
+)
 def test_applied_twice_there_is_one_header_one_hook_and_one_retry(one_world: World) -> None:
     auth, other = one_world.auth(), one_world.auth()
     request = requests.Request("GET", f"{one_world.url}/x", auth=auth).prepare()
@@ -159,6 +174,11 @@ def test_responses_answers_token_calls_and_the_replay(one_world: World) -> None:
     assert one_world.token_calls == 2
 
 
+@pytest.mark.matrix(
+    group="Processes and interpreters",
+    case="A fork while a renewal is up",
+    outcome="the child does not hang, and logs in for itself",
+)
 def test_a_child_forked_while_a_renewal_is_up_logs_in_by_itself_and_does_not_hang(one_world: World) -> None:
     auth = FyatuAuth(*APP, base_url=one_world.url, store=MemoryStore())
     one_world.fyatu.latency = 1.0
@@ -184,6 +204,7 @@ def test_a_child_forked_while_a_renewal_is_up_logs_in_by_itself_and_does_not_han
     assert one_world.token_calls == 2
 
 
+@pytest.mark.matrix(group="Processes and interpreters", case="A fork with a valid token", outcome="the child uses it")
 def test_a_child_forked_with_a_token_uses_it(one_world: World) -> None:
     auth = FyatuAuth(*APP, base_url=one_world.url, store=MemoryStore())
     auth.token()
@@ -196,6 +217,11 @@ def test_a_child_forked_with_a_token_uses_it(one_world: World) -> None:
     assert one_world.token_calls == 1
 
 
+@pytest.mark.matrix(
+    group="Processes and interpreters",
+    case="The interpreter ends while a renewal is up",
+    outcome="the renewal comes home, then the process ends",
+)
 def test_at_the_interpreters_end_a_renewal_comes_home_first(one_world: World) -> None:
     one_world.fyatu.latency = 0.5
     program = f"""
@@ -210,6 +236,7 @@ while not any("renewal" in each.name and each.is_alive() for each in threading.e
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "logged_in", "")
 
 
+@pytest.mark.matrix(group="Processes and interpreters", case="A request from an atexit handler", outcome="is served")
 def test_a_request_from_an_atexit_handler_still_gets_its_token(one_world: World) -> None:
     program = f"""
 import atexit, requests

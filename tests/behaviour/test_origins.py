@@ -23,6 +23,9 @@ def foreign(stranger: SimulatorServer, world: World) -> tuple[FyatuSimulator, st
     return fyatu, stranger.mount(f"/{id(fyatu)}", fyatu, clock=world.clock)
 
 
+@pytest.mark.matrix(
+    group="Request to", case="Request to another origin, over real sockets", outcome="no token; its 401 is the caller's"
+)
 def test_a_request_to_another_origin_goes_without_a_token_and_its_401_is_the_callers(
     world: World, foreign: tuple[FyatuSimulator, str]
 ) -> None:
@@ -34,6 +37,11 @@ def test_a_request_to_another_origin_goes_without_a_token_and_its_401_is_the_cal
     assert world.token_calls == 0
 
 
+@pytest.mark.matrix(
+    group="Redirect to",
+    case="Redirect to another origin by 301, 302, 303, 307 or 308",
+    outcome="the token stays behind",
+)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_to_another_origin_takes_no_token_along(
     world: World, foreign: tuple[FyatuSimulator, str], status: int
@@ -46,6 +54,11 @@ def test_a_redirect_to_another_origin_takes_no_token_along(
     assert world.token_calls == 1
 
 
+@pytest.mark.matrix(
+    group="Redirect to",
+    case="Redirect of the request that is sent again after a 401",
+    outcome="the new token stays behind as well",
+)
 def test_a_redirect_after_a_renewal_to_another_origin_takes_no_token_along(
     world: World, foreign: tuple[FyatuSimulator, str]
 ) -> None:
@@ -57,6 +70,7 @@ def test_a_redirect_after_a_renewal_to_another_origin_takes_no_token_along(
     assert [call.had_authorization for call in simulator.ledger.calls()] == [False]
 
 
+@pytest.mark.matrix(group="Redirect to", case="Redirect within the origin", outcome="the token goes along")
 def test_a_redirect_within_the_origin_keeps_the_token(world: World) -> None:
     with world.client(world.auth()) as client:
         reply = client.send("GET", f"{world.url}/redirect?to={world.url}/x", follow_redirects=True)
@@ -64,6 +78,11 @@ def test_a_redirect_within_the_origin_keeps_the_token(world: World) -> None:
     assert world.token_calls == 1
 
 
+@pytest.mark.matrix(
+    group="Redirect to",
+    case="A POST is answered by 303, and what follows gets a 401",
+    outcome="the last hop alone is sent again",
+)
 def test_after_a_post_was_redirected_only_the_last_hop_is_sent_again(world: World) -> None:
     """The POST took effect: it was answered by 303. What was rejected is the GET that followed."""
     other, url = world.another()
@@ -80,6 +99,7 @@ def test_after_a_post_was_redirected_only_the_last_hop_is_sent_again(world: Worl
     assert [call.method for call in other.ledger.calls("api")] == ["GET", "GET"]
 
 
+@pytest.mark.matrix(group="Request to", case="Request to an origin that origins= names", outcome="the token goes along")
 def test_further_origins_get_the_token_when_they_are_named(world: World, foreign: tuple[FyatuSimulator, str]) -> None:
     simulator, url = foreign
     with world.client(world.auth(origins=[url])) as client:
@@ -87,6 +107,9 @@ def test_further_origins_get_the_token_when_they_are_named(world: World, foreign
     assert simulator.ledger.calls()[0].had_authorization
 
 
+@pytest.mark.matrix(
+    group="Request to", case="Request to another name of this machine", outcome="another host: no token"
+)
 @pytest.mark.parametrize(
     "make",
     [
@@ -107,6 +130,11 @@ def test_other_spellings_of_a_host_are_other_hosts_or_the_same(world: World, mak
     assert (world.token_calls == 1) is same
 
 
+@pytest.mark.matrix(
+    group="Request to",
+    case="Plain http to another machine in base_url or origins",
+    outcome="ValueError, unless allow_http=True",
+)
 def test_plain_http_to_another_machine_is_refused_unless_allowed(one_world: World) -> None:
     with pytest.raises(ValueError, match="base_url must be https"):
         one_world.auth(base_url="http://api.example/v3")
