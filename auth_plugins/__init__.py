@@ -1,31 +1,38 @@
 """HTTP authentication that is set once and forgotten: `session.auth = FyatuAuth(app_id, secret_key)`.
 
 One object works as the `auth` of requests, httpx and httpx2, synchronous and asynchronous, all at once.
+Nothing is imported before it is used.
 """
 
-from .auth import TokenAuth
-from .clients.scope import BodyNotReplayed
-from .core.errors import (
-    AuthError,
-    CredentialsRejected,
-    InvalidTokenResponse,
-    LoginRequired,
-    StoreError,
-    TokenEndpointUnavailable,
-)
-from .core.events import Event, EventKind
-from .core.policy import Backoff, RefreshPolicy
-from .core.token import Token
-from .providers import (
-    FyatuAuth,
-    FyatuBusinessAuth,
-    JWTPlusAuth,
-    MarketigerAuth,
-    OAuth2ClientCredentialsAuth,
-    OAuth2RefreshTokenAuth,
-    VaultAuth,
-)
-from .stores import MemoryStore, Store
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .auth import TokenAuth
+    from .clients.scope import BodyNotReplayed
+    from .core.errors import (
+        AuthError,
+        CredentialsRejected,
+        InvalidTokenResponse,
+        LoginRequired,
+        StoreError,
+        TokenEndpointUnavailable,
+    )
+    from .core.events import Event, EventKind
+    from .core.policy import Backoff, RefreshPolicy
+    from .core.token import Token
+    from .providers import (
+        FyatuAuth,
+        FyatuBusinessAuth,
+        JWTPlusAuth,
+        MarketigerAuth,
+        OAuth2ClientCredentialsAuth,
+        OAuth2RefreshTokenAuth,
+        VaultAuth,
+    )
+    from .stores import MemoryStore, Store
 
 __version__ = "0.1.0"
 
@@ -53,3 +60,39 @@ __all__ = [
     "TokenEndpointUnavailable",
     "VaultAuth",
 ]
+
+_HOMES = {
+    "AuthError": "core",
+    "Backoff": "core",
+    "BodyNotReplayed": "clients.scope",
+    "CredentialsRejected": "core",
+    "Event": "core",
+    "EventKind": "core",
+    "FyatuAuth": "providers.fyatu",
+    "FyatuBusinessAuth": "providers.fyatu",
+    "InvalidTokenResponse": "core",
+    "JWTPlusAuth": "providers.jwtplus",
+    "LoginRequired": "core",
+    "MarketigerAuth": "providers.marketiger",
+    "MemoryStore": "stores",
+    "OAuth2ClientCredentialsAuth": "providers.oauth2",
+    "OAuth2RefreshTokenAuth": "providers.oauth2",
+    "RefreshPolicy": "core",
+    "Store": "stores",
+    "StoreError": "core",
+    "Token": "core",
+    "TokenAuth": "auth",
+    "TokenEndpointUnavailable": "core",
+    "VaultAuth": "providers.vault",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

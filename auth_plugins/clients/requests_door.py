@@ -45,13 +45,8 @@ class RequestsDoor:
         for name, _ in live.headers:
             if name not in self._names:
                 self._names |= {name}
-        return self.watch(request)
-
-    def watch(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Have the response brought here."""
-        hooks = request.hooks["response"]
-        if self not in hooks:
-            hooks.append(self)
+        if self not in request.hooks["response"]:
+            request.hooks["response"].append(self)
         return request
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:

@@ -14,7 +14,7 @@ import httpx
 import requests
 
 from ..core.origin import Origin
-from ..source import Channel, Clock, Live, Source
+from ..source import Channel, Clock, Source
 from .bodies import Body
 from .httpx_door import HttpxDoor, library_of
 from .requests_channel import RequestsChannel
@@ -25,6 +25,8 @@ __all__ = ["UsualCase"]
 
 _NOWHERE = Origin("", "", 0)
 _REQUESTS = RequestsChannel()
+_PLAIN: set[type] = set()
+"""The classes, in the libraries that are in use, of a body that is bytes."""
 
 
 class _Home:
@@ -45,7 +47,7 @@ _scope_of = lru_cache(64)(Scope)
 
 
 class UsualCase:
-    """Signs requests for the origin of `base_url` with a token that is good for some time; leaves others to the doors."""
+    """Signs a request for the origin of `base_url` with a token that is good for some time; the doors do the rest."""
 
     def _open(
         self, source: Source, home: Origin, origins: frozenset[Origin], lent: Channel | None, clock: Clock
@@ -61,7 +63,9 @@ class UsualCase:
         kind = type(request)
         door = self._httpx.get(kind)
         if door is None:
-            door = self._httpx[kind] = HttpxDoor(library_of(kind), self._source, self._scope, self._lent)
+            library = library_of(kind)
+            _PLAIN.add(library.ByteStream)
+            door = self._httpx[kind] = HttpxDoor(library, self._source, self._scope, self._lent)
         return door
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -76,7 +80,10 @@ class UsualCase:
             and (r.body is None or isinstance(r.body, (bytes, str)))
         ):
             r.headers["Authorization"] = live.usual
-            return self._requests.watch(r)
+            hooks = r.hooks["response"]
+            if not hooks or self._requests not in hooks:
+                hooks.append(self._requests)
+            return r
         return self._requests.sign(r)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -85,49 +92,11 @@ class UsualCase:
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Drive a request of an httpx or httpx2 `Client`."""
-        live, body = self._attached(request), None
-        if live is None:
-            door = self._door(request)
-            if not door.covers(request):
-                yield request
-                return
-            body = Body(request.stream)
-            live = door.sign(request, body)
-        response = yield request
-        if response.status_code != 401 and not live.unproven:
-            return
-        door = self._door(request)
-        if door.is_rejected(response, live):
-            again = door.again(request, response, body or Body(request.stream))
-            if again is not None:
-                door.learn((yield again[0]), again[1])
-
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
-        live, body = self._attached(request), None
-        if live is None:
-            door = self._door(request)
-            if not door.covers(request):
-                yield request
-                return
-            body = Body(request.stream)
-            live = await door.asign(request, body)
-        response = yield request
-        if response.status_code != 401 and not live.unproven:
-            return
-        door = self._door(request)
-        if door.is_rejected(response, live):
-            again = await door.aagain(request, response, body or Body(request.stream))
-            if again is not None:
-                door.learn((yield again[0]), again[1])
-
-    def _attached(self, request: Any) -> Live | None:
-        """Attach the token to a request of httpx or httpx2, if that is the usual case, and tell which."""
-        live, home = self._slot.live, self._home
+        live, home, body = self._slot.live, self._home, None
         try:
-            # To ask for the parts one by one costs more than all the rest. If a library comes to keep them in another
-            # way, nothing is wrong, only slower.
-            url = request.url._uri_reference
+            # To ask for the parts by their public names costs more than all the rest. Should a library come to keep
+            # them in another way, nothing is wrong, only slower.
+            url: Any = request.url._uri_reference
         except AttributeError:
             url = _NOWHERE
         if (
@@ -137,8 +106,56 @@ class UsualCase:
             and url.host == home.host
             and url.scheme == home.scheme
             and url.port == home.port
-            and type(request.stream).__name__ == "ByteStream"
+            and type(request.stream) in _PLAIN
         ):
             request.headers["Authorization"] = live.usual
-            return live
-        return None
+            response = yield request
+            if response.status_code != 401:
+                return
+            door = self._door(request)
+        else:
+            door = self._door(request)
+            if not door.covers(request):
+                yield request
+                return
+            body = Body(request.stream)
+            live = door.sign(request, body)
+            response = yield request
+        if door.is_rejected(response, live):
+            again = door.again(request, response, body or Body(request.stream))
+            if again is not None:
+                door.learn((yield again[0]), again[1])
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
+        live, home, body = self._slot.live, self._home, None
+        try:
+            url: Any = request.url._uri_reference
+        except AttributeError:
+            url = _NOWHERE
+        if (
+            self._wall() < live.due_at
+            and self._tick() < live.due_tick
+            and live.usual is not None
+            and url.host == home.host
+            and url.scheme == home.scheme
+            and url.port == home.port
+            and type(request.stream) in _PLAIN
+        ):
+            request.headers["Authorization"] = live.usual
+            response = yield request
+            if response.status_code != 401:
+                return
+            door = self._door(request)
+        else:
+            door = self._door(request)
+            if not door.covers(request):
+                yield request
+                return
+            body = Body(request.stream)
+            live = await door.asign(request, body)
+            response = yield request
+        if door.is_rejected(response, live):
+            again = await door.aagain(request, response, body or Body(request.stream))
+            if again is not None:
+                door.learn((yield again[0]), again[1])
