@@ -68,30 +68,29 @@ _HOMES = {
     "CredentialsRejected": "core",
     "Event": "core",
     "EventKind": "core",
-    "FyatuAuth": "providers.fyatu",
-    "FyatuBusinessAuth": "providers.fyatu",
+    "FyatuAuth": "providers",
+    "FyatuBusinessAuth": "providers",
     "InvalidTokenResponse": "core",
-    "JWTPlusAuth": "providers.jwtplus",
+    "JWTPlusAuth": "providers",
     "LoginRequired": "core",
-    "MarketigerAuth": "providers.marketiger",
+    "MarketigerAuth": "providers",
     "MemoryStore": "stores",
-    "OAuth2ClientCredentialsAuth": "providers.oauth2",
-    "OAuth2RefreshTokenAuth": "providers.oauth2",
+    "OAuth2ClientCredentialsAuth": "providers",
+    "OAuth2RefreshTokenAuth": "providers",
     "RefreshPolicy": "core",
     "Store": "stores",
     "StoreError": "core",
     "Token": "core",
     "TokenAuth": "auth",
     "TokenEndpointUnavailable": "core",
-    "VaultAuth": "providers.vault",
+    "VaultAuth": "providers",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    return value
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:
