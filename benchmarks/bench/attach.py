@@ -94,7 +94,8 @@ def attach(world: World, quick: bool) -> list[Row]:
         ("httpx", False, _httpx_made, in_loop, (1,)),
     ]
     for library, sync, make, sign, threads in ways:
-        auths = {each.name: _primed(each, world) for each in of_library(library)}
+        prime = _primed if sync else lambda each, world: loop.run_until_complete(_primed_async(each, world))
+        auths = {each.name: prime(each, world) for each in of_library(library)}
         for count in threads:
             work = {n: _turn(a, lambda m=make: m(world.api, load), sign, count) for n, a in auths.items()}
             found = interleaved(turns if count == 1 else max(3, turns // 5), work)
@@ -109,6 +110,13 @@ def _primed(candidate: Candidate, world: World) -> Any:
     for _ in range(2):
         assert client.get(world.api).status_code == 200, candidate.name
     return candidate.auth(client)
+
+
+async def _primed_async(candidate: Candidate, world: World) -> Any:
+    async with candidate.open(world, False) as client:
+        for _ in range(2):
+            assert (await client.get(world.api)).status_code == 200, candidate.name
+        return candidate.auth(client)
 
 
 def _ratios(found: dict[str, list[float]], what: Row) -> list[Row]:
