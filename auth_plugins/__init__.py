@@ -1,31 +1,38 @@
 """HTTP authentication that is set once and forgotten: `session.auth = FyatuAuth(app_id, secret_key)`.
 
 One object works as the `auth` of requests, httpx and httpx2, synchronous and asynchronous, all at once.
+Nothing is imported before it is used.
 """
 
-from .auth import TokenAuth
-from .clients.scope import BodyNotReplayed
-from .core.errors import (
-    AuthError,
-    CredentialsRejected,
-    InvalidTokenResponse,
-    LoginRequired,
-    StoreError,
-    TokenEndpointUnavailable,
-)
-from .core.events import Event, EventKind
-from .core.policy import Backoff, RefreshPolicy
-from .core.token import Token
-from .providers import (
-    FyatuAuth,
-    FyatuBusinessAuth,
-    JWTPlusAuth,
-    MarketigerAuth,
-    OAuth2ClientCredentialsAuth,
-    OAuth2RefreshTokenAuth,
-    VaultAuth,
-)
-from .stores import FileStore, KeyringStore, MemoryStore, RedisStore, Store
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .auth import TokenAuth
+    from .clients.scope import BodyNotReplayed
+    from .core.errors import (
+        AuthError,
+        CredentialsRejected,
+        InvalidTokenResponse,
+        LoginRequired,
+        StoreError,
+        TokenEndpointUnavailable,
+    )
+    from .core.events import Event, EventKind
+    from .core.policy import Backoff, RefreshPolicy
+    from .core.token import Token
+    from .providers import (
+        FyatuAuth,
+        FyatuBusinessAuth,
+        JWTPlusAuth,
+        MarketigerAuth,
+        OAuth2ClientCredentialsAuth,
+        OAuth2RefreshTokenAuth,
+        VaultAuth,
+    )
+    from .stores import FileStore, KeyringStore, MemoryStore, RedisStore, Store
 
 __version__ = "0.1.0"
 
@@ -56,3 +63,41 @@ __all__ = [
     "TokenEndpointUnavailable",
     "VaultAuth",
 ]
+
+_HOMES = {
+    "AuthError": "core",
+    "Backoff": "core",
+    "BodyNotReplayed": "clients.scope",
+    "CredentialsRejected": "core",
+    "Event": "core",
+    "EventKind": "core",
+    "FileStore": "stores",
+    "FyatuAuth": "providers",
+    "FyatuBusinessAuth": "providers",
+    "InvalidTokenResponse": "core",
+    "JWTPlusAuth": "providers",
+    "KeyringStore": "stores",
+    "LoginRequired": "core",
+    "MarketigerAuth": "providers",
+    "MemoryStore": "stores",
+    "OAuth2ClientCredentialsAuth": "providers",
+    "OAuth2RefreshTokenAuth": "providers",
+    "RedisStore": "stores",
+    "RefreshPolicy": "core",
+    "Store": "stores",
+    "StoreError": "core",
+    "Token": "core",
+    "TokenAuth": "auth",
+    "TokenEndpointUnavailable": "core",
+    "VaultAuth": "providers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

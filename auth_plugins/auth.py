@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import Iterable
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
@@ -12,10 +12,11 @@ import httpx
 import requests
 import requests.auth
 
-from .clients import HttpxChannel, HttpxDoor, RequestsChannel, RequestsDoor, Scope
+from .clients import HttpxChannel, RequestsChannel, UsualCase
 from .clients.httpx_door import library_of
 from .core.checks import check_bool, check_callable, check_origins
 from .core.events import Listener
+from .core.origin import Origin
 from .core.policy import RefreshPolicy
 from .core.provider import Provider
 from .core.token import Token
@@ -59,7 +60,19 @@ class Options(TypedDict, total=False):
     """What tells the time, for tests."""
 
 
-class TokenAuth(_AnyAuth):
+_POLICY = RefreshPolicy()
+_DEFAULTS: dict[str, Any] = {
+    "store": None,
+    "policy": None,
+    "origins": (),
+    "token_client": None,
+    "on_event": None,
+    "allow_http": False,
+    "clock": None,
+}
+
+
+class TokenAuth(UsualCase, _AnyAuth):
     """Attaches a provider's token, renews it before it ends, and answers a 401 with a renewal and one more try.
 
     It may be used from any number of threads, event loops and libraries at the same time. Objects with equal
@@ -92,54 +105,26 @@ class TokenAuth(_AnyAuth):
         _check_kind("policy", policy, RefreshPolicy)
         _check_kind("clock", clock, Clock)
         self._provider = _contract(provider)
-        self._scope = Scope(check_origins(provider.base_url, origins, allow_http=allow_http))
-        self._lent = _lent_channel(token_client)
-        self._settings: dict[str, Any] = {
+        allowed = check_origins(provider.base_url, origins, allow_http=allow_http)
+        settings: dict[str, Any] = {
             "store": store,
             "policy": policy,
-            "origins": tuple(str(origin) for origin in self._scope.origins),
+            "origins": tuple(map(str, allowed)) if origins else (),
             "token_client": token_client,
             "on_event": on_event,
             "allow_http": allow_http,
             "clock": clock,
         }
+        self._settings = _DEFAULTS if settings == _DEFAULTS else settings
+        clock = SYSTEM_CLOCK if clock is None else clock
         place = PROCESS_STORE if store is None else store
-        terms = RefreshPolicy() if policy is None else policy
+        terms = _POLICY if policy is None else policy
         if place.lease <= terms.deadline:
             raise ValueError("store must have a lease that is longer than the policy's deadline")
-        self._source = Source(
-            provider,
-            place,
-            terms,
-            SYSTEM_CLOCK if clock is None else clock,
-            on_event,
-        )
-        self._channel = self._lent or RequestsChannel()
-        self._requests = RequestsDoor(self._source, self._scope, self._channel)
-        self._httpx: dict[type, HttpxDoor] = {}
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign a request of requests."""
-        return self._requests.sign(r)
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Drive a request of httpx or httpx2, as `sync_auth_flow` does."""
-        return self._door(request).sync_flow(request)
-
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Drive a request of an httpx or httpx2 `Client`."""
-        return self._door(request).sync_flow(request)
-
-    def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
-        return self._door(request).async_flow(request)
-
-    def _door(self, request: httpx.Request) -> HttpxDoor:
-        kind = type(request)
-        door = self._httpx.get(kind)
-        if door is None:
-            door = self._httpx[kind] = HttpxDoor(library_of(kind), self._source, self._scope, self._lent)
-        return door
+        source = Source(provider, place, terms, clock, on_event)
+        home = Origin.of(provider.base_url)
+        assert home is not None, "it has just been checked"  # noqa: S101 - narrows a type
+        self._open(source, home, allowed, _lent_channel(token_client), clock)
 
     def token(self) -> Token:
         """Give the current token, renewed if need be.

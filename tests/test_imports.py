@@ -113,6 +113,18 @@ def modules_after(statement: str) -> set[str]:
 
 
 class TestImport:
+    def test_of_the_package_brings_none_of_its_rooms(self) -> None:
+        assert (
+            python("import auth_plugins\nprint(*[name for name in sys.modules if name.startswith('auth_plugins.')])")
+            == "\n"
+        )
+
+    def test_of_one_provider_brings_no_other(self) -> None:
+        found = python("from auth_plugins import VaultAuth\nprint(*sys.modules)").split()
+        rooms = {name for name in found if name.startswith("auth_plugins.providers.")}
+        assert rooms == {"auth_plugins.providers.vault"}
+        assert not any(name.startswith("auth_plugins.simulators") for name in found)
+
     def test_brings_nothing_that_only_other_rooms_need(self) -> None:
         brought = modules_after("import auth_plugins") - modules_after("import requests, httpx")
         rooms = {"authlib", "joserfc", "cryptography", "click", "rich", "uvicorn", "responses", "pytest"}

@@ -5,5 +5,6 @@ from .httpx_door import HttpxDoor
 from .requests_channel import RequestsChannel
 from .requests_door import RequestsDoor
 from .scope import Scope
+from .usual import UsualCase
 
-__all__ = ["HttpxChannel", "HttpxDoor", "RequestsChannel", "RequestsDoor", "Scope"]
+__all__ = ["HttpxChannel", "HttpxDoor", "RequestsChannel", "RequestsDoor", "Scope", "UsualCase"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import AsyncGenerator, Generator
 from types import ModuleType
 from typing import Any
 
@@ -31,62 +30,50 @@ def library_of(kind: type) -> ModuleType:
 
 
 class HttpxDoor:
-    """The two flows, for one of the two libraries: every request and every error is made with its own classes."""
+    """What the flows do, for one of the two libraries: every request and every error is made with its own classes."""
 
     def __init__(self, library: ModuleType, source: Source, scope: Scope, channel: Channel | None) -> None:
         self._library: Any = library
         self._source, self._scope = source, scope
         self._channel = channel or HttpxChannel(library)
 
-    def sync_flow(self, request: Request) -> Generator[Request, Response, None]:
-        """Drive one request through `Client`."""
-        if not self._covers(request):
-            yield request
-            return
-        body = Body(request.stream)
+    def sign(self, request: Request, body: Body) -> Live:
+        """Attach the token, and tell which."""
         try:
             live = self._source.current(self._channel, once=not body.replayable)
         except AuthError as error:
             raise self._told(error, request) from None
-        self._attach(request, live)
-        response = yield request
-        if not self._is_rejected(response, live):
-            return
-        try:
-            renewed = self._source.after_401(response.request.headers.get, self._channel)
-        except AuthError as error:
-            if not body.can_be_resent(response.request.stream):
-                return
-            raise self._told(error, request) from None
-        if renewed is not None and self._ready(response.request, renewed, body):
-            response = yield self._again(response.request, renewed)
-            self._learn(response, renewed)
+        return self._attach(request, live)
 
-    async def async_flow(self, request: Request) -> AsyncGenerator[Request, Response]:
-        """Drive one request through `AsyncClient`, on asyncio or trio."""
-        if not self._covers(request):
-            yield request
-            return
-        body = Body(request.stream)
+    async def asign(self, request: Request, body: Body) -> Live:
+        """Do as `sign`, in a task of asyncio or trio."""
         try:
             live = await self._source.acurrent(self._channel, once=not body.replayable)
         except AuthError as error:
             raise self._told(error, request) from None
-        self._attach(request, live)
-        response = yield request
-        if not self._is_rejected(response, live):
-            return
+        return self._attach(request, live)
+
+    def again(self, request: Request, response: Response, body: Body) -> tuple[Request, Live] | None:
+        """Answer a 401 to `request`: give what to send now, and the token on it; `None`: the caller gets the 401."""
+        try:
+            renewed = self._source.after_401(response.request.headers.get, self._channel)
+        except AuthError as error:
+            if not body.can_be_resent(response.request.stream):
+                return None
+            raise self._told(error, request) from None
+        return self._made_again(response.request, renewed, body)
+
+    async def aagain(self, request: Request, response: Response, body: Body) -> tuple[Request, Live] | None:
+        """Do as `again`, in a task of asyncio or trio."""
         try:
             renewed = await self._source.aafter_401(response.request.headers.get, self._channel)
         except AuthError as error:
             if not body.can_be_resent(response.request.stream):
-                return
+                return None
             raise self._told(error, request) from None
-        if renewed is not None and self._ready(response.request, renewed, body):
-            response = yield self._again(response.request, renewed)
-            self._learn(response, renewed)
+        return self._made_again(response.request, renewed, body)
 
-    def _attach(self, request: Request, live: Live) -> None:
+    def _attach(self, request: Request, live: Live) -> Live:
         """Put the token on a request; refuse one that the library would carry to strangers.
 
         It follows redirects out of a flow's sight, and takes only `Authorization` off on the way to another origin.
@@ -95,19 +82,23 @@ class HttpxDoor:
             hint = "Carry the token in Authorization, or send these requests with requests."
             raise self._told(AuthError(f"{self._library.__name__} may leak this token's header", hint=hint), request)
         attach(request.headers, live)
+        return live
 
-    def _covers(self, request: Request) -> bool:
+    def covers(self, request: Request) -> bool:
+        """Whether the token may go where the request goes."""
         url = request.url
         return self._scope.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
 
-    def _is_rejected(self, response: Response, live: Live) -> bool:
+    def is_rejected(self, response: Response, live: Live) -> bool:
+        """Look at the response to a request that carried `live`: whether it is a 401 of ours."""
         if response.status_code == 401:
-            return self._covers(response.request)
+            return self.covers(response.request)
         if live.unproven:
             self._source.accepted(response.request.headers.get, replay=False)
         return False
 
-    def _learn(self, response: Response, renewed: Live) -> None:
+    def learn(self, response: Response, renewed: Live) -> None:
+        """Look at the response to a request that was sent again."""
         if response.status_code == 401:
             self._source.unhelpful(renewed)
         elif renewed.unproven:
@@ -120,11 +111,13 @@ class HttpxDoor:
         warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=2)
         return False
 
-    def _again(self, rejected: Request, live: Live) -> Request:
+    def _made_again(self, rejected: Request, live: Live | None, body: Body) -> tuple[Request, Live] | None:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.
 
         After a redirect that is the last one of the chain: the first may have taken effect.
         """
+        if live is None or not self._ready(rejected, live, body):
+            return None
         again = self._library.Request(
             rejected.method,
             rejected.url,
@@ -133,7 +126,7 @@ class HttpxDoor:
             extensions=rejected.extensions,
         )
         attach(again.headers, live)
-        return again
+        return again, live
 
     def _told(self, error: AuthError, request: Request) -> AuthError:
         theirs = isinstance(error, TokenEndpointUnavailable)

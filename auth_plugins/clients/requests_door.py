@@ -18,6 +18,7 @@ from .scope import BodyNotReplayed, Scope, attach
 
 __all__ = ["RequestsDoor"]
 
+_USUAL = frozenset({"Authorization"})
 _MOST_DRAINED = 65_536
 """Of a 401's body, in bytes. To read more of it costs more than a new connection."""
 
@@ -25,9 +26,11 @@ _MOST_DRAINED = 65_536
 class RequestsDoor:
     """Signs prepared requests; and is the hook that they carry, through copies and redirects, to their responses."""
 
+    __slots__ = ("_channel", "_names", "_scope", "_source")
+
     def __init__(self, source: Source, scope: Scope, channel: Channel) -> None:
         self._source, self._scope, self._channel = source, scope, channel
-        self._names: tuple[str, ...] = ()
+        self._names = _USUAL
         """The headers that tokens travelled in, also when there is no token any more."""
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -39,9 +42,11 @@ class RequestsDoor:
         except AuthError as error:
             raise _told(error) from None
         attach(request.headers, live)
-        self._names = tuple(name for name, _ in live.headers)
+        for name, _ in live.headers:
+            if name not in self._names:
+                self._names |= {name}
         if self not in request.hooks["response"]:
-            request.register_hook("response", self)
+            request.hooks["response"].append(self)
         return request
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:

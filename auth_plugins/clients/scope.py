@@ -8,7 +8,7 @@ from typing import Any
 from ..core.origin import Origin
 from ..source import Live
 
-__all__ = ["BodyNotReplayed", "Scope", "attach"]
+__all__ = ["BodyNotReplayed", "Scope", "attach", "default_port"]
 
 
 class BodyNotReplayed(UserWarning):
@@ -32,8 +32,12 @@ class Scope:
 
     def covers_parts(self, scheme: str, host: str, port: int | None) -> bool:
         """Whether the token may go to a URL that its library has taken apart: lower case, IDNA, default port `None`."""
-        default = 443 if scheme == "https" else 80
-        return (scheme, host, default if port is None else port) in self._parts
+        return (scheme, host, default_port(scheme) if port is None else port) in self._parts
+
+
+def default_port(scheme: str) -> int:
+    """Give the port that a URL of this scheme leaves out."""
+    return 443 if scheme == "https" else 80
 
 
 def attach(headers: MutableMapping[str, Any], live: Live) -> None:

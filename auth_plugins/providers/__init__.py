@@ -1,10 +1,16 @@
-"""One file each: a provider's contract, which is pure, and the class that people use."""
+"""One file each: a provider's contract, which is pure, and the class that people use. None comes before it is used."""
 
-from .fyatu import FyatuAuth, FyatuBusinessAuth
-from .jwtplus import JWTPlusAuth
-from .marketiger import MarketigerAuth
-from .oauth2 import OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
-from .vault import VaultAuth
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .fyatu import FyatuAuth, FyatuBusinessAuth
+    from .jwtplus import JWTPlusAuth
+    from .marketiger import MarketigerAuth
+    from .oauth2 import OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
+    from .vault import VaultAuth
 
 __all__ = [
     "FyatuAuth",
@@ -15,3 +21,23 @@ __all__ = [
     "OAuth2RefreshTokenAuth",
     "VaultAuth",
 ]
+
+_HOMES = {
+    "FyatuAuth": "fyatu",
+    "FyatuBusinessAuth": "fyatu",
+    "JWTPlusAuth": "jwtplus",
+    "MarketigerAuth": "marketiger",
+    "OAuth2ClientCredentialsAuth": "oauth2",
+    "OAuth2RefreshTokenAuth": "oauth2",
+    "VaultAuth": "vault",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

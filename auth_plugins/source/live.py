@@ -33,6 +33,12 @@ class Live:
     """Both hands of the clock when the token came."""
     unproven: bool = False
     """It was fetched on a 401, and no request has been answered otherwise since."""
+    usual: Masked | None = field(init=False, repr=False)
+    """What `Authorization` is to say, where that is all there is to do: no other header, nothing to be proven."""
+
+    def __post_init__(self) -> None:
+        plain = len(self.headers) == 1 and self.headers[0][0] == "Authorization" and not self.unproven
+        object.__setattr__(self, "usual", self.headers[0][1] if plain else None)
 
     @classmethod
     def of(cls, token: Token, provider: Provider, clock: Clock, window_at: float, *, unproven: bool = False) -> Live:

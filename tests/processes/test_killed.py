@@ -55,9 +55,7 @@ def kept(fleet: Fleet, store: Store) -> str | None:
     return None if token is None else token.access_token
 
 
-def kill_at_random(
-    fleet: Fleet, store: Store, rest: float, within: float, caplog: pytest.LogCaptureFixture
-) -> None:
+def kill_at_random(fleet: Fleet, store: Store, rest: float, within: float, caplog: pytest.LogCaptureFixture) -> None:
     simulator, seed = serve(fleet), secrets.randbits(32)
     dice = random.Random(seed)
     print("seed:", seed)

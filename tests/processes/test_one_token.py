@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.fernet import Fernet
 
-from auth_plugins.simulators import FyatuSimulator, JWTPlusSimulator, MarketigerSimulator, SimRequest, SimResponse
-from auth_plugins.simulators import VaultSimulator
+from auth_plugins.simulators import (
+    FyatuSimulator,
+    JWTPlusSimulator,
+    MarketigerSimulator,
+    SimRequest,
+    SimResponse,
+    VaultSimulator,
+)
 from auth_plugins.simulators.ledger import Endpoint
 
 if TYPE_CHECKING:
@@ -24,8 +30,10 @@ ALWAYS_DUE = {"window": 1e9, "window_share": 1.0}
 
 @pytest.fixture(params=["file", "encrypted", "redis"])
 def fleet(
-    request: pytest.FixtureRequest, make_fleet: Callable[[dict[str, Any]], Fleet], tmp_path: Path,
-    redis_servers: dict[str, RedisServer]
+    request: pytest.FixtureRequest,
+    make_fleet: Callable[[dict[str, Any]], Fleet],
+    tmp_path: Path,
+    redis_servers: dict[str, RedisServer],
 ) -> Fleet:
     places: dict[str, dict[str, Any]] = {
         "file": {"path": str(tmp_path / "tokens")},

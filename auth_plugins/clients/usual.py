@@ -1,0 +1,161 @@
+"""The usual case, in as little as it can be done: the token is good, the request goes home and can be sent again.
+
+Whatever else there may be is left to the doors. Here stands what every request costs, so each line was weighed
+(docs/explanation/benchmarks.md), and tests/test_speed_guard.py keeps count of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from functools import lru_cache
+from typing import Any
+
+import httpx
+import requests
+
+from ..core.origin import Origin
+from ..source import Channel, Clock, Source
+from .bodies import Body
+from .httpx_door import HttpxDoor, library_of
+from .requests_channel import RequestsChannel
+from .requests_door import RequestsDoor
+from .scope import Scope, default_port
+
+__all__ = ["UsualCase"]
+
+_NOWHERE = Origin("", "", 0)
+_REQUESTS = RequestsChannel()
+_PLAIN: set[type] = set()
+"""The classes, in the libraries that are in use, of a body that is bytes."""
+
+
+class _Home:
+    """The origin that most requests go to, ready to be compared with."""
+
+    __slots__ = ("below", "first", "host", "port", "scheme")
+
+    def __init__(self, origin: Origin) -> None:
+        # As strings are ordered, what begins with "https://host/" is just what lies between it and "https://host0".
+        self.first, self.below = origin.prefix, origin.prefix[:-1] + "0"
+        self.scheme, self.host = origin.scheme, origin.host
+        self.port = None if origin.port == default_port(origin.scheme) else origin.port
+
+
+# Whoever has many auth objects has them for a few origins.
+_home_of = lru_cache(64)(_Home)
+_scope_of = lru_cache(64)(Scope)
+
+
+class UsualCase:
+    """Signs a request for the origin of `base_url` with a token that is good for some time; the doors do the rest."""
+
+    def _open(
+        self, source: Source, home: Origin, origins: frozenset[Origin], lent: Channel | None, clock: Clock
+    ) -> None:
+        self._source, self._lent = source, lent
+        self._home, self._scope = _home_of(home), _scope_of(origins)
+        self._channel = lent or _REQUESTS
+        self._requests = RequestsDoor(source, self._scope, self._channel)
+        self._httpx: dict[type, HttpxDoor] = {}
+        self._slot, self._wall, self._tick = source.slot, clock.__call__, clock.tick
+
+    def _door(self, request: Any) -> HttpxDoor:
+        kind = type(request)
+        door = self._httpx.get(kind)
+        if door is None:
+            library = library_of(kind)
+            _PLAIN.add(library.ByteStream)
+            door = self._httpx[kind] = HttpxDoor(library, self._source, self._scope, self._lent)
+        return door
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign a request of requests."""
+        live, home, url = self._slot.live, self._home, r.url
+        if (
+            self._wall() < live.due_at
+            and self._tick() < live.due_tick
+            and live.usual is not None
+            and url is not None
+            and home.first <= url < home.below
+            and (r.body is None or isinstance(r.body, (bytes, str)))
+        ):
+            r.headers["Authorization"] = live.usual
+            hooks = r.hooks["response"]
+            if not hooks or self._requests not in hooks:
+                hooks.append(self._requests)
+            return r
+        return self._requests.sign(r)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Drive a request of httpx or httpx2, as `sync_auth_flow` does."""
+        return self.sync_auth_flow(request)
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Drive a request of an httpx or httpx2 `Client`."""
+        live, home, body = self._slot.live, self._home, None
+        try:
+            # To ask for the parts by their public names costs more than all the rest. Should a library come to keep
+            # them in another way, nothing is wrong, only slower.
+            url: Any = request.url._uri_reference
+        except AttributeError:
+            url = _NOWHERE
+        if (
+            self._wall() < live.due_at
+            and self._tick() < live.due_tick
+            and live.usual is not None
+            and url.host == home.host
+            and url.scheme == home.scheme
+            and url.port == home.port
+            and type(request.stream) in _PLAIN
+        ):
+            request.headers["Authorization"] = live.usual
+            response = yield request
+            if response.status_code != 401:
+                return
+            door = self._door(request)
+        else:
+            door = self._door(request)
+            if not door.covers(request):
+                yield request
+                return
+            body = Body(request.stream)
+            live = door.sign(request, body)
+            response = yield request
+        if door.is_rejected(response, live):
+            again = door.again(request, response, body or Body(request.stream))
+            if again is not None:
+                door.learn((yield again[0]), again[1])
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
+        live, home, body = self._slot.live, self._home, None
+        try:
+            url: Any = request.url._uri_reference
+        except AttributeError:
+            url = _NOWHERE
+        if (
+            self._wall() < live.due_at
+            and self._tick() < live.due_tick
+            and live.usual is not None
+            and url.host == home.host
+            and url.scheme == home.scheme
+            and url.port == home.port
+            and type(request.stream) in _PLAIN
+        ):
+            request.headers["Authorization"] = live.usual
+            response = yield request
+            if response.status_code != 401:
+                return
+            door = self._door(request)
+        else:
+            door = self._door(request)
+            if not door.covers(request):
+                yield request
+                return
+            body = Body(request.stream)
+            live = await door.asign(request, body)
+            response = yield request
+        if door.is_rejected(response, live):
+            again = await door.aagain(request, response, body or Body(request.stream))
+            if again is not None:
+                door.learn((yield again[0]), again[1])

@@ -1,0 +1,60 @@
+"""How figures are taken and put together: turns are interleaved, so that a busy moment falls on all alike."""
+
+from __future__ import annotations
+
+import gc
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+__all__ = ["interleaved", "percentile", "summary", "table"]
+
+Row = dict[str, Any]
+
+
+def interleaved(turns: int, work: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """Let each candidate have a turn, `turns` times; the order moves on by one each time."""
+    found: dict[str, list[float]] = {name: [] for name in work}
+    names = list(work)
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in range(turns):
+            shift = turn % len(names)
+            for name in names[shift:] + names[:shift]:
+                found[name].append(work[name]())
+    finally:
+        gc.enable()
+    return found
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Give the smallest value that at least `share` (0 to 1) of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def summary(values: Sequence[float]) -> dict[str, float]:
+    """Give the median and the spread: the quartiles."""
+    return {
+        "median": statistics.median(values),
+        "low": percentile(values, 0.25),
+        "high": percentile(values, 0.75),
+        "turns": len(values),
+    }
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Draw rows as a table in Markdown; the columns are those of all rows, in the order in which they appear."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [columns, ["---"] * len(columns), *([_shown(row.get(name)) for name in columns] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,139 @@
+"""What it costs to have the package: its import, and the memory and time of many credential sets."""
+
+from __future__ import annotations
+
+import gc
+import re
+import statistics
+import subprocess
+import sys
+import time
+import tracemalloc
+from typing import Any
+
+import requests
+
+from auth_plugins import MemoryStore, OAuth2ClientCredentialsAuth
+
+from .measure import Row
+from .world import World
+
+__all__ = ["imports", "scale"]
+
+BASES = {
+    "import requests, httpx": "import requests, httpx",
+    "import requests, httpx, httpx2": "import requests, httpx, httpx2",
+    "... and import auth_plugins": "import requests, httpx, httpx2\nimport auth_plugins",
+    "... and from auth_plugins import FyatuAuth": "import requests, httpx, httpx2\nfrom auth_plugins import FyatuAuth",
+    "... and from authlib.integrations.requests_client import OAuth2Session": (
+        "import requests, httpx, httpx2\nfrom authlib.integrations.requests_client import OAuth2Session"
+    ),
+    "... and import httpx_auth": "import requests, httpx, httpx2\nimport httpx_auth",
+    "... and import requests_oauth2client": "import requests, httpx, httpx2\nimport requests_oauth2client",
+}
+MEMORY = "\nimport resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+
+
+def _import_ms(code: str) -> float:
+    done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True)
+    # The lines that are not indented are what the code itself imported.
+    own = re.findall(r"^import time: +\d+ \| +(\d+) \| (\w[\w.]*)$", done.stderr, flags=re.MULTILINE)
+    return sum(int(micros) for micros, _ in own) / 1e3
+
+
+def imports(_world: World, quick: bool) -> list[Row]:
+    """Milliseconds by -X importtime, byte code cached, and the resident memory at its highest."""
+    there = {}
+    for name, code in BASES.items():
+        if subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0:
+            there[name] = code
+    found: dict[str, list[float]] = {name: [] for name in there}
+    for _ in range(2 if quick else 15):
+        for name, code in there.items():
+            found[name].append(_import_ms(code))
+    base = statistics.median(found["import requests, httpx, httpx2"])
+    rows = []
+    for name, values in found.items():
+        run = [sys.executable, "-c", there[name] + MEMORY]
+        printed = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+        median = statistics.median(values)
+        over = median - base if name.startswith("...") else None
+        rows.append({"what": name, "ms": median, "ms over both": over, "memory, MB": int(printed) / 1024})
+    return rows
+
+
+class _Endpoint(requests.adapters.BaseAdapter):
+    """A token endpoint without a network: it is the sets that are measured."""
+
+    def send(self, request: Any, *_: Any, **__: Any) -> Any:
+        """Issue a token."""
+        import io
+        import json
+        import secrets
+
+        answer = {"access_token": secrets.token_hex(20), "token_type": "Bearer", "expires_in": 86_400}
+        response = requests.Response()
+        response.status_code, response.request, response.url = 200, request, request.url
+        response.raw = io.BytesIO(json.dumps(answer).encode())
+        response.headers["content-type"] = "application/json"
+        return response
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _made(number: int, lent: Any, store: Any) -> Any:
+    url = "https://auth.example.com/token"
+    auth = OAuth2ClientCredentialsAuth(url, f"client-{number}", f"secret-{number}", token_client=lent, store=store)
+    auth.token()
+    return auth
+
+
+def _ns_per_call(auths: list[Any]) -> float:
+    one = requests.Request("GET", "https://auth.example.com/x").prepare()
+    best = []
+    for _ in range(5):
+        calls = [(auths[(turn * 7919) % len(auths)], one.copy()) for turn in range(20_000)]
+        for _, request in calls:
+            request.hooks = {"response": []}
+        began = time.perf_counter_ns()
+        for auth, request in calls:
+            auth(request)
+        best.append((time.perf_counter_ns() - began) / len(calls))
+    return statistics.median(best)
+
+
+def scale(_world: World, quick: bool) -> list[Row]:
+    """Nanoseconds for a call, and bytes for a set: of objects that are kept, and of those made for one request."""
+    rows: list[Row] = []
+    lent = requests.Session()
+    lent.mount("https://", _Endpoint())
+    for count in (1, 100) if quick else (1, 100, 10_000, 100_000):
+        traced = count <= 10_000  # Tracing makes all slower; what a set takes does not depend on how many there are.
+        gc.collect()
+        if traced:
+            _made(-1, lent, MemoryStore())
+            tracemalloc.start()
+        store = MemoryStore(maxsize=200_000)
+        before = tracemalloc.get_traced_memory()[0] if traced else 0
+        auths = [_made(number, lent, store) for number in range(count)]
+        gc.collect()
+        kept = (tracemalloc.get_traced_memory()[0] - before) / count if traced else None
+        tracemalloc.stop()
+        nanoseconds = _ns_per_call(auths)
+        del auths
+        rows.append({"sets": count, "ns for a call": nanoseconds, "bytes for a set, object kept": kept})
+    rows += _dropped(lent, 200 if quick else 20_000)
+    return rows
+
+
+def _dropped(lent: Any, count: int) -> list[Row]:
+    tracemalloc.start()
+    store = MemoryStore()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(count):
+        _made(number, lent, store)
+    gc.collect()
+    left = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    return [{"sets": count, "bytes left of all, objects dropped": left, "bytes left for a set": left / count}]
