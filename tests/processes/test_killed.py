@@ -101,4 +101,4 @@ def test_two_hundred_kills_leave_redis_whole_and_the_others_at_work_within_a_lea
     in_redis: tuple[Fleet, Store], caplog: pytest.LogCaptureFixture
 ) -> None:
     fleet, store = in_redis
-    kill_at_random(fleet, store, 0.1, LEASE, caplog)
+    kill_at_random(fleet, store, 0.3, LEASE, caplog)
