@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from tests.conftest import RedisServer
     from tests.processes.conftest import Fleet, Worker
 
-LEASE = 1.0
+LEASE = 1.5
 LIFETIME = 3600.0
+SLACK = 3.0
+"""Seconds for a machine that has other things to do."""
 TO_WINDOW = LIFETIME - 100.0
 """Seconds from a token's issue to a moment in which it is to be renewed, and still good."""
 
@@ -99,7 +101,7 @@ def in_redis(fleet: Fleet, server: RedisServer) -> str | None:
 def begin_renewal(fleet: Fleet, worker: Worker) -> None:
     """Let a process begin a renewal, and come back while the provider's answer is on its way."""
     calls = fleet.simulator.ledger.token_calls
-    fleet.simulator.latency = 0.3
+    fleet.simulator.latency = 0.6
     assert worker.do("ask") == "200"
     fleet.until(lambda: fleet.simulator.ledger.token_calls > calls)
     fleet.simulator.latency = 0.0
@@ -220,10 +222,7 @@ class TestAHolder:
         begin_renewal(fleet, killed)
         fleet.workers.remove(killed)
         killed.kill()
-        began = time.monotonic()
-        waited = other.do("lock")
-        assert time.monotonic() - began < (LEASE if store == "redis" else 0.0) + 0.75
-        assert waited > (LEASE * 0.4 if store == "redis" else 0.0)
+        assert other.do("lock") < (LEASE if store == "redis" else 0.0) + SLACK
         assert other.do("get") == "200"
         if store == "file":
             assert kept(fleet, FileStore(place["path"], clock=fleet.clock)) is not None
@@ -233,22 +232,23 @@ class TestAHolder:
 def test_seven_who_wait_for_a_lock_ask_redis_in_pauses_that_grow_to_half_a_second(
     fleet: Fleet, redis_server: RedisServer
 ) -> None:
-    held = 1.5
     serve(fleet, "fyatu")
     holder, *waiters = fleet.start(8, lease=10.0)
     with redis_server.client() as client:
         client.config_resetstat()
-        holder.tell("hold", held)
+        holder.tell("hold", 1.5)
         assert holder.hear() == "held"
+        began = time.monotonic()
         for waiter in waiters:
             waiter.tell("lock")
         waited = [waiter.hear() for waiter in waiters]
         holder.hear()
+        took = time.monotonic() - began
         scripts = client.info("commandstats")["cmdstat_eval"]["calls"]
     looks, at, pause = 1, 0.0, 0.01
-    while at < held:
+    while at < took:
         looks, at, pause = looks + 1, at + pause / 2, min(pause * 1.5, 0.5)  # Each at its shortest, by the dice.
-    assert held * 0.5 < min(waited) <= max(waited) < held + 7 * 0.5
-    # The holder takes the lock and gives it back; each of the others looks, may meet another one, and gives it back.
-    assert scripts <= 2 + 7 * (looks + 4 + 1)
-    assert scripts > 2 + 7 * 2
+    assert max(waited) <= took
+    # The holder takes the lock and gives it back; each of the others looks, and gives it back.
+    assert 2 + 7 * 3 < scripts <= 2 + 7 * (looks + 1)
+    assert looks < 15 + 4 * took

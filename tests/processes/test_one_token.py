@@ -24,8 +24,10 @@ ALWAYS_DUE = {"window": 1e9, "window_share": 1.0}
 
 @pytest.fixture(params=["file", "encrypted", "redis"])
 def fleet(
-    request: pytest.FixtureRequest, make_fleet: Callable[[dict[str, Any]], Fleet], tmp_path: Path,
-    redis_servers: dict[str, RedisServer]
+    request: pytest.FixtureRequest,
+    make_fleet: Callable[[dict[str, Any]], Fleet],
+    tmp_path: Path,
+    redis_servers: dict[str, RedisServer],
 ) -> Fleet:
     places: dict[str, dict[str, Any]] = {
         "file": {"path": str(tmp_path / "tokens")},
