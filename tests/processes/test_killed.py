@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tests.conftest import RedisServer
     from tests.processes.conftest import Fleet
 
-KILLS = 200
+KILLS, SALVO = 200, 4
 LEASE = 1.0
-SLACK = 3.0
+SLACK = 10.0
 """Seconds for a machine that has other things to do."""
 ALWAYS_DUE = {"window": 1e9, "window_share": 1.0, "early": 0.001, "deadline": LEASE * 0.9}
 
@@ -62,26 +62,29 @@ def kill_at_random(fleet: Fleet, store: Store, rest: float, within: float, caplo
     for worker in fleet.start(6):
         worker.tell("toil", rest)
     fleet.until(lambda: simulator.ledger.count("refresh") > 0)
-    for number in range(KILLS):
-        time.sleep(dice.random() * 0.02)
-        fleet.workers.pop(dice.randrange(len(fleet.workers))).kill()
+    for _ in range(KILLS // SALVO):
+        for _ in range(SALVO):
+            time.sleep(dice.random() * 0.02)
+            fleet.workers.pop(dice.randrange(len(fleet.workers))).kill()
+            found = kept(fleet, store)
+            assert found is not None
+            assert simulator.identify(found) is not None, "what is kept was never issued"
         calls, killed = simulator.ledger.token_calls, time.monotonic()
-        found = kept(fleet, store)
-        assert found is not None
-        assert simulator.identify(found) is not None, f"kill {number}: what is kept was never issued"
         # One call may have been under way; the next one is of a process that went on.
         fleet.until(lambda: simulator.ledger.token_calls > calls + 1)  # noqa: B023
         assert time.monotonic() - killed < within + SLACK
-        fleet.start(1)[0].tell("toil", rest)
+        for worker in fleet.start(SALVO):
+            worker.tell("toil", rest)
     outcomes = fleet.together("stop")
     assert {outcome for each in outcomes for outcome in each} == {"200"}
     api = simulator.ledger.calls("api")
     assert all(call.token_id is not None for call in api), "a token was used that was never issued"
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
     # An answer that was on its way to a process that was killed is lost, and with it the session; nothing else is.
-    refused = [call for call in fleet.calls("refresh") if call[1] != 200]
-    assert len(refused) <= KILLS
-    assert fleet.calls("login") == [("login", 200)] * (len(refused) + 1)
+    refused = sum(status != 200 for _, status in fleet.calls("refresh"))
+    logins = fleet.calls("login")
+    assert set(logins) == {("login", 200)}
+    assert len(logins) - 1 <= refused <= KILLS
 
 
 @pytest.mark.slow
@@ -99,4 +102,4 @@ def test_two_hundred_kills_leave_redis_whole_and_the_others_at_work_within_a_lea
     in_redis: tuple[Fleet, Store], caplog: pytest.LogCaptureFixture
 ) -> None:
     fleet, store = in_redis
-    kill_at_random(fleet, store, 0.1, LEASE, caplog)
+    kill_at_random(fleet, store, 0.3, LEASE, caplog)

@@ -196,7 +196,7 @@ def work(said: dict[str, Any]) -> None:
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire.sendall(json.dumps(os.getpid()).encode() + b"\n")
         done = Work(said, wire)
-        for line in wire.makefile("rb"):
+        for line in wire.makefile("rb", buffering=0):  # What comes after a line is left for `toil` to see.
             job, *arguments = json.loads(line)
             if job != "stop":
                 result = getattr(done, job)(*arguments)
