@@ -6,6 +6,7 @@ unknown is passed over, one that is missing has its default. A record of a later
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -29,7 +30,7 @@ def encode(key: str, token: Token) -> MaskedBytes:
     kept = {field.name: getattr(token, field.name) for field in fields(Token)}
     kept["extra"] = dict(token.extra)
     members = {name: _plain(value) for name, value in kept.items() if value != _DEFAULTS.get(name, MISSING)}
-    record = {"format": FORMAT, "key": key, "token": members}
+    record = {"format": FORMAT, "key": key, "token": members, "check": _check(key, members)}
     return MaskedBytes(json.dumps(record, separators=(",", ":"), allow_nan=False).encode())
 
 
@@ -40,20 +41,32 @@ def decode(key: str, raw: bytes) -> Token:
         Damaged: it is cut off, altered, somebody else's, or another key's.
         StoreError: it is of a format that came after this version of the package.
     """
-    token: Token | None = None
-    later = False
-    try:
-        record = json.loads(raw)
-        later = isinstance(record["format"], int) and record["format"] > FORMAT
-        if not later and (record["format"], record["key"]) == (FORMAT, key):
-            token = _token(record["token"])
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        pass  # Said below, outside: an exception that is raised in here would carry this one, and it the record.
+    token, later = _read(key, raw)
     if later:
         raise StoreError("The token was saved by a later version of this package", hint="Use that version here, too.")
     if token is None:
         raise Damaged
     return token
+
+
+def _read(key: str, raw: bytes) -> tuple[Token | None, bool]:
+    # Raises nothing: its frame holds the record in plain words.
+    try:
+        record = json.loads(raw)
+        if isinstance(record["format"], int) and record["format"] > FORMAT:
+            return None, True
+        members = record["token"]
+        if (record["format"], record["key"], record["check"]) == (FORMAT, key, _check(key, members)):
+            return _token(members), False
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
+        pass
+    return None, False
+
+
+def _check(key: str, members: dict[str, Any]) -> str:
+    """Digest what a disk may alter: half a token is still a token to look at."""
+    content = json.dumps([key, members], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
 def _plain(value: Any) -> Any:
@@ -77,7 +90,7 @@ def _time(value: object) -> float:
         return float(str(value))
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise TypeError
-    return value
+    return float(value)
 
 
 def _flag(value: object) -> bool:
