@@ -26,14 +26,18 @@ class InStore:
 
     def __init__(self, store: Store, key: str) -> None:
         self._store, self._key = store, key
+        self.kept: Token | None = None
+        """What is there, as far as we know."""
 
     def load(self) -> Token | None:
         """Do as the store does."""
-        return self._store.load(self._key)
+        self.kept = self._store.load(self._key)
+        return self.kept
 
     def save(self, token: Token) -> None:
         """Do as the store does."""
         self._store.save(self._key, token)
+        self.kept = token
 
 
 class Nowhere:

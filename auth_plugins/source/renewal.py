@@ -228,8 +228,10 @@ class _Renewal:
         else:
             self.slot.unsaved = None
             return None
-        before = self.slot.live.token if isinstance(self.place, Nowhere) else self.stored
-        self.slot.unsaved = self.slot.unsaved or Unsaved(before)
+        if isinstance(self.place, InStore):
+            self.slot.unsaved = Unsaved(self.place.kept)
+        elif self.slot.unsaved is None:
+            self.slot.unsaved = Unsaved(self.slot.live.token)
         # The provider may have used the old refresh token up: dropping the new one would end the session.
         self.terms.tell(EventKind.SAVE_FAILED, token, failure)
         return failure

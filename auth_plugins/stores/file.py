@@ -25,6 +25,7 @@ from .seal import Keys, Seal
 __all__ = ["FileStore"]
 
 _log = logging.getLogger("auth_plugins")
+_SALT = 32
 
 
 class FileStore:
@@ -74,26 +75,24 @@ class FileStore:
         """Random, made with the folder."""
         path = self._folder / "salt"
         self._open_folder()
-        for _ in range(3):
-            known = self._salt_in(path)
-            if known is not None:
-                return known
-            made = self._sealing().close(secrets.token_hex(32).encode())
-            files.told(path, lambda made=made: files.write_new(path, made))  # type: ignore[misc]
-        raise StoreError(f"{path} comes and goes")
+        known = self._salt_in(path)
+        if known is None:
+            with self.lock("the salt"):
+                known = self._salt_in(path) or self._new_salt(path)
+        return known
 
     def load(self, key: str) -> Token | None:
         """Give the token kept under `key`, if it still serves for anything."""
         path = self._place(key, ".token")
+        self._open_folder()
         raw = files.told(path, lambda: files.read(path))
         if raw is None:
             return None
-        try:
+        with suppress(Damaged):
             token = decode(key, self._sealing().open(raw))
-        except Damaged:
-            self._set_aside(path)
-            return None
-        return token if self._clock() < token.useful_until else None
+            return token if self._clock() < token.useful_until else None
+        self._set_aside(path)
+        return None
 
     def save(self, key: str, token: Token) -> None:
         """Write `token` down; it is on the disk when this returns."""
@@ -107,6 +106,7 @@ class FileStore:
     def delete(self, key: str) -> None:
         """Remove what is kept under `key`."""
         path = self._place(key, ".token")
+        self._open_folder()
         files.told(path, lambda: path.unlink(missing_ok=True))
 
     @contextmanager
@@ -117,6 +117,8 @@ class FileStore:
         """
         path = self._place(key, ".lock")
         self._open_folder()
+        if os.path.lexists(path):
+            files.told(path, lambda: files.check_file(path, path.lstat()))
         filelock = _filelock()
         lock = filelock.FileLock(path, timeout=self._lock_timeout, mode=0o600, thread_local=False)
         if not files.told(path, lambda: _had(lock, filelock.Timeout)):
@@ -146,14 +148,26 @@ class FileStore:
         raw = files.told(path, lambda: files.read(path))
         if raw is None:
             return None
-        try:
-            salt = bytes.fromhex(self._sealing().open(raw).decode("ascii", "replace"))
-            if len(salt) == 32:
+        seal = self._sealing()
+        with suppress(Damaged, ValueError):
+            content = bytes.fromhex(seal.open(raw).decode("ascii", "replace"))
+            salt = content[:_SALT]
+            if content == salt + _check(salt):
+                if not seal.is_current(raw):
+                    self._write_salt(path, salt)  # Or the old key would be needed for ever.
                 return salt
-        except (Damaged, ValueError):
-            pass
-        self._set_aside(path)
         return None
+
+    def _new_salt(self, path: Path) -> bytes:
+        if os.path.lexists(path):
+            self._set_aside(path)
+        salt = secrets.token_bytes(_SALT)
+        self._write_salt(path, salt)
+        return salt
+
+    def _write_salt(self, path: Path, salt: bytes) -> None:
+        content = self._sealing().close((salt + _check(salt)).hex().encode())
+        files.told(path, lambda: files.replace(path, content))
 
     def _set_aside(self, path: Path) -> None:
         aside = files.told(path, lambda: files.set_aside(path))
@@ -177,7 +191,16 @@ def _path(path: object) -> Path:
         raise TypeError("path must be a str or a pathlib.Path")
     if not os.fspath(path) or "\0" in os.fspath(path):
         raise ValueError("path must name a folder")
-    return Path(path).expanduser().absolute()
+    try:
+        os.fsencode(path)
+        return Path(path).expanduser().absolute()
+    except (UnicodeError, RuntimeError, OSError):
+        pass
+    raise ValueError("path must name a folder: its characters, its user or the current folder are unknown")
+
+
+def _check(salt: bytes) -> bytes:
+    return hashlib.blake2b(salt, digest_size=8).digest()
 
 
 def _filelock() -> ModuleType:

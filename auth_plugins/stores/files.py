@@ -7,21 +7,27 @@ import secrets
 import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import TypeVar
 
 from ..core.errors import StoreError
 from ..core.wire import MaskedBytes
 
-__all__ = ["LARGEST", "check_folder", "read", "replace", "set_aside", "told", "write_new"]
+__all__ = ["DIGEST", "LARGEST", "check_file", "check_folder", "read", "replace", "set_aside", "told"]
 
 LARGEST = 1_048_576
 """Bytes that a file of ours has at most; whatever is longer is not read."""
+
+DIGEST = "[0-9a-f]" * 64
+"""The pattern of a key's name: what else stands in the folder is not ours."""
 
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither these nor owners and modes in our sense.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # A pipe in the file's place would be waited for.
 _BINARY = getattr(os, "O_BINARY", 0)
 _STALE = 3600.0
+_TAIL = "[0-9a-f]" * 16 + ".tmp"
 
 T = TypeVar("T")
 
@@ -45,23 +51,42 @@ def check_folder(path: Path) -> None:
     Raises:
         StoreError: it is somebody else's, or others may look into it.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    missing = [path, *takewhile(lambda parent: not parent.exists(), path.parents)]
+    for folder in reversed(missing):
+        with suppress(FileExistsError):
+            folder.mkdir(0o700)
+            folder.chmod(0o700)  # Whatever the umask takes away.
+            _sync(folder.parent)
     _check_ours(path, path.lstat(), stat.S_ISDIR, "a directory", "700")
 
 
+def check_file(path: Path, found: os.stat_result) -> None:
+    """Make sure that a file is a plain one, and ours alone.
+
+    Raises:
+        StoreError: it is not.
+    """
+    _check_ours(path, found, stat.S_ISREG, "a plain file", "600")
+
+
 def read(path: Path) -> MaskedBytes | None:
-    """Give what is in a file; `None` if there is none.
+    """Give what is in a file; `None` if there is none, and nothing if it is longer than `LARGEST`.
 
     Raises:
         StoreError: it is no plain file of ours, or others may read it.
     """
     try:
+        check_file(path, path.lstat())
         descriptor = os.open(path, os.O_RDONLY | _NO_LINKS | _AT_ONCE | _BINARY)
     except FileNotFoundError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        _check_ours(path, os.fstat(file.fileno()), stat.S_ISREG, "a plain file", "600")
-        return MaskedBytes(file.read(LARGEST + 1))
+    try:
+        check_file(path, os.fstat(descriptor))  # What was opened, not what was.
+        with open(descriptor, "rb", closefd=False) as file:
+            content = MaskedBytes(file.read(LARGEST + 1))
+    finally:
+        os.close(descriptor)
+    return content if len(content) <= LARGEST else MaskedBytes()
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -76,20 +101,6 @@ def replace(path: Path, content: bytes) -> None:
     _sync(path.parent)
 
 
-def write_new(path: Path, content: bytes) -> bool:
-    """Write a file, whole, unless there is one; tell whether there was none."""
-    scratch = _scratch(path)
-    try:
-        _write(scratch, content)
-        os.link(scratch, path)
-    except FileExistsError:
-        return False
-    finally:
-        scratch.unlink(missing_ok=True)
-    _sync(path.parent)
-    return True
-
-
 def set_aside(path: Path) -> Path:
     """Give a file another name, under which nobody will take it for what it is not; the last one is kept."""
     aside = path.with_suffix(".damaged")
@@ -99,7 +110,7 @@ def set_aside(path: Path) -> Path:
 
 def sweep(folder: Path) -> None:
     """Remove what writers who were killed have left."""
-    for scratch in folder.glob("*.tmp"):
+    for scratch in (*folder.glob(f"{DIGEST}.{_TAIL}"), *folder.glob(f"salt.{_TAIL}")):
         try:
             if time.time() - scratch.lstat().st_mtime > _STALE:
                 scratch.unlink()
@@ -114,6 +125,8 @@ def _scratch(path: Path) -> Path:
 def _write(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS | _BINARY, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, 0o600)  # Whatever the umask takes away.
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -46,9 +46,9 @@ class KeyringStore(FileStore):
     ) -> None:
         if "encryption_key" in options:
             raise TypeError("encryption_key is not for a KeyringStore: its key is in the key-ring")
+        self._backend = _usable(backend)
         super().__init__(path, **options)
         self._service = check_text("service", service, at_most=128)
-        self._backend = _usable(backend)
 
     def _sealing(self) -> Seal:
         key = self._key()
@@ -62,18 +62,22 @@ class KeyringStore(FileStore):
         raise StoreError("What the key-ring has for these tokens is no key", hint="Remove it: there will be a new one.")
 
     def _key(self) -> Masked | None:
-        key = _told(lambda: self._keys().get_password(self._service, str(self._folder)))
+        key = _told(lambda: self._keys().get_password(self._service, self._user()))
         return None if key is None else Masked(key)
 
     def _new_key(self) -> Masked:
-        for old in (*self._folder.glob("*.token"), *self._folder.glob("salt")):
-            files.told(old, lambda old=old: files.set_aside(old))  # type: ignore[misc]
-            _log.warning("The key of %s is gone from the key-ring", old)
         key = Masked(urlsafe_b64encode(secrets.token_bytes(32)).decode())
-        _told(lambda: self._keys().set_password(self._service, str(self._folder), key))
+        _told(lambda: self._keys().set_password(self._service, self._user(), key))
         if self._key() != key:
             raise StoreError("The key-ring does not keep what it is given", hint=_HINT)
+        # Not before: a key-ring that fails may have the old key again tomorrow.
+        for old in (*self._folder.glob(f"{files.DIGEST}.token"), *self._folder.glob("salt")):
+            files.told(old, lambda old=old: files.set_aside(old))  # type: ignore[misc]
+            _log.warning("The key of %s is gone from the key-ring", old)
         return key
+
+    def _user(self) -> str:
+        return os.path.realpath(self._folder)  # One name, however the folder is reached.
 
     def _keys(self) -> Any:
         if self._backend is not None:
@@ -104,7 +108,9 @@ def _told(call: Callable[[], T]) -> T:
 
 def _usable(backend: Any) -> Any:
     try:
-        import keyring  # noqa: F401 - that it is there
+        import cryptography  # noqa: F401 - that all three are there
+        import filelock  # noqa: F401
+        import keyring  # noqa: F401
     except ImportError:
         raise ImportError("KeyringStore needs: pip install 'auth-plugins[keyring]'") from None
     if backend is not None and not all(callable(getattr(backend, f"{verb}_password", None)) for verb in ("get", "set")):

@@ -43,23 +43,25 @@ def decode(key: str, raw: bytes) -> Token:
         Damaged: it is cut off, altered, somebody else's, or another key's.
         StoreError: it is of a format that came after this version of the package.
     """
-    token: Token | None = None
-    later = False
-    digest, _, content = map(MaskedBytes, raw.partition(b" "))
-    if digest != _digest(content):
-        raise Damaged
-    try:
-        record = json.loads(content)
-        later = isinstance(record["format"], int) and record["format"] > FORMAT
-        if not later and (record["format"], record["key"]) == (FORMAT, key):
-            token = _token(record["token"])
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        pass  # Said below, outside: an exception that is raised in here would carry this one, and it the record.
+    token, later = _read(key, raw)
     if later:
         raise StoreError("The token was saved by a later version of this package", hint="Use that version here, too.")
     if token is None:
         raise Damaged
     return token
+
+
+def _read(key: str, raw: bytes) -> tuple[Token | None, bool]:
+    # Raises nothing: an exception would carry this frame, and it the record in plain words.
+    try:
+        digest, _, content = raw.partition(b" ")
+        record = json.loads(content) if digest == _digest(content) else {}
+        later = isinstance(record["format"], int) and record["format"] > FORMAT
+        if not later and (record["format"], record["key"]) == (FORMAT, key):
+            return _token(record["token"]), False
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
+        return None, False
+    return None, later
 
 
 def _digest(content: bytes) -> bytes:
@@ -87,7 +89,7 @@ def _time(value: object) -> float:
         return float(str(value))
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise TypeError
-    return value
+    return float(value)
 
 
 def _flag(value: object) -> bool:

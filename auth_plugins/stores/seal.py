@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import urlsafe_b64decode
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -35,13 +36,20 @@ class Seal:
 
     def __init__(self, encryption_key: Keys | None = None) -> None:
         self.keys = () if encryption_key is None else _keys(encryption_key)
-        self._fernets = {_name(key): _fernet(key) for key in self.keys}
+        fernets = [_fernet(key) for key in self.keys]
+        self._fernets = {_name(key): fernet for key, fernet in zip(self.keys, fernets, strict=True)}
 
     def close(self, raw: bytes) -> MaskedBytes:
         """Encrypt with the first key."""
         for name, fernet in self._fernets.items():
             return MaskedBytes(_MARK + name + b":" + fernet.encrypt(raw))
         return MaskedBytes(raw)
+
+    def is_current(self, raw: bytes) -> bool:
+        """Whether it was closed as it would be now."""
+        for name in self._fernets:
+            return raw.startswith(_MARK + name + b":")
+        return True
 
     def open(self, raw: bytes) -> MaskedBytes:
         """Decrypt with the key whose name it bears.
@@ -99,5 +107,7 @@ def _fernet(key: Masked) -> Fernet:
 
 
 def _name(key: Masked) -> bytes:
-    # A name by which a record tells its key: one cannot get from a digest of 32 random bytes back to them.
-    return hashlib.blake2b(key.encode("ascii", "replace"), digest_size=8, person=b"auth_plugins").hexdigest().encode()
+    # A name by which a record tells its key: one cannot get from a digest of 32 random bytes back to them. The text
+    # of a key is not always the same: one that was read from a file ends with a line end.
+    raw = urlsafe_b64decode(key.encode("ascii", "replace"))
+    return hashlib.blake2b(raw, digest_size=8, person=b"auth_plugins").hexdigest().encode()
