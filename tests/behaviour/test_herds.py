@@ -210,6 +210,12 @@ def test_a_loop_that_was_closed_while_it_waited_disturbs_nobody() -> None:
     assert herd.fyatu.ledger.token_calls == 1
 
 
+@pytest.mark.matrix(
+    group="Time",
+    case="the answer comes after the deadline",
+    outcome="who waited is told; the token that came late is kept",
+    client="httpx",
+)
 def test_a_wait_is_bounded_and_what_comes_late_is_kept() -> None:
     herd = Herd()
     herd.fyatu.latency = 0.6
