@@ -34,6 +34,9 @@ def revoked(world: World) -> Any:
     return auth
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams", case="bytes: none, empty, few, a megabyte", outcome="sent again, byte for byte"
+)
 @pytest.mark.parametrize("content", [None, b"", b"abc", WHOLE * 100], ids=["none", "empty", "bytes", "large"])
 def test_bytes_are_sent_again_as_they_were(world: World, content: bytes | None) -> None:
     with world.client(revoked(world)) as client:
@@ -42,6 +45,12 @@ def test_bytes_are_sent_again_as_they_were(world: World, content: bytes | None) 
     assert digests(world.fyatu) == [sha256(content or b"").hexdigest()] * 2
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="a file, from its beginning or its middle",
+    outcome="sent again, byte for byte",
+    client="requests",
+)
 @pytest.mark.parametrize("begin", [0, 4321])
 def test_requests_sends_a_file_again_from_where_it_began(one_world: World, tmp_path: Path, begin: int) -> None:
     (tmp_path / "body").write_bytes(WHOLE)
@@ -52,6 +61,9 @@ def test_requests_sends_a_file_again_from_where_it_began(one_world: World, tmp_p
     assert digests(one_world.fyatu) == [sha256(WHOLE[begin:]).hexdigest()] * 2
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams", case="a file, from its beginning or its middle", outcome="sent again, byte for byte"
+)
 @pytest.mark.parametrize("library", LIBRARIES, ids=["httpx", "httpx2"])
 def test_httpx_sends_a_file_again_from_where_it_began(one_world: World, library: Any) -> None:
     begin = 4321 if library is httpx2 else 0  # httpx announces the length of the whole file, wherever it begins.
@@ -62,6 +74,7 @@ def test_httpx_sends_a_file_again_from_where_it_began(one_world: World, library:
     assert digests(one_world.fyatu) == [sha256(WHOLE[begin:]).hexdigest()] * 2
 
 
+@pytest.mark.matrix(group="Bodies and streams", case="a multipart form with files", outcome="sent again, byte for byte")
 @pytest.mark.parametrize("library", LIBRARIES, ids=["httpx", "httpx2"])
 def test_a_multipart_form_with_files_is_sent_again_whole(one_world: World, library: Any) -> None:
     with library.Client(auth=revoked(one_world)) as client:
@@ -71,6 +84,12 @@ def test_a_multipart_form_with_files_is_sent_again_whole(one_world: World, libra
     assert first == second != sha256(b"").hexdigest()
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="a multipart form with files",
+    outcome="sent again, byte for byte",
+    client="requests",
+)
 def test_requests_sends_a_multipart_form_again_whole(one_world: World) -> None:
     with requests.Session() as session:
         session.auth = revoked(one_world)
@@ -80,6 +99,9 @@ def test_requests_sends_a_multipart_form_again_whole(one_world: World) -> None:
     assert first == second != sha256(b"").hexdigest()
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams", case="a list of bytes, sent in chunks", outcome="sent again, byte for byte"
+)
 @pytest.mark.parametrize("library", LIBRARIES, ids=["httpx", "httpx2"])
 def test_what_can_be_iterated_anew_is_sent_again(one_world: World, library: Any) -> None:
     with library.Client(auth=revoked(one_world)) as client:
@@ -105,6 +127,11 @@ class Pipe(io.RawIOBase):
         return self._left.pop(0) if self._left else b""
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="a generator, or a pipe",
+    outcome="the 401 is handed over, with a warning; the next request has a new token",
+)
 @pytest.mark.parametrize("make", [used_up, Pipe], ids=["generator", "pipe"])
 @pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
 def test_what_is_used_up_is_not_sent_again_but_the_401_is_handed_over_with_a_warning(
@@ -121,6 +148,11 @@ def test_what_is_used_up_is_not_sent_again_but_the_401_is_handed_over_with_a_war
     assert "not_replayed" in [event.kind.value for event in world.events]
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="an asynchronous generator",
+    outcome="the 401 is handed over, with a warning; the next request has a new token",
+)
 @pytest.mark.parametrize("kind", ["httpx-asyncio", "httpx-trio", "httpx2-asyncio", "httpx2-trio"])
 def test_an_asynchronous_generator_is_not_sent_again(make_world: Any, kind: str) -> None:
     async def used_up_too() -> AsyncIterator[bytes]:
@@ -134,6 +166,12 @@ def test_an_asynchronous_generator_is_not_sent_again(make_world: Any, kind: str)
     assert digests(world.fyatu) == [sha256(b"abcd").hexdigest()] * 2
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="a file that was closed meanwhile",
+    outcome="the 401 is handed over, with a warning; the next request has a new token",
+    client="requests",
+)
 def test_a_file_that_was_closed_meanwhile_is_not_sent_again(one_world: World) -> None:
     class ClosedOnce(io.BytesIO):
         def read(self, most: int | None = -1) -> bytes:
@@ -149,6 +187,7 @@ def test_a_file_that_was_closed_meanwhile_is_not_sent_again(one_world: World) ->
     assert one_world.fyatu.ledger.count("api") == 1
 
 
+@pytest.mark.matrix(group="Bodies and streams", case="a streamed response", outcome="it is not read ahead")
 @pytest.mark.parametrize("library", LIBRARIES, ids=["httpx", "httpx2"])
 def test_a_streamed_response_is_not_read_ahead(one_world: World, library: Any) -> None:
     with (
@@ -159,6 +198,9 @@ def test_a_streamed_response_is_not_read_ahead(one_world: World, library: Any) -
         assert b"sha256" in response.read()
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams", case="a streamed response", outcome="it is not read ahead", client="requests"
+)
 def test_requests_does_not_read_a_streamed_response_ahead(one_world: World) -> None:
     with requests.Session() as session:
         session.auth = revoked(one_world)
@@ -167,11 +209,18 @@ def test_requests_does_not_read_a_streamed_response_ahead(one_world: World) -> N
         assert b"sha256" in response.content
 
 
+@pytest.mark.matrix(group="Bodies and streams", case="`HEAD`", outcome="sent again, byte for byte")
 def test_a_head_request_is_renewed_and_sent_again(world: World) -> None:
     with world.client(revoked(world)) as client:
         assert client.send("HEAD", f"{world.url}/x").status == 200
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="a pool of one connection that blocks, and many 401s",
+    outcome="the connection goes back each time",
+    client="requests",
+)
 def test_connections_go_back_to_the_pool_over_many_401s(one_world: World) -> None:
     with requests.Session() as session:
         session.auth = one_world.auth()
@@ -185,6 +234,11 @@ def test_connections_go_back_to_the_pool_over_many_401s(one_world: World) -> Non
         assert [pools[key].num_connections for key in keys] == [1]
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="a generator, while a renewal is due",
+    outcome="the request waits for the renewal: it has one try",
+)
 @pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
 def test_what_can_be_sent_only_once_waits_for_a_renewal_that_is_due(make_world: Any, kind: str) -> None:
     """Were it sent with the old token, a 401 could not be answered."""
@@ -196,6 +250,11 @@ def test_what_can_be_sent_only_once_waits_for_a_renewal_that_is_due(make_world: 
     assert world.fyatu.ledger.count("refresh") == 1
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="a generator, while a renewal is due and fails",
+    outcome="it goes with the old token",
+)
 @pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
 def test_what_can_be_sent_only_once_goes_with_the_old_token_if_that_renewal_fails(make_world: Any, kind: str) -> None:
     world = make_world(kind)

@@ -240,9 +240,10 @@ def test_a_loop_that_was_closed_while_it_waited_disturbs_nobody() -> None:
 
 
 @pytest.mark.matrix(
-    group="Many at once",
-    case="A renewal takes longer than policy.deadline",
-    outcome="an error at the deadline; what comes late is kept",
+    group="Time",
+    case="the answer comes after the deadline",
+    outcome="who waited is told; the token that came late is kept",
+    client="httpx",
 )
 def test_a_wait_is_bounded_and_what_comes_late_is_kept() -> None:
     herd = Herd()

@@ -117,6 +117,12 @@ def test_a_prepared_request_and_its_copy_renew(one_world: World) -> None:
         assert session.send(request).status_code == 200
 
 
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="`raise_for_status` in a hook of requests",
+    outcome="it sees the last answer only",
+    client="requests",
+)
 def test_other_hooks_see_the_last_response_only_and_may_raise_for_status(one_world: World) -> None:
     seen: list[int] = []
     auth = one_world.auth()

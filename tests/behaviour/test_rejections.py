@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 BODY = b'{"amount": 1}'
 
 
+@pytest.mark.matrix(
+    group="Rejections", case="the token was revoked", outcome="one renewal, and the request is sent once more"
+)
 def test_a_revoked_token_costs_one_renewal_and_one_replay_with_the_body_intact(world: World) -> None:
     with world.client(world.auth()) as client:
         client.send("GET", f"{world.url}/x")
@@ -29,6 +32,11 @@ def test_a_revoked_token_costs_one_renewal_and_one_replay_with_the_body_intact(w
     assert (first.method, first.path) == (second.method, second.path)
 
 
+@pytest.mark.matrix(
+    group="Rejections",
+    case="a 401 for a token that has been replaced meanwhile",
+    outcome="sent again with the current one; no call",
+)
 def test_a_401_for_an_older_token_is_sent_again_with_the_current_one_and_renews_nothing(world: World) -> None:
     auth = world.auth()
     with world.client(auth) as client:
@@ -44,6 +52,9 @@ def test_a_401_for_an_older_token_is_sent_again_with_the_current_one_and_renews_
     assert world.token_calls == calls
 
 
+@pytest.mark.matrix(
+    group="Rejections", case="the API rejects every token", outcome="one renewal, then the 401s are handed over"
+)
 def test_a_server_that_rejects_every_token_is_not_hammered(world: World) -> None:
     with world.client(world.auth()) as client:
         client.send("GET", f"{world.url}/x")
@@ -54,6 +65,9 @@ def test_a_server_that_rejects_every_token_is_not_hammered(world: World) -> None
         assert world.token_calls == 2
 
 
+@pytest.mark.matrix(
+    group="Rejections", case="renewals on a 401 that do not help", outcome="they become rarer: after 1, 2, 4, 8 seconds"
+)
 def test_renewals_that_do_not_help_become_rarer_and_one_that_helps_ends_the_pause(world: World) -> None:
     with world.client(world.auth()) as client:
         client.send("GET", f"{world.url}/x")
@@ -72,6 +86,9 @@ def test_renewals_that_do_not_help_become_rarer_and_one_that_helps_ends_the_paus
             assert client.send("GET", f"{world.url}/x").status == 200
 
 
+@pytest.mark.matrix(
+    group="Rejections", case="one path always answers 401, beside good ones", outcome="no renewal for each"
+)
 def test_an_endpoint_that_always_answers_401_beside_good_ones_is_not_hammered_either(world: World) -> None:
     with world.client(world.auth()) as client:
         for _ in range(10):
@@ -82,6 +99,7 @@ def test_an_endpoint_that_always_answers_401_beside_good_ones_is_not_hammered_ei
     assert world.token_calls == 2
 
 
+@pytest.mark.matrix(group="Rejections", case="revoked again a moment later", outcome="healed again")
 def test_a_second_revocation_a_moment_after_the_first_is_healed_as_well(world: World) -> None:
     with world.client(world.auth()) as client:
         for _ in range(5):
@@ -90,6 +108,9 @@ def test_a_second_revocation_a_moment_after_the_first_is_healed_as_well(world: W
     assert world.token_calls == 5
 
 
+@pytest.mark.matrix(
+    group="Rejections", case="403, 404, 429, 500, 503 and others", outcome="handed over; nothing is renewed or repeated"
+)
 @pytest.mark.parametrize("status", [200, 204, 400, 403, 404, 429, 500, 503])
 def test_no_other_status_renews_or_repeats_anything(world: World, status: int) -> None:
     with world.client(world.auth()) as client:
@@ -120,6 +141,11 @@ def test_when_no_new_token_is_to_be_had_the_error_says_so_and_is_the_librarys_ow
         assert client.send("GET", f"{world.url}/x").status == 200
 
 
+@pytest.mark.matrix(
+    group="Rejections",
+    case="the token was rejected, and the endpoint is down",
+    outcome="the error says so; the token is not used again",
+)
 def test_a_rejected_token_is_not_used_again_while_the_endpoint_is_down(world: World) -> None:
     with world.client(world.auth()) as client:
         client.send("GET", f"{world.url}/x")

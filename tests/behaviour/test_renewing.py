@@ -94,6 +94,9 @@ def test_an_expired_token_is_refreshed_within_five_minutes_and_after_them_replac
     assert [call.endpoint for call in world.fyatu.ledger.calls()] == [calls, "api"]
 
 
+@pytest.mark.matrix(
+    group="Time", case="a token lives for 100 seconds, a request each second", outcome="one call in 70 seconds"
+)
 def test_a_token_that_lives_for_less_than_the_window_is_not_fetched_for_every_request(world: World) -> None:
     short, url = world.another(lifetime=100)
     auth = world.auth(base_url=url)
@@ -123,6 +126,9 @@ def test_scopes_and_app_type_can_be_read_on_the_token(one_world: World) -> None:
     assert (token.issued_at, token.expires_at) == (one_world.clock(), one_world.clock() + 86_400)
 
 
+@pytest.mark.matrix(
+    group="Time", case="the wall clock is set back by a day, and a day passes", outcome="the token is renewed"
+)
 def test_a_wall_clock_set_back_does_not_keep_a_token_alive(world: World) -> None:
     with world.client(world.auth()) as client:
         client.send("GET", f"{world.url}/x")
@@ -132,6 +138,9 @@ def test_a_wall_clock_set_back_does_not_keep_a_token_alive(world: World) -> None
     assert world.token_calls == 2
 
 
+@pytest.mark.matrix(
+    group="Time", case="the wall clock is set forth by ten days", outcome="one renewal, and no request fails"
+)
 def test_a_wall_clock_set_forward_costs_one_renewal_and_no_request(world: World) -> None:
     with world.client(world.auth()) as client:
         client.send("GET", f"{world.url}/x")

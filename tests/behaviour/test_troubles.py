@@ -26,6 +26,11 @@ def own(world: World) -> type[Exception]:
     return OWN[world.kind.partition("-")[0]]
 
 
+@pytest.mark.matrix(
+    group="Pressure",
+    case="refused credentials",
+    outcome="one call, then silence until the cool-down ends, which doubles",
+)
 def test_refused_credentials_cost_one_call_and_then_silence_until_the_cool_down_ends(world: World) -> None:
     with world.client(world.auth(secret_key="not_the_secret_key")) as client:
         for _ in range(10):
@@ -44,6 +49,9 @@ def test_refused_credentials_cost_one_call_and_then_silence_until_the_cool_down_
     assert counted == [2, 2, 3, 3]  # the cool-down doubles: 30 s, 60 s, 120 s
 
 
+@pytest.mark.matrix(
+    group="Pressure", case="refused credentials, and a new auth object for each request", outcome="one call"
+)
 def test_refused_credentials_are_remembered_for_the_next_object_with_the_same(world: World) -> None:
     for _ in range(5):
         wrong = world.auth(secret_key="not_the_secret_key")
@@ -52,6 +60,11 @@ def test_refused_credentials_are_remembered_for_the_next_object_with_the_same(wo
     assert world.token_calls == 1
 
 
+@pytest.mark.matrix(
+    group="Pressure",
+    case="credentials that were refused are mended, and `auth.invalidate()` called",
+    outcome="tried again at once",
+)
 def test_invalidate_lets_refused_credentials_be_tried_again_at_once(world: World) -> None:
     auth = world.auth()
     world.fyatu.inactive = True
@@ -64,6 +77,11 @@ def test_invalidate_lets_refused_credentials_be_tried_again_at_once(world: World
         assert client.send("GET", f"{world.url}/x").status == 200
 
 
+@pytest.mark.matrix(
+    group="Pressure",
+    case="the endpoint is down while the token is valid",
+    outcome="no request fails; the calls become rare",
+)
 def test_while_the_token_is_valid_an_endpoint_that_is_down_fails_no_request_and_is_not_hammered(
     world: World,
 ) -> None:
@@ -83,6 +101,11 @@ def test_while_the_token_is_valid_an_endpoint_that_is_down_fails_no_request_and_
     assert world.token_calls <= 1 + 2 * 8
 
 
+@pytest.mark.matrix(
+    group="Pressure",
+    case="the endpoint is down, and the token has ended",
+    outcome="`TokenEndpointUnavailable`; once the endpoint is up, all is well",
+)
 def test_when_the_token_has_ended_a_request_fails_with_the_librarys_own_transport_error(world: World) -> None:
     transport = {
         "requests": requests.ConnectionError,
@@ -100,6 +123,9 @@ def test_when_the_token_has_ended_a_request_fails_with_the_librarys_own_transpor
         assert client.send("GET", f"{world.url}/x").status == 200
 
 
+@pytest.mark.matrix(
+    group="Pressure", case="a refresh whose answer is lost", outcome="it is not repeated: a login follows"
+)
 def test_a_refresh_whose_answer_is_lost_is_followed_by_a_login(world: World) -> None:
     with world.client(world.auth(policy=RefreshPolicy(tries=3))) as client:
         client.send("GET", f"{world.url}/x")
@@ -111,6 +137,7 @@ def test_a_refresh_whose_answer_is_lost_is_followed_by_a_login(world: World) -> 
     assert [call.endpoint for call in world.fyatu.ledger.calls()] == ["refresh", "login", "login"]
 
 
+@pytest.mark.matrix(group="Pressure", case="429 with `Retry-After`", outcome="no call before that moment")
 def test_retry_after_is_respected_by_those_who_wait(world: World) -> None:
     with world.client(world.auth()) as client:
         world.fyatu.rate_limit = 20
@@ -127,6 +154,9 @@ def test_retry_after_is_respected_by_those_who_wait(world: World) -> None:
         assert client.send("GET", f"{world.url}/x").status == 200
 
 
+@pytest.mark.matrix(
+    group="Pressure", case="429 with a `Retry-After` of 30 years", outcome="no call for `retry_after_cap`"
+)
 def test_an_absurd_retry_after_is_not_believed_beyond_the_cap(world: World) -> None:
     with world.client(world.auth(policy=RefreshPolicy(retry_after_cap=60))) as client:
         world.fyatu.rate_limit = 1e9
