@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import subprocess
@@ -46,14 +47,21 @@ def run(seconds: float) -> Soak:
             load = Load(json.loads(server.stdout.readline())["url"])
             seen: dict[str, Any] = {"fault": "none", "calls": {}}
             threading.Thread(target=_listen, args=(server.stdout, seen), daemon=True).start()
+            soak.at_first = _descriptors()
             load.start()
             _watch(soak, load, seen, seconds)
             load.stop()
+            gc.collect()
+            soak.at_last = _descriptors()
         finally:
             server.terminate()
     soak.counts, soak.broken, soak.calls = load.tally.counts, load.tally.broken, seen["calls"]
     soak.load = os.getloadavg()
     return soak
+
+
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
 
 
 def _listen(lines: Any, seen: dict[str, Any]) -> None:
@@ -73,7 +81,8 @@ def _watch(soak: Soak, load: Load, seen: dict[str, Any], seconds: float) -> None
             Sample(
                 time.monotonic() - began,
                 pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
-                len(os.listdir("/proc/self/fd")),
+                sys.getallocatedblocks() / 1000,
+                _descriptors(),
                 threading.active_count(),
                 counts.get("served", 0),
                 failed,

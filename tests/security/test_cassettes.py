@@ -83,6 +83,7 @@ def test_a_cassette_that_is_recorded_as_the_page_has_it_holds_no_secret(record: 
     case="Cassettes of vcrpy, recorded without a filter",
     outcome="not promised: vcrpy sees every connection of the process, token calls too",
 )
+@pytest.mark.parametrize("party", ["fyatu"], indirect=True)
 def test_a_cassette_without_a_filter_does_hold_them(record: Any) -> None:
     tape, hidden = record(vcr.VCR())
     assert [secret for secret in hidden if secret in tape]
