@@ -24,7 +24,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "explanation/benchmarks/*"]  # What the benchmarks write is included in their page.
 default_role = "code"  # The docstrings put code between single backticks.
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

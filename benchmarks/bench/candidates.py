@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +18,12 @@ from .world import World
 
 __all__ = ["CANDIDATES", "Candidate", "Constant", "Least", "of_library"]
 
-CREDENTIALS = ("a_client_id", "a_client_secret")
-URL = "http://127.0.0.1/x"
+_numbers = itertools.count()
+
+
+def credentials() -> tuple[str, str]:
+    """Make new ones: some keep their tokens for the whole process, by these."""
+    return f"a_client_id_{next(_numbers)}", "a_client_secret"
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Candidate:
     """Make a client, synchronous or (httpx only) not."""
     auth: Callable[[Any], Any] = lambda client: client.auth
     """Give what signs the client's requests."""
+    eager: bool = False
+    """Whether a client cannot be opened without a token."""
 
     @property
     def there(self) -> bool:
@@ -113,13 +120,13 @@ def fetch(world: World) -> Callable[[], tuple[str, float]]:
 
     def call() -> tuple[str, float]:
         data = {"grant_type": "client_credentials"}
-        answer = requests.post(world.token_url, data=data, auth=CREDENTIALS, timeout=30).json()
+        answer = requests.post(world.token_url, data=data, auth=credentials(), timeout=30).json()
         return answer["access_token"], answer["expires_in"]
 
     return call
 
 
-def client_with(library: str, auth: Any, sync: bool) -> Any:
+def client_with(library: str, auth: Any, sync: bool, connections: int = 200) -> Any:
     """Open a client with room for a herd."""
     if library == "requests":
         session = requests.Session()
@@ -127,7 +134,7 @@ def client_with(library: str, auth: Any, sync: bool) -> Any:
         session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=512))
         session.auth = auth
         return session
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     return (httpx.Client if sync else httpx.AsyncClient)(auth=auth, limits=limits, timeout=120, trust_env=False)
 
 
@@ -137,7 +144,7 @@ def plain(name: str, library: str, needs: str, make: Callable[[World, bool], Any
 
 
 def _ours(world: World, _sync: bool) -> Any:
-    return OAuth2ClientCredentialsAuth(world.token_url, *CREDENTIALS, store=MemoryStore())
+    return OAuth2ClientCredentialsAuth(world.token_url, *credentials(), store=MemoryStore())
 
 
 def _fyatu(world: World, _sync: bool) -> Any:
@@ -155,19 +162,19 @@ def _least(world: World, _sync: bool) -> Any:
 def _requests_auth(world: World, _sync: bool) -> Any:
     import requests_auth
 
-    return requests_auth.OAuth2ClientCredentials(world.token_url, *CREDENTIALS)
+    return requests_auth.OAuth2ClientCredentials(world.token_url, *credentials())
 
 
 def _httpx_auth(world: World, _sync: bool) -> Any:
     import httpx_auth
 
-    return httpx_auth.OAuth2ClientCredentials(world.token_url, *CREDENTIALS)
+    return httpx_auth.OAuth2ClientCredentials(world.token_url, *credentials())
 
 
 def _requests_oauth2client(world: World, _sync: bool) -> Any:
     import requests_oauth2client as library
 
-    client = library.OAuth2Client(token_endpoint=world.token_url, auth=CREDENTIALS, testing=True)
+    client = library.OAuth2Client(token_endpoint=world.token_url, auth=credentials(), testing=True)
     return library.OAuth2ClientCredentialsAuth(client)
 
 
@@ -199,7 +206,7 @@ def _singleflight(library: str) -> Callable[[World, bool], Any]:
 def _authlib(world: World, _sync: bool) -> Any:
     from authlib.integrations.requests_client import OAuth2Session
 
-    session = OAuth2Session(*CREDENTIALS, token_endpoint=world.token_url, grant_type="client_credentials")
+    session = OAuth2Session(*credentials(), token_endpoint=world.token_url, grant_type="client_credentials")
     session.trust_env = False
     session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=512))
     session.fetch_token()
@@ -213,10 +220,11 @@ def _requests_oauthlib(world: World, _sync: bool) -> Any:
     from oauthlib.oauth2 import BackendApplicationClient
     from requests_oauthlib import OAuth2Session
 
-    session = OAuth2Session(client=BackendApplicationClient(client_id=CREDENTIALS[0]))
+    client_id, client_secret = credentials()
+    session = OAuth2Session(client=BackendApplicationClient(client_id=client_id))
     session.trust_env = False
     session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=512))
-    session.fetch_token(world.token_url, client_secret=CREDENTIALS[1])
+    session.fetch_token(world.token_url, client_secret=client_secret)
     return session
 
 
@@ -234,8 +242,8 @@ def _google(world: World, _sync: bool) -> Any:
         None,
         refresh_token="a_refresh_token",
         token_uri=world.token_url,
-        client_id=CREDENTIALS[0],
-        client_secret=CREDENTIALS[1],
+        client_id="a_client_id",
+        client_secret="a_client_secret",
     )
     session = AuthorizedSession(credentials)
     session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=512))
@@ -252,11 +260,11 @@ CANDIDATES = [
     plain("least code", "requests", "requests", _least),
     plain("auth_plugins", "requests", "auth_plugins", _ours),
     plain("auth_plugins (Fyatu)", "requests", "auth_plugins", _fyatu),
-    Candidate("authlib", "requests", "authlib", _authlib, lambda client: client.token_auth),
+    Candidate("authlib", "requests", "authlib", _authlib, lambda client: client.token_auth, eager=True),
     Candidate("google-auth", "requests", "google.auth", _google, _google_auth),
     plain("requests-auth", "requests", "requests_auth", _requests_auth),
     plain("requests_oauth2client", "requests", "requests_oauth2client", _requests_oauth2client),
-    Candidate("requests-oauthlib", "requests", "requests_oauthlib", _requests_oauthlib, _oauthlib_auth),
+    Candidate("requests-oauthlib", "requests", "requests_oauthlib", _requests_oauthlib, _oauthlib_auth, eager=True),
     plain("singleflight-auth", "requests", "singleflight_auth", _singleflight("requests")),
     plain("constant header", "httpx", "httpx", _floor),
     plain("least code", "httpx", "httpx", _least),

@@ -11,7 +11,7 @@ from typing import Any
 from .fleet import rates
 from .measure import Row, table
 
-__all__ = ["merged", "versions", "write"]
+__all__ = ["merged", "page", "versions", "write"]
 
 LIBRARIES = ["authlib", "google-auth", "httpx", "httpx-auth", "httpx2", "requests", "requests-auth",
              "requests-oauthlib", "requests_oauth2client", "singleflight-auth"]  # fmt: skip
@@ -50,11 +50,12 @@ def write(result: dict[str, Any], folder: Path) -> None:
     """Write all that a page quotes."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (folder / "results.md").write_text(_page(result), encoding="utf-8")
+    (folder / "results.md").write_text(page(result), encoding="utf-8")
     _plots(result, folder)
 
 
-def _page(result: dict[str, Any]) -> str:
+def page(result: dict[str, Any]) -> str:
+    """Draw all tables, in Markdown."""
     parts = []
     for name, case in result["cases"].items():
         parts += [f"## {TITLES[name]}", case["claim"], f"*{_measured(case)}*"]
