@@ -9,7 +9,7 @@ from typing import NoReturn
 
 __all__ = ["main"]
 
-_NEEDED = ("click", "rich", "trio", "uvicorn", "httpx2", "joserfc")
+_NEEDED = ("click", "rich", "trio", "uvicorn", "httpx2", "joserfc", "filelock", "redis")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -11,12 +11,13 @@ from itertools import groupby
 import click
 from rich.console import Console
 
-from auth_plugins import __version__
+from auth_plugins import RedisStore, StoreError, __version__
 
 from .cast import Cast
 from .casts import CASTS
 from .report import as_json, as_table, closing_line
 from .scenes import SCENES
+from .scenes.workers import worker_scenes
 from .stage import Result, Scene, perform
 
 __all__ = ["cli"]
@@ -30,8 +31,10 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("providers", nargs=-1, type=click.Choice(list(CASTS)), metavar="[PROVIDER]...")
+@click.option("--workers", type=click.IntRange(2, 64), metavar="N", help="Play N processes that share a token.")
+@click.option("--redis", "redis_url", metavar="URL", help="Let the workers share it through this Redis.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON document instead of a table.")
-def demo(providers: tuple[str, ...], json_wanted: bool) -> None:
+def demo(providers: tuple[str, ...], workers: int | None, redis_url: str | None, json_wanted: bool) -> None:
     """See it work, over real HTTP to simulated providers on this machine.
 
     Each scene shows what was counted, mostly by the server, beside what was expected. Without a PROVIDER
@@ -40,12 +43,24 @@ def demo(providers: tuple[str, ...], json_wanted: bool) -> None:
     logging.getLogger("auth_plugins").addHandler(logging.NullHandler())  # Some scenes fail on purpose.
     began = time.monotonic()
     casts = [CASTS[name] for name in dict.fromkeys(providers or CASTS)]
-    results = list(_with_progress(casts, SCENES))
+    if redis_url is not None and workers is None:
+        raise click.UsageError("--redis is for --workers")
+    scenes = SCENES if workers is None else worker_scenes(workers, _checked(redis_url))
+    results = list(_with_progress(casts, scenes))
     if json_wanted:
         click.echo(as_json(results))
     else:
         _print_tables(results, time.monotonic() - began)
     sys.exit(0 if all(result.ok for result in results) else 1)
+
+
+def _checked(redis_url: str | None) -> str | None:
+    if redis_url is not None:
+        try:
+            RedisStore.from_url(redis_url).load("is it there?")
+        except (ValueError, StoreError) as error:
+            raise click.UsageError(f"--redis: {error}") from None
+    return redis_url
 
 
 def _with_progress(casts: Sequence[type[Cast]], scenes: Sequence[Scene]) -> Iterator[Result]:

@@ -1,4 +1,4 @@
-"""Redis stopped, full or hanging, a holder killed or frozen: who goes on, who is told, and what is shared afterwards."""
+"""Redis stopped, full or hanging, a holder killed or frozen: who goes on, who is told, what is shared afterwards."""
 
 from __future__ import annotations
 
