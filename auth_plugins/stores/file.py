@@ -147,12 +147,17 @@ class FileStore:
         if raw is None:
             return None
         try:
-            salt = bytes.fromhex(self._sealing().open(raw).decode("ascii", "replace"))
+            plain = self._sealing().open(raw)
+            salt = bytes.fromhex(plain.decode("ascii", "replace"))
             if len(salt) == 32:
+                if not self._sealing().is_by_first(raw):
+                    files.told(path, lambda: files.replace(path, self._sealing().close(plain)))
                 return salt
         except (Damaged, ValueError):
             pass
-        self._set_aside(path)
+        with self.lock("salt"):
+            if files.told(path, lambda: files.read(path)) == raw:  # Else somebody has made a new one by now.
+                self._set_aside(path)
         return None
 
     def _set_aside(self, path: Path) -> None:

@@ -43,6 +43,10 @@ class Seal:
             return MaskedBytes(_MARK + name + b":" + fernet.encrypt(raw))
         return MaskedBytes(raw)
 
+    def is_by_first(self, raw: bytes) -> bool:
+        """Whether it is as `close` leaves it; what another key closed goes with that key."""
+        return not self._fernets or raw.startswith(_MARK + next(iter(self._fernets)) + b":")
+
     def open(self, raw: bytes) -> MaskedBytes:
         """Decrypt with the key whose name it bears.
 
