@@ -1,4 +1,4 @@
-"""Redis stopped, full or hanging, a holder killed or frozen: who goes on, who is told, and what is shared afterwards."""
+"""Redis stopped, full or hanging, a holder killed or frozen: who goes on, who is told, what is shared afterwards."""
 
 from __future__ import annotations
 
@@ -213,7 +213,9 @@ class TestAHolder:
     def test_that_was_killed_during_its_call_keeps_the_others_for_a_lease_or_in_files_for_no_time(
         self, make_fleet: Callable[[dict[str, Any]], Fleet], redis_server: RedisServer, tmp_path: Path, store: str
     ) -> None:
-        place = {"url": redis_server.url, "lease": LEASE} if store == "redis" else {"path": str(tmp_path / "tokens")}
+        place: dict[str, Any] = (
+            {"url": redis_server.url, "lease": LEASE} if store == "redis" else {"path": str(tmp_path / "tokens")}
+        )
         fleet = make_fleet(place)
         serve(fleet, "fyatu")
         killed, other = fleet.start(2)

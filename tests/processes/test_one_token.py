@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.fernet import Fernet
 
-from auth_plugins.simulators import FyatuSimulator, JWTPlusSimulator, MarketigerSimulator, SimRequest, SimResponse
-from auth_plugins.simulators import VaultSimulator
+from auth_plugins.simulators import (
+    FyatuSimulator,
+    JWTPlusSimulator,
+    MarketigerSimulator,
+    SimRequest,
+    SimResponse,
+    VaultSimulator,
+)
 from auth_plugins.simulators.ledger import Endpoint
 
 if TYPE_CHECKING:
