@@ -103,14 +103,17 @@ class RedisStore:
         """Random, made by whoever comes first."""
         name = self._prefix + "salt"
         for _ in range(3):
-            raw = self._told(lambda: self._client.get(name))
+            raw = _bytes(self._told(lambda: self._client.get(name)))
             salt = self._salt_of(raw)
-            if salt is not None:
+            if salt is not None and raw is not None:
+                if not self._seal.is_current(raw):
+                    again = self._seal.close(salt.hex().encode())
+                    self._told(lambda again=again: self._client.set(name, again, xx=True))  # type: ignore[misc]
                 return salt
             made = self._seal.close(secrets.token_hex(32).encode())
             if raw is not None:
                 _log.warning("The salt in Redis was damaged; there is a new one")
-                self._told(lambda: self._client.delete(name))
+                self._told(lambda raw=raw: self._client.eval(RELEASE, 1, name, raw))  # type: ignore[misc]
             self._told(lambda made=made: self._client.set(name, made, nx=True))  # type: ignore[misc]
         raise StoreError("The salt in Redis comes and goes")
 
@@ -130,11 +133,12 @@ class RedisStore:
 
     def save(self, key: str, token: Token) -> None:
         """Keep `token` until its `useful_until`, unless the lock was lost to somebody else."""
-        number = self._numbers.get(key, 0)
+        name, (number, holder) = self._name(key), self._held.get(key, (0, ""))
         left = token.useful_until - self._clock()
         ends = _FOREVER if left == math.inf else min(max(1, math.ceil((left + _SKEW) * 1000)), _LONGEST)
         record = self._seal.close(encode(key, token))
-        if not self._told(lambda: self._client.eval(SAVE, 1, self._name(key), number, record, ends)):
+        arguments = (number, record, ends, holder, self._lease_ms)
+        if not self._told(lambda: self._client.eval(SAVE, 2, name, name + ":lock", *arguments)):
             raise StoreError("The lock ran out before the token could be saved, and somebody else has had it since")
 
     def delete(self, key: str) -> None:
@@ -146,28 +150,30 @@ class RedisStore:
         """Keep the whole fleet from renewing under `key`, for as long as the lease lasts."""
         name, holder = self._name(key), secrets.token_hex(16)
         try:
-            number = self._wait_for(name, holder)
-            self._numbers[key] = number
+            self._held[key] = self._wait_for(name, holder), holder
             try:
                 yield
             finally:
-                del self._numbers[key]
+                del self._held[key]
         finally:
             with suppress(StoreError):  # Then it ends with its lease. Also where nobody knows whether we had got it.
                 self._told(lambda: self._client.eval(RELEASE, 1, name + ":lock", holder))
 
     @property
-    def _numbers(self) -> dict[str, int]:
-        if not hasattr(self._mine, "numbers"):
-            self._mine.numbers = {}
-        numbers: dict[str, int] = self._mine.numbers
-        return numbers
+    def _held(self) -> dict[str, tuple[int, str]]:
+        if not hasattr(self._mine, "held"):
+            self._mine.held = {}
+        held: dict[str, tuple[int, str]] = self._mine.held
+        return held
+
+    @property
+    def _lease_ms(self) -> int:
+        return math.ceil(self._lease * 1000)
 
     def _wait_for(self, name: str, holder: str) -> int:
         ends, pause = time.monotonic() + self._lock_timeout, _PAUSES[0]
-        lease = math.ceil(self._lease * 1000)
         while True:
-            number = self._told(lambda: self._client.eval(ACQUIRE, 2, name, name + ":lock", holder, lease))
+            number = self._told(lambda: self._client.eval(ACQUIRE, 2, name, name + ":lock", holder, self._lease_ms))
             if number:
                 return int(number)
             if time.monotonic() + pause > ends:
@@ -186,9 +192,9 @@ class RedisStore:
             what = type(error).__name__
         raise StoreError(f"Redis did not do what it was asked for ({what})")
 
-    def _salt_of(self, raw: Any) -> bytes | None:
+    def _salt_of(self, raw: bytes | None) -> bytes | None:
         try:
-            salt = bytes.fromhex(self._seal.open(_bytes(raw) or b"").decode("ascii", "replace"))
+            salt = bytes.fromhex(self._seal.open(raw or b"").decode("ascii", "replace"))
         except (Damaged, ValueError):
             return None
         return salt if len(salt) == 32 else None

@@ -26,11 +26,16 @@ Asked again by the holder itself, whose first answer was lost, it gives the lock
 SAVE = """
 local last = redis.call('HGET', KEYS[1], 'number')
 if ARGV[1] ~= '0' and last and tonumber(last) > tonumber(ARGV[1]) then return 0 end
+if ARGV[1] ~= '0' then redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5]) end
 redis.call('HSET', KEYS[1], 'token', ARGV[2])
 if ARGV[3] == '0' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
 return 1
 """
-"""token; number (0: without the lock), record, ms to live (0: for ever) -> 1, or 0 if the number is an old one."""
+"""token, lock; number (0: without the lock), record, ms to live (0: for ever), holder, lease in ms -> 1, or 0 if the
+number is an old one.
+
+The lease begins anew: the whole of it is there for the token call that comes after, however long it took to get here.
+"""
 
 RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
