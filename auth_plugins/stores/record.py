@@ -1,5 +1,6 @@
-"""A token as the bytes that a store keeps: JSON, with the version of its format and the key it belongs to.
+"""A token as the bytes that a store keeps: a digest, and JSON with the version of its format and the key it belongs to.
 
+The digest is there in every format: it tells a later one from a damaged one, and a token from one that a disk altered.
 Two versions of this package may share a store. Within a format, members are only ever added: a member that is
 unknown is passed over, one that is missing has its default. A record of a later format is left as it is.
 """
@@ -30,8 +31,9 @@ def encode(key: str, token: Token) -> MaskedBytes:
     kept = {field.name: getattr(token, field.name) for field in fields(Token)}
     kept["extra"] = dict(token.extra)
     members = {name: _plain(value) for name, value in kept.items() if value != _DEFAULTS.get(name, MISSING)}
-    record = {"format": FORMAT, "key": key, "token": members, "check": _check(key, members)}
-    return MaskedBytes(json.dumps(record, separators=(",", ":"), allow_nan=False).encode())
+    record = {"format": FORMAT, "key": key, "token": members}
+    content = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
+    return MaskedBytes(_digest(content) + b" " + content)
 
 
 def decode(key: str, raw: bytes) -> Token:
@@ -50,23 +52,20 @@ def decode(key: str, raw: bytes) -> Token:
 
 
 def _read(key: str, raw: bytes) -> tuple[Token | None, bool]:
-    # Raises nothing: its frame holds the record in plain words.
+    # Raises nothing: an exception would carry this frame, and it the record in plain words.
     try:
-        record = json.loads(raw)
-        if isinstance(record["format"], int) and record["format"] > FORMAT:
-            return None, True
-        members = record["token"]
-        if (record["format"], record["key"], record["check"]) == (FORMAT, key, _check(key, members)):
-            return _token(members), False
+        digest, _, content = raw.partition(b" ")
+        record = json.loads(content) if digest == _digest(content) else {}
+        later = isinstance(record["format"], int) and record["format"] > FORMAT
+        if not later and (record["format"], record["key"]) == (FORMAT, key):
+            return _token(record["token"]), False
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
-        pass
-    return None, False
+        return None, False
+    return None, later
 
 
-def _check(key: str, members: dict[str, Any]) -> str:
-    """Digest what a disk may alter: half a token is still a token to look at."""
-    content = json.dumps([key, members], sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).hexdigest().encode()
 
 
 def _plain(value: Any) -> Any:
