@@ -85,11 +85,12 @@ class FileStore:
         """Give the token kept under `key`, if it still serves for anything."""
         path = self._place(key, ".token")
         self._open_folder()
+        seal = self._sealing()
         raw = files.told(path, lambda: files.read(path))
         if raw is None:
             return None
         with suppress(Damaged):
-            token = decode(key, self._sealing().open(raw))
+            token = decode(key, seal.open(raw))
             return token if self._clock() < token.useful_until else None
         self._set_aside(path)
         return None
@@ -145,10 +146,10 @@ class FileStore:
             files.told(self._folder, lambda: files.sweep(self._folder))
 
     def _salt_in(self, path: Path) -> bytes | None:
+        seal = self._sealing()
         raw = files.told(path, lambda: files.read(path))
         if raw is None:
             return None
-        seal = self._sealing()
         with suppress(Damaged, ValueError):
             content = bytes.fromhex(seal.open(raw).decode("ascii", "replace"))
             salt = content[:_SALT]
