@@ -19,7 +19,9 @@ SCENES = {"workers cold": 1, "workers expiry": 1, "workers revoked": 5}
 def test_workers_share_one_token_through_a_folder(run: Callable[..., Any]) -> None:
     done = run("-m", "auth_plugins", "demo", "fyatu", "vault", "--workers", "3", "--json")
     played = json.loads(done.out)
-    assert [(each["provider"], each["name"]) for each in played] == [(p, name) for p in ("fyatu", "vault") for name in SCENES]
+    assert [(each["provider"], each["name"]) for each in played] == [
+        (p, name) for p in ("fyatu", "vault") for name in SCENES
+    ]
     for each in played:
         calls = SCENES[each["name"]]
         assert each["counted"] == each["expected"] == {"token calls": calls, "answers 200": calls * 3 * 8}, each
