@@ -55,9 +55,9 @@ class HttpxChannel:
         ):
             headers = {name.lower(): value for name, value in response.headers.items()}
             encoding = headers.get("content-encoding", "")
-            chunks = response.iter_raw(16_384)
+            chunks = response.iter_raw()  # As they come: to fill pieces of a size, it would wait.
             if response.is_stream_consumed:  # A mock's answer that was read, and unpacked, when it was made.
-                encoding, chunks = "", response.iter_bytes(16_384)
+                encoding, chunks = "", response.iter_bytes()
             body = read_whole(chunks, deadline, policy.max_response_bytes, encoding)
             return TokenResponse(response.status_code, headers, body)
 

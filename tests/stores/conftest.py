@@ -16,6 +16,7 @@ Child = Callable[..., Any]
 
 PRELUDE = """
 import json, os, sys
+import filelock  # Before the privileges go: the libraries may stand in root's own folder.
 
 
 def say(what):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httpx
+import httpx2
 import pytest
+import requests
 
 from auth_plugins import AuthError, InvalidTokenResponse, RefreshPolicy, TokenEndpointUnavailable
 
@@ -159,3 +162,27 @@ def test_what_hangs_or_drips_ends_by_the_deadline(
         assert renewals(), "the thread goes on, and holds the store's lock"
         told(caught, "token_endpoint_unavailable", kind)
         heals(world, auth, client, token_server)
+
+
+@pytest.mark.parametrize(
+    ("library", "fault"),
+    [
+        (httpx, "drip body"),
+        (httpx2, "drip body"),
+        (httpx, "drip chunks"),
+        (httpx2, "drip chunks"),
+        (requests, "drip chunks"),
+    ],
+    ids=["httpx", "httpx2", "httpx-chunks", "httpx2-chunks", "requests-chunks"],
+)
+@matrix(case="it drips pieces of its body into a client that was lent", outcome=ENDS)
+def test_a_lent_client_is_left_at_the_first_piece_after_the_deadline(
+    one_world: World, token_server: FaultServer, renewals: Any, library: Any, fault: str
+) -> None:
+    token_server.fault = fault
+    with requests.Session() if library is requests else library.Client() as lent:
+        policy = RefreshPolicy(tries=1, deadline=DEADLINE)
+        auth = one_world.auth(base_url=token_server.url, token_client=lent, policy=policy)
+        with pytest.raises(TokenEndpointUnavailable):
+            auth.token()
+        assert renewals()
