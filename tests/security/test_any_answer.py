@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from auth_plugins.core import TokenResponse
+from auth_plugins.core import InvalidTokenResponse, LoginRequired, TokenResponse
 
 FUZZ = Path(__file__).parents[2] / "fuzz" / "answers.py"
 
@@ -94,6 +94,41 @@ def test_any_answer_is_a_good_token_or_an_error_of_ours(
     contract = answers.CONTRACTS[provider]
     request = answers.requests_of(contract)[renewal]
     answers.judge(contract, request, TokenResponse(status, {"retry-after": wait}, body))
+
+
+@pytest.mark.matrix(
+    group="Any input",
+    case="A token with CR/LF, blanks, controls, half a surrogate pair or other than ASCII in it",
+    outcome="InvalidTokenResponse: it never gets into a header",
+)
+@pytest.mark.parametrize("provider", answers.CONTRACTS)
+def test_no_token_breaks_out_of_its_header(provider: str) -> None:
+    contract = answers.CONTRACTS[provider]
+    for good in answers.GOOD[:4]:
+        for odd in [
+            "a\r\nX: y",
+            "a\nb",
+            "a b",
+            "a\x00",
+            "a\x7f",
+            "\ud800",
+            "\u00e9",
+            "\u2028",
+            " ",
+            "",
+            7,
+            True,
+            None,
+            ["a"],
+        ]:
+            changed = {**good, **{name: odd for name in good if "token" in name}}
+            if "data" in good:
+                changed["data"] = {**good["data"], "accessToken": odd}
+            response = TokenResponse(200, {}, json.dumps(changed).encode())
+            for request in answers.requests_of(contract):
+                with pytest.raises((InvalidTokenResponse, LoginRequired)):
+                    contract.read(request, response, answers.NOW)
+                answers.judge(contract, request, response)
 
 
 def test_every_provider_is_among_those_that_were_read() -> None:
