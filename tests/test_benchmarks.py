@@ -38,7 +38,7 @@ def test_turns_are_interleaved_and_nobody_is_always_the_first(bench: Any) -> Non
 
     found = bench("measure").interleaved(3, {name: lambda n=name: turn(n) for name in "abc"})
     assert "".join(order) == "abcbcacab"
-    assert found == dict.fromkeys("abc", [1.0, 1.0, 1.0])
+    assert found == {name: [1.0, 1.0, 1.0] for name in "abc"}
 
 
 def test_a_table_has_the_columns_of_all_rows_and_a_dash_where_there_is_nothing(bench: Any) -> None:
