@@ -42,8 +42,12 @@ class RequestsChannel:
             ) as response,
         ):
             headers = {name.lower(): value for name, value in response.headers.items()}
-            chunks = response.raw.stream(16_384, decode_content=False)
-            body = read_whole(chunks, deadline, policy.max_response_bytes, headers.get("content-encoding", ""))
+            packed = headers.get("content-encoding", "")
+            if hasattr(response.raw, "stream"):
+                chunks = response.raw.stream(16_384, decode_content=False)
+            else:  # A lent session's own adapter may answer with any file.
+                chunks, packed = response.iter_content(16_384), ""
+            body = read_whole(chunks, deadline, policy.max_response_bytes, packed)
             return TokenResponse(response.status_code, headers, body)
 
     def _session(self, deadline: Deadline) -> AbstractContextManager[requests.Session]:
