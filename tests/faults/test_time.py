@@ -134,7 +134,7 @@ def test_an_absolute_end_by_a_slow_clock_is_corrected_by_a_401(world: World) -> 
             ),
             id=words,
         )
-        for lifetime, step, words in [(60, 1.0, "a minute"), (299, 5.0, "299 seconds"), (5, 0.1, "five seconds")]
+        for lifetime, step, words in [(60, 2.0, "a minute"), (299, 10.0, "299 seconds"), (5, 0.2, "five seconds")]
     ],
 )
 def test_a_token_that_lives_shorter_than_the_window_is_used_for_most_of_its_life(
