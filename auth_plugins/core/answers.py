@@ -142,7 +142,9 @@ def unserved(request: TokenRequest, response: TokenResponse, said: Said, now: fl
 def _clean(said: str | None, request: TokenRequest, most: int) -> str | None:
     if said is None:
         return None
-    for secret in sorted(filter(None, request.secrets), key=len, reverse=True):
+    plain = [secret for secret in request.secrets if secret]
+    escaped = [json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for secret in plain for ascii_only in (True, False)]
+    for secret in sorted({*plain, *escaped}, key=len, reverse=True):
         said = said.replace(secret, "***")
     printable = "".join(c if c.isprintable() else " " for c in said).strip()
     return printable[:most] or None

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, SupportsIndex
 
 from .token import Token
 
@@ -23,6 +23,10 @@ class Masked(str):
 
     def __repr__(self) -> str:
         return "'***'"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Masked:
+        # Whoever shows a frame's locals cuts them short first.
+        return Masked(super().__getitem__(key))
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         return (str, (str(self),))

@@ -24,7 +24,9 @@ def foreign(stranger: SimulatorServer, world: World) -> tuple[FyatuSimulator, st
 
 
 @pytest.mark.matrix(
-    group="Request to", case="Request to another origin, over real sockets", outcome="no token; its 401 is the caller's"
+    group="Where a token goes",
+    case="Request to another origin, over real sockets",
+    outcome="no token; its 401 is the caller's",
 )
 def test_a_request_to_another_origin_goes_without_a_token_and_its_401_is_the_callers(
     world: World, foreign: tuple[FyatuSimulator, str]
@@ -38,7 +40,7 @@ def test_a_request_to_another_origin_goes_without_a_token_and_its_401_is_the_cal
 
 
 @pytest.mark.matrix(
-    group="Redirect to",
+    group="Where a token goes",
     case="Redirect to another origin by 301, 302, 303, 307 or 308",
     outcome="the token stays behind",
 )
@@ -55,7 +57,7 @@ def test_a_redirect_to_another_origin_takes_no_token_along(
 
 
 @pytest.mark.matrix(
-    group="Redirect to",
+    group="Where a token goes",
     case="Redirect of the request that is sent again after a 401",
     outcome="the new token stays behind as well",
 )
@@ -70,7 +72,7 @@ def test_a_redirect_after_a_renewal_to_another_origin_takes_no_token_along(
     assert [call.had_authorization for call in simulator.ledger.calls()] == [False]
 
 
-@pytest.mark.matrix(group="Redirect to", case="Redirect within the origin", outcome="the token goes along")
+@pytest.mark.matrix(group="Where a token goes", case="Redirect within the origin", outcome="the token goes along")
 def test_a_redirect_within_the_origin_keeps_the_token(world: World) -> None:
     with world.client(world.auth()) as client:
         reply = client.send("GET", f"{world.url}/redirect?to={world.url}/x", follow_redirects=True)
@@ -79,7 +81,7 @@ def test_a_redirect_within_the_origin_keeps_the_token(world: World) -> None:
 
 
 @pytest.mark.matrix(
-    group="Redirect to",
+    group="Where a token goes",
     case="A POST is answered by 303, and what follows gets a 401",
     outcome="the last hop alone is sent again",
 )
@@ -99,7 +101,9 @@ def test_after_a_post_was_redirected_only_the_last_hop_is_sent_again(world: Worl
     assert [call.method for call in other.ledger.calls("api")] == ["GET", "GET"]
 
 
-@pytest.mark.matrix(group="Request to", case="Request to an origin that origins= names", outcome="the token goes along")
+@pytest.mark.matrix(
+    group="Where a token goes", case="Request to an origin that origins= names", outcome="the token goes along"
+)
 def test_further_origins_get_the_token_when_they_are_named(world: World, foreign: tuple[FyatuSimulator, str]) -> None:
     simulator, url = foreign
     with world.client(world.auth(origins=[url])) as client:
@@ -108,7 +112,7 @@ def test_further_origins_get_the_token_when_they_are_named(world: World, foreign
 
 
 @pytest.mark.matrix(
-    group="Request to", case="Request to another name of this machine", outcome="another host: no token"
+    group="Where a token goes", case="Request to another name of this machine", outcome="another host: no token"
 )
 @pytest.mark.parametrize(
     "make",
@@ -131,7 +135,7 @@ def test_other_spellings_of_a_host_are_other_hosts_or_the_same(world: World, mak
 
 
 @pytest.mark.matrix(
-    group="Request to",
+    group="Where a token goes",
     case="Plain http to another machine in base_url or origins",
     outcome="ValueError, unless allow_http=True",
 )

@@ -58,7 +58,7 @@ def test_a_refused_import_counts_as_missing(run: Run) -> None:
 def test_the_command_is_only_imported_when_it_is_run(run: Run) -> None:
     # httpx imports click and rich for a command of its own, so that only a difference says something.
     program = (
-        "import sys, auth_plugins; before = set(sys.modules); import auth_plugins.cli;"
+        "import sys, importlib.util, auth_plugins; before = set(sys.modules); import auth_plugins.cli;"
         " print(sorted(set(sys.modules) - before))"
     )
     assert run("-c", program).out == "['auth_plugins.cli']\n"

@@ -137,3 +137,9 @@ class TestTokenResponse:
 @pytest.mark.parametrize("grant", Grant)
 def test_grants_are_named_by_the_words_that_events_and_logs_use(grant: Grant) -> None:
     assert Grant(grant.name.lower()) is grant
+
+
+@pytest.mark.parametrize("part", [slice(0, 3), slice(None), 0], ids=["beginning", "whole", "one"])
+def test_a_part_of_what_is_masked_is_masked(part: slice | int) -> None:
+    assert repr(Masked("secret")[part]) == "'***'"
+    assert Masked("secret")[part] == "secret"[part]

@@ -73,10 +73,12 @@ STAYS = "the stranger sees no secret; its 401 renews nothing"
 NOT_AWAY = "the library refuses the URL, or nobody but the token's own host sees it"
 
 
-def cases(group: str, table: dict[str, str], outcome: str, tail: str = "") -> list[Any]:
+def cases(road: str, table: dict[str, str], outcome: str, tail: str = "") -> list[Any]:
     return [
         pytest.param(
-            url + tail, id=case, marks=pytest.mark.matrix(group=group, case=f"{group}: {case}", outcome=outcome)
+            url + tail,
+            id=case,
+            marks=pytest.mark.matrix(group="Where a token goes", case=f"{road}: {case}", outcome=outcome),
         )
         for case, url in table.items()
     ]
@@ -145,7 +147,7 @@ def test_a_redirect_that_can_be_read_in_two_ways_carries_no_token_away(town: Tow
 
 
 @pytest.mark.matrix(
-    group="Redirect to",
+    group="Where a token goes",
     case="Redirect to a stranger and back",
     outcome="the stranger sees nothing, the way back is signed again",
 )
@@ -161,7 +163,7 @@ def test_a_detour_by_a_stranger_shows_it_nothing_and_ends_with_a_token(town: Tow
 
 
 @pytest.mark.matrix(
-    group="Redirect to",
+    group="Where a token goes",
     case="Redirect of the request that is sent again after a 401",
     outcome="the new token stays behind as well",
 )
@@ -192,7 +194,7 @@ def test_a_token_in_a_header_of_its_own_stays_behind_with_requests(
 
 
 @pytest.mark.matrix(
-    group="Redirect to",
+    group="Where a token goes",
     case="A token in a header of its own, with httpx",
     outcome="refused: httpx would carry the header to strangers",
 )
