@@ -19,7 +19,7 @@ import pytest
 from auth_plugins.simulators import Simulator
 from auth_plugins.testing.server import SimulatorServer
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds. Only a test that fails waits for so long."""
 
 
@@ -143,7 +143,7 @@ class Fleet:
         ends = time.monotonic() + PATIENCE
         while not what():
             assert time.monotonic() < ends, "they did not get there"
-            time.sleep(0.002)
+            time.sleep(0.01)
 
     def dismiss(self) -> None:
         for worker in self.workers:

@@ -238,7 +238,7 @@ def test_seven_who_wait_for_a_lock_ask_redis_in_pauses_that_grow_to_half_a_secon
     holder, *waiters = fleet.start(8, lease=10.0)
     with redis_server.client() as client:
         client.config_resetstat()
-        holder.tell("hold", 1.5)
+        holder.tell("hold", 1.0)
         assert holder.hear() == "held"
         began = time.monotonic()
         for waiter in waiters:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.conftest import RedisServer
     from tests.processes.conftest import Fleet
 
-KILLS, SALVO = 200, 4
+KILLS, SALVO = 200, 8
 LEASE = 1.0
 SLACK = 10.0
 """Seconds for a machine that has other things to do."""
@@ -59,7 +59,7 @@ def kill_at_random(fleet: Fleet, store: Store, rest: float, within: float, caplo
     simulator, seed = serve(fleet), secrets.randbits(32)
     dice = random.Random(seed)
     print("seed:", seed)
-    for worker in fleet.start(6):
+    for worker in fleet.start(10):
         worker.tell("toil", rest)
     fleet.until(lambda: simulator.ledger.count("refresh") > 0)
     for _ in range(KILLS // SALVO):

@@ -82,6 +82,7 @@ def serve_rotating(fleet: Fleet, door: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("door", ["marketiger", "vault", "jwtplus"])
 @pytest.mark.parametrize("fleet", ["file", "redis"], indirect=True)
 def test_a_thousand_renewals_by_eight_processes_never_use_a_refresh_token_twice(fleet: Fleet, door: str) -> None:
