@@ -48,8 +48,8 @@ autodoc_mock_imports = ["responses", "uvicorn"]
 
 # Nothing is fetched while the pages are built, so what other packages define is named and not linked.
 nitpick_ignore_regex = [
-    ("py:.*", r"(anyio|collections|contextlib|enum|httpx|httpx2|requests|responses|types|typing)(\..*)?"),
-    ("py:.*", r"(ModuleType|TracebackType|ClientAuth|Unpack|Any|Self|TypeVar|E)"),
+    ("py:.*", r"(anyio|collections|contextlib|enum|httpx|httpx2|requests|responses|types|typing|os)(\..*)?"),
+    ("py:.*", r"(Keys|ModuleType|TracebackType|ClientAuth|Unpack|Any|Self|TypeVar|E)"),
     # Names of our own that stand for a type, and rooms that have no page.
     (
         "py:.*",
