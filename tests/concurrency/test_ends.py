@@ -163,9 +163,10 @@ def test_a_renewing_thread_that_is_killed_leaves_nobody_waiting(crowd: Crowd) ->
 
 
 INTERRUPTED = """
-import _thread, sys, threading, time
+import _thread, signal, sys, threading, time
 from auth_plugins import FyatuAuth
 {imports}
+signal.signal(signal.SIGINT, signal.default_int_handler)  # Whoever runs the tests may have it ignored.
 auth = FyatuAuth("A1B2C3D4E5F6G7H8", "your_secret_key_here", base_url={url!r})
 def interrupt():
     while auth._source.slot.flight is None: time.sleep(0.001)

@@ -671,6 +671,9 @@ from auth_plugins import FileStore, FyatuAuth, MarketigerAuth, StoreError
 from auth_plugins.simulators import FyatuSimulator, MarketigerSimulator
 from auth_plugins.testing import FakeClock, mock_transport, settle
 
+# What libraries import at their first call must be there before the privileges go.
+FyatuAuth("A1B2C3D4E5F6G7H8", "your_secret_key_here",
+          token_client=httpx.Client(transport=mock_transport(FyatuSimulator(), FakeClock()))).token()
 drop_privileges()
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 
