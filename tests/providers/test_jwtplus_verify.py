@@ -159,7 +159,9 @@ class TestSeen:
         assert room.calls() == []
 
     @pytest.mark.parametrize(
-        "key", ["", "s3cret", b"s3cret!", "-----BEGIN s3cret", ECKey.generate_key().as_pem(private=True)]
+        "key",
+        ["", "s3cret", b"s3cret!", "-----BEGIN s3cret", ECKey.generate_key().as_pem(private=True)],
+        ids=["empty", "text", "bytes", "cut off", "private"],
     )
     def test_what_is_no_public_key_is_refused_and_not_shown(self, key: Any) -> None:
         with pytest.raises(ValueError, match="public_key must") as caught:
