@@ -151,14 +151,15 @@ class _Renewal:
                 self.terms.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
             last = grant
             refreshed = token if grant is Grant.REFRESH else None
-            request = self._request(refreshed, now)
             try:
-                return self._call(request, ends), grant
+                return self._call(self._request(refreshed, now), ends), grant
             except AuthError as error:
                 failure = error.fresh()
             peers = self._peers_token(refreshed, now) if refreshed is not None else None
             if peers is not None:
                 return peers, None
+            if isinstance(failure, StoreError):
+                break
             if refreshed is not None and refreshed.refresh_once and not isinstance(failure, CredentialsRejected):
                 self._spend(refreshed)
         raise failure or LoginRequired("The token cannot be renewed")

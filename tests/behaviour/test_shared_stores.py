@@ -287,6 +287,24 @@ class TestTokensThatRotate:
         assert auth.token() == theirs
         assert one_rotating.told[-1] == "adopted"
 
+    def test_one_who_lost_the_lock_before_the_call_takes_over_what_the_next_one_saved(
+        self, one_rotating: Rotating
+    ) -> None:
+        store, auth = one_rotating.process()
+        auth.token()
+        key = fingerprint(auth._provider, one_rotating.kept.salt)
+        now = one_rotating.clock()
+        theirs = Token(access_token="theirs", issued_at=now, expires_at=now + 7200)
+        one_rotating.clock.advance(3600)
+
+        def too_late(*_: object) -> None:
+            one_rotating.kept.save(key, theirs)
+            raise StoreError("Somebody else has the lock")
+
+        store.save = too_late  # type: ignore[assignment, method-assign]
+        assert auth.token() == theirs
+        assert one_rotating.calls == 1
+
     def test_a_refused_refresh_takes_over_nothing_that_is_dead_or_the_same(self, one_rotating: Rotating) -> None:
         store, auth = one_rotating.process()
         auth.token()
@@ -391,4 +409,4 @@ def test_a_store_error_of_the_renewal_carries_no_token(one_rotating: Rotating) -
     with pytest.raises(AuthError) as caught:
         auth.token()
     assert one_rotating.first not in repr(caught.value.__dict__) + str(caught.value)
-    assert store.asked == ["salt", "lock", "load", "save"]
+    assert store.asked == ["salt", "lock", "load", "save", "load"]
