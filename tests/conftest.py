@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -125,12 +126,18 @@ class RedisServer:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        with redis.Redis.from_url(self.url) as client:
+        while True:
+            assert self.process.poll() is None, "the server ended"
+            # Not by redis-py: its older versions leave a socket open where nobody answers.
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(f"{self._folder}/s") == 0:
+                    break
+            time.sleep(0.01)
+        with self.client() as client:
             while True:
                 try:
                     client.ping()
-                except redis.ConnectionError:
-                    assert self.process.poll() is None, "the server ended"
+                except redis.BusyLoadingError:  # It reads what it was told in an earlier life.
                     time.sleep(0.01)
                 else:
                     return

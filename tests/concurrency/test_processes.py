@@ -101,6 +101,7 @@ os._exit(0)  # What the C extensions of others do at the end of a subinterpreter
 """
 
 
+@pytest.mark.slow  # Nor is it run on the lowest versions: C extensions of that age can be loaded only once.
 @matrix("A subinterpreter", "right: it has a cache of its own, and logs in for itself")
 def test_a_subinterpreter_logs_in_for_itself(one_world: World) -> None:
     program = SUBINTERPRETER.format(app=APP[0], key=APP[1], url=one_world.url)
