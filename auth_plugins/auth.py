@@ -61,6 +61,7 @@ class Options(TypedDict, total=False):
 
 
 _POLICY = RefreshPolicy()
+_PROMISED = tuple(name for name in vars(Store) if not name.startswith("_"))
 _DEFAULTS: dict[str, Any] = {
     "store": None,
     "policy": None,
@@ -180,8 +181,7 @@ def _check_kind(name: str, value: object, kind: type) -> None:
 
 def _check_store(store: object) -> None:
     # Never `isinstance`: before Python 3.12 it reads the properties of what it is given, and a salt may be far away.
-    promised = [name for name in vars(Store) if not name.startswith("_")]
-    if store is not None and any(inspect.getattr_static(store, name, None) is None for name in promised):
+    if store is not None and any(inspect.getattr_static(store, name, None) is None for name in _PROMISED):
         raise TypeError("store must be a Store")
 
 
