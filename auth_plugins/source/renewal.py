@@ -1,4 +1,4 @@
-"""What one renewal does, in the one thread that does it: lock, load again, call, save, publish, unlock."""
+"""What one renewal does, in the one thread that does it: load, lock, load again, call, save, publish, unlock."""
 
 from __future__ import annotations
 
@@ -42,8 +42,11 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
     """
     try:
         key = fingerprint(terms.provider, slot.store.salt)
+        place = InStore(slot.store, key)
+        found = _Renewal(terms, slot, channel, place, place.load()).without_lock()
+        if found is not None:
+            return found
         with slot.store.lock(key):
-            place = InStore(slot.store, key)
             return _Renewal(terms, slot, channel, place, place.load()).run()
     except StoreError as failed:
         failure = failed.fresh()
@@ -104,6 +107,13 @@ class _Renewal:
     channel: Channel
     place: Place
     stored: Token | None
+
+    def without_lock(self) -> Live | None:
+        """Take over a peer's token that is good: the lock may be a dead holder's, and last longer than anybody waits."""
+        if self.slot.distrust or self.slot.unsaved is not None:
+            return None
+        peers = self._if_a_good_peers(self.stored, self.slot.live.token, self.terms.clock())
+        return None if peers is None else self._adopt(peers, self._due_at(peers))
 
     def run(self) -> Live:
         ours, clock = self.slot.live, self.terms.clock
@@ -189,12 +199,14 @@ class _Renewal:
     def _peers_token(self, refused: Token, now: float) -> Token | None:
         """Look whether somebody who did not respect the lock, or whose lock ran out, has renewed meanwhile."""
         try:
-            stored = self.place.load()
+            return self._if_a_good_peers(self.place.load(), refused, now)
         except StoreError:
             return None
-        if stored is None or stored.access_token == refused.access_token or self.slot.rejects(stored):
+
+    def _if_a_good_peers(self, stored: Token | None, ours: Token | None, now: float) -> Token | None:
+        if stored is None or self.slot.rejects(stored) or now >= stored.expires_at:
             return None
-        return stored if now < stored.expires_at else None
+        return None if ours is not None and stored.access_token == ours.access_token else stored
 
     def _spend(self, token: Token) -> None:
         """Write down that a renewal that is tried once has been tried."""

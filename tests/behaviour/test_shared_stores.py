@@ -312,7 +312,7 @@ class TestTokensThatRotate:
         one_rotating.server.revoke_refresh_tokens()
         with pytest.raises(LoginRequired):
             auth.token()
-        assert store.asked.count("load") == 3
+        assert store.asked.count("load") == 5
 
     def test_a_refusal_stays_a_refusal_where_the_store_fails_meanwhile(self, one_rotating: Rotating) -> None:
         store, auth = one_rotating.process()
@@ -350,10 +350,10 @@ class TestWhoTouchesTheStore:
                 client.send("GET", f"{world.url}/x")
         assert store.asked == []
 
-    def test_a_renewal_locks_loads_and_saves_in_that_order(self, one_world: World) -> None:
+    def test_a_renewal_looks_locks_loads_again_and_saves_in_that_order(self, one_world: World) -> None:
         store, auth = shaky(one_world)
         auth.token()
-        assert store.asked == ["salt", "lock", "load", "save"]
+        assert store.asked == ["salt", "load", "lock", "load", "save"]
 
 
 class TestTakingWhatIsThere:
@@ -363,6 +363,26 @@ class TestTakingWhatIsThere:
             assert client.send("GET", f"{world.url}/x").status == 200
         assert world.token_calls == 1
         assert [event.kind.value for event in world.events] == ["logged_in", "adopted"]
+
+    @pytest.mark.parametrize("had", ["no token", "one that ended", "one that was revoked"])
+    def test_nobody_waits_for_a_dead_holders_lock_who_finds_a_valid_token(self, world: World, had: str) -> None:
+        policy = RefreshPolicy(deadline=0.5, jitter=0.0)
+        late, peer = (world.auth(store=Shaky(world.store), policy=policy) for _ in range(2))
+        if had != "no token":
+            late.token(), peer.token()
+        if had == "one that ended":
+            world.clock.advance(86_400)
+        if had == "one that was revoked":
+            world.fyatu.revoke_all()
+            peer.invalidate()
+        theirs = peer.token()
+        if had != "one that was revoked":
+            world.clock.advance(86_400 - 100)  # Into its window: to renew it is another matter.
+        with one_key(world.store, peer):
+            with world.client(late) as client:
+                assert client.send("GET", f"{world.url}/x").status == 200
+            assert late.token() == theirs
+        settle(late)
 
     def test_invalidate_before_the_first_request_makes_the_stores_token_invalid_too(self, one_world: World) -> None:
         first = one_world.auth(store=Shaky(one_world.store)).token()
@@ -409,4 +429,4 @@ def test_a_store_error_of_the_renewal_carries_no_token(one_rotating: Rotating) -
     with pytest.raises(AuthError) as caught:
         auth.token()
     assert one_rotating.first not in repr(caught.value.__dict__) + str(caught.value)
-    assert store.asked == ["salt", "lock", "load", "save", "load"]
+    assert store.asked == ["salt", "load", "lock", "load", "save", "load"]

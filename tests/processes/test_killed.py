@@ -76,7 +76,7 @@ def kill_at_random(fleet: Fleet, store: Store, rest: float, within: float, caplo
         for worker in fleet.start(SALVO):
             worker.tell("toil", rest)
     outcomes = fleet.together("stop")
-    assert {outcome for each in outcomes for outcome in each} == {"200"}
+    assert {outcome for each in outcomes for outcome in each} == {"200"}, "there was a valid token all the time"
     api = simulator.ledger.calls("api")
     assert all(call.token_id is not None for call in api), "a token was used that was never issued"
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
