@@ -14,8 +14,9 @@ __all__ = ["Store"]
 class Store(Protocol):
     """Where tokens live, and so how far one is shared; it brings the lock of its own reach.
 
-    A renewal is always: lock, load again (somebody may have renewed), call, save, publish, unlock. Only the thread
-    that renews ever calls these methods: no request does, no event loop, and no constructor of an auth object.
+    A renewal is always: load, lock, load again (somebody may have renewed), call, save, publish, unlock; but a peer's
+    token that is good is taken without the lock. Only the thread that renews ever calls these methods: no request
+    does, no event loop, and no constructor of an auth object.
     Everything may be called from any thread. Whatever fails raises `StoreError`, and nothing else.
 
     What becomes of a renewal whose store fails:
