@@ -98,6 +98,12 @@ class Slot:
         """Whether this is the token that must not be used again."""
         return token is not None and self.rejected is not None and token.access_token == self.rejected.access_token
 
+    def strike(self, live: Live, policy: RefreshPolicy, clock: Clock) -> None:
+        """Count a 401 for a token that was fetched on a 401; not one that came before the token's time, or after it."""
+        if live.token is not None and live.unproven:
+            if live.token.valid_from <= live.now(clock) < live.token.expires_at:
+                self.strikes = self.strikes.with_one_for(live.token, policy, clock.tick())
+
     def flying(self, tick: float, deadline: float) -> Flight | None:
         """Give the renewal that is under way; one that has outlived the deadline no longer counts."""
         late = self.flight is not None and tick - self.flight.started > deadline

@@ -121,9 +121,8 @@ class Source:
 
     def unhelpful(self, live: Live) -> None:
         """Learn that a request which was sent again with another token got a 401 as well."""
-        if live.unproven:
-            with self.slot.lock:
-                self.slot.strikes = self.slot.strikes.with_one_for(live.token, self._terms.policy, self._tick())
+        with self.slot.lock:
+            self.slot.strike(live, self._terms.policy, self._terms.clock)
         self._terms.tell(EventKind.UNHELPFUL, live.token)
 
     def not_replayed(self, live: Live) -> None:
@@ -180,13 +179,12 @@ class Source:
 
     def _reconsider(self, header: Header, channel: Channel) -> Live | Flight | None:
         """Think again after a 401, given what the rejected request carried."""
-        slot, policy, tick = self.slot, self._terms.policy, self._tick()
+        slot, tick = self.slot, self._tick()
         with slot.lock:
             live = slot.live
             if live.token is not None and live.is_carried(header):
+                slot.strike(live, self._terms.policy, self._terms.clock)
                 early = live.token.valid_from - live.now(self._terms.clock)
-                if live.unproven and early <= 0:
-                    slot.strikes = slot.strikes.with_one_for(live.token, policy, tick)
                 if early > self._deadline or tick < slot.strikes.until:
                     return None
                 if early > 0:
@@ -241,7 +239,7 @@ class Source:
         except AuthError as error:
             outcome = error.fresh()
         except BaseException as end_of_thread:  # Whoever waits must be told, whatever it was.
-            outcome = AuthError(f"The renewal ended by {type(end_of_thread).__name__}")
+            outcome = AuthError(f"The renewal ended by {type(end_of_thread).__name__}", hint="Try again.")
         with self.slot.lock:
             if self.slot.flight is flight:
                 self.slot.flight = None

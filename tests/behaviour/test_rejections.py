@@ -10,6 +10,7 @@ import pytest
 from auth_plugins import RefreshPolicy
 
 if TYPE_CHECKING:
+    from auth_plugins.simulators import SimRequest, SimResponse
     from tests.conftest import World
 
 
@@ -84,6 +85,33 @@ def test_renewals_that_do_not_help_become_rarer_and_one_that_helps_ends_the_paus
             world.clock.advance(8)
             world.fyatu.revoke_all()
             assert client.send("GET", f"{world.url}/x").status == 200
+
+
+@pytest.mark.matrix(
+    group="Rejections",
+    case="the token fetched on a 401 ends on its way to a slow API",
+    outcome="that 401 is no sign of a server that rejects every token",
+)
+def test_a_401_for_a_token_that_ended_on_its_way_pauses_nothing(world: World) -> None:
+    handle, slow = world.fyatu.handle, [True]
+
+    def in_its_own_time(request: SimRequest, now: float) -> SimResponse:
+        if slow and not request.path.startswith("/auth/"):
+            world.clock.advance(3)
+        return handle(request, world.clock())
+
+    world.fyatu.handle = in_its_own_time  # type: ignore[method-assign]
+    world.fyatu.lifetime = 2
+    with world.client(world.auth()) as client:
+        for _ in range(3):
+            reply = client.send("GET", f"{world.url}/x")
+            assert (reply.status, reply.history) == (401, (401,))
+        slow.clear()
+        world.fyatu.lifetime = 86_400
+        assert client.send("GET", f"{world.url}/x").status == 200
+        world.fyatu.revoke_all()
+        reply = client.send("GET", f"{world.url}/x")
+        assert (reply.status, reply.history) == (200, (401,))
 
 
 @pytest.mark.matrix(
