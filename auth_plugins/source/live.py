@@ -35,10 +35,13 @@ class Live:
     """It was fetched on a 401, and no request has been answered otherwise since."""
     usual: Masked | None = field(init=False, repr=False)
     """What `Authorization` is to say, where that is all there is to do: no other header, nothing to be proven."""
+    raw: tuple[bytes, bytes, bytes] = field(init=False, repr=False)
+    """The same as httpx keeps it: how the name is spelled, the name, and the value."""
 
     def __post_init__(self) -> None:
         plain = len(self.headers) == 1 and self.headers[0][0] == "Authorization" and not self.unproven
         object.__setattr__(self, "usual", self.headers[0][1] if plain else None)
+        object.__setattr__(self, "raw", (b"Authorization", b"authorization", (self.usual or "").encode()))
 
     @classmethod
     def of(cls, token: Token, provider: Provider, clock: Clock, window_at: float, *, unproven: bool = False) -> Live:

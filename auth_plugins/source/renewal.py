@@ -109,7 +109,7 @@ class _Renewal:
     stored: Token | None
 
     def without_lock(self) -> Live | None:
-        """Take over a peer's token that is good: the lock may be a dead holder's, and last longer than anybody waits."""
+        """Take over a peer's good token: the lock may be a dead holder's, and last longer than anybody waits."""
         if self.slot.distrust or self.slot.unsaved is not None:
             return None
         peers = self._if_a_good_peers(self.stored, self.slot.live.token, self.terms.clock())

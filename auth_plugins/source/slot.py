@@ -100,9 +100,9 @@ class Slot:
 
     def strike(self, live: Live, policy: RefreshPolicy, clock: Clock) -> None:
         """Count a 401 for a token that was fetched on a 401; not one that came before the token's time, or after it."""
-        if live.token is not None and live.unproven:
-            if live.token.valid_from <= live.now(clock) < live.token.expires_at:
-                self.strikes = self.strikes.with_one_for(live.token, policy, clock.tick())
+        token = live.token
+        if token is not None and live.unproven and token.valid_from <= live.now(clock) < token.expires_at:
+            self.strikes = self.strikes.with_one_for(token, policy, clock.tick())
 
     def flying(self, tick: float, deadline: float) -> Flight | None:
         """Give the renewal that is under way; one that has outlived the deadline no longer counts."""
