@@ -37,7 +37,7 @@ def main() -> int:
     """Set up, and measure."""
     if not PYTHON.exists():
         venv.create(HOME, with_pip=True)
-    if not install(str(HERE.parent), *NEEDED):
+    if not install(f"{HERE.parent}[file]", *NEEDED):
         return 1
     missing = [rival for rival in RIVALS if not install(rival)]
     command = [PYTHON, "-m", "bench", *sys.argv[1:]]
