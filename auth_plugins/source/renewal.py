@@ -16,12 +16,12 @@ from ..core.token import Token
 from ..core.wire import Grant, TokenRequest
 from .channel import Channel
 from .clock import Clock
-from .live import NOTHING, Live
+from .live import Live
 from .place import InStore, Nowhere, Place
 from .slot import Slot, Unsaved
 from .teller import Teller
 
-__all__ = ["Terms", "end", "renew", "ripen"]
+__all__ = ["Terms", "newest", "renew", "ripen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,31 +63,7 @@ def ripen(terms: Terms, slot: Slot, channel: Channel) -> Live:  # noqa: ARG001 -
     return live
 
 
-def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
-    """Forget the token everywhere, then tell the provider, if it wants to know.
-
-    Raises:
-        StoreError: the store failed, and may keep the token.
-        TokenEndpointUnavailable: the provider could not be told; the token is forgotten all the same.
-    """
-    key = fingerprint(terms.provider, slot.store.salt)
-    with slot.store.lock(key):
-        token = _newest(terms, slot, slot.store.load(key))
-        slot.store.delete(key)
-        with slot.lock:
-            slot.live, slot.rejected, slot.trouble, slot.unsaved, slot.distrust = NOTHING, token, None, None, False
-        request = terms.provider.revoke(token) if token is not None else None
-        if request is not None:
-            sent = terms.clock()
-            response = channel.send(request, terms.policy)
-            error = unserved(request, response, terms.provider.said(response), sent)
-            if error is not None:
-                raise error
-        terms.tell(EventKind.LOGGED_OUT)
-    return NOTHING
-
-
-def _newest(terms: Terms, slot: Slot, stored: Token | None) -> Token | None:
+def newest(terms: Terms, slot: Slot, stored: Token | None) -> Token | None:
     """Give what the store has, for whoever renews saves it there. No clock can tell which of two tokens is newer.
 
     But ours, if the store did not take it and has still what it had then.
@@ -117,7 +93,7 @@ class _Renewal:
 
     def run(self) -> Live:
         ours, clock = self.slot.live, self.terms.clock
-        token = _newest(self.terms, self.slot, self.stored)
+        token = newest(self.terms, self.slot, self.stored)
         known = token == ours.token
         if self.slot.distrust:
             self.slot.distrust, self.slot.rejected, self.slot.rejected_by_server = False, token, False

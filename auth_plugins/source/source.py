@@ -42,9 +42,10 @@ from ..core.provider import Provider, fingerprint
 from ..stores.store import Store
 from .channel import Channel
 from .clock import Clock
+from .ending import end
 from .flight import Flight
 from .live import NOTHING, Live
-from .renewal import Terms, end, renew, ripen
+from .renewal import Terms, renew, ripen
 from .slot import SALT, Slot, slot_for
 from .strikes import NO_STRIKES
 from .teller import Teller

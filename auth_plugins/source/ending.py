@@ -1,0 +1,37 @@
+"""What the end of a session does, in the one thread that does it: lock, load, forget, tell the provider, unlock."""
+
+from __future__ import annotations
+
+from ..core.answers import unserved
+from ..core.events import EventKind
+from ..core.provider import fingerprint
+from .channel import Channel
+from .live import NOTHING, Live
+from .renewal import Terms, newest
+from .slot import Slot
+
+__all__ = ["end"]
+
+
+def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
+    """Forget the token everywhere, then tell the provider, if it wants to know.
+
+    Raises:
+        StoreError: the store failed, and may keep the token.
+        TokenEndpointUnavailable: the provider could not be told; the token is forgotten all the same.
+    """
+    key = fingerprint(terms.provider, slot.store.salt)
+    with slot.store.lock(key):
+        token = newest(terms, slot, slot.store.load(key))
+        slot.store.delete(key)
+        with slot.lock:
+            slot.live, slot.rejected, slot.trouble, slot.unsaved, slot.distrust = NOTHING, token, None, None, False
+        request = terms.provider.revoke(token) if token is not None else None
+        if request is not None:
+            sent = terms.clock()
+            response = channel.send(request, terms.policy)
+            error = unserved(request, response, terms.provider.said(response), sent)
+            if error is not None:
+                raise error
+        terms.tell(EventKind.LOGGED_OUT)
+    return NOTHING
