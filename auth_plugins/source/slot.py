@@ -99,9 +99,11 @@ class Slot:
         return token is not None and self.rejected is not None and token.access_token == self.rejected.access_token
 
     def strike(self, live: Live, policy: RefreshPolicy, clock: Clock) -> None:
-        """Count a 401 for a token that was fetched on a 401; not one that came before the token's time, or after it."""
-        token = live.token
-        if token is not None and live.unproven and token.valid_from <= live.now(clock) < token.expires_at:
+        """Count a 401 for a token that was fetched on a 401; not if it was used too early, or ended on its way."""
+        token, now = live.token, live.now(clock)
+        if token is None or not live.unproven:
+            return
+        if token.valid_from <= now and not live.wall < token.expires_at <= now:
             self.strikes = self.strikes.with_one_for(token, policy, clock.tick())
 
     def flying(self, tick: float, deadline: float) -> Flight | None:
