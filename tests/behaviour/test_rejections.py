@@ -96,7 +96,7 @@ def test_a_401_for_a_token_that_ended_on_its_way_pauses_nothing(world: World) ->
     handle, slow = world.fyatu.handle, [True]
 
     def in_its_own_time(request: SimRequest, now: float) -> SimResponse:
-        if slow and not request.path.startswith("/auth/"):
+        if slow and "/auth/" not in request.path:
             world.clock.advance(3)
         return handle(request, world.clock())
 
