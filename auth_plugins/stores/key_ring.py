@@ -67,11 +67,13 @@ class KeyringStore(FileStore):
 
     def _new_key(self) -> Masked:
         key = Masked(urlsafe_b64encode(secrets.token_bytes(32)).decode())
+        # What stands here now; as soon as the ring has the key, others save with it.
+        olds = (*self._folder.glob(f"{files.DIGEST}.token"), *self._folder.glob("salt"))
         _told(lambda: self._keys().set_password(self._service, self._user(), key))
         if self._key() != key:
             raise StoreError("The key-ring does not keep what it is given", hint=_HINT)
         # Not before: a key-ring that fails may have the old key again tomorrow.
-        for old in (*self._folder.glob(f"{files.DIGEST}.token"), *self._folder.glob("salt")):
+        for old in olds:
             files.told(old, lambda old=old: files.set_aside(old))  # type: ignore[misc]
             _log.warning("The key of %s is gone from the key-ring", old)
         return key

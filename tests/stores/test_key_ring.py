@@ -152,6 +152,16 @@ class TestTheRing:
         store = KeyringStore(folder, backend=ring, clock=a_clock)
         assert [store.load(f"key {number}") for number in range(8)] == [token(str(number)) for number in range(8)]
 
+    def test_leaves_what_somebody_saves_as_soon_as_there_is_a_key(self, folder: Path) -> None:
+        class Quick(Ring):
+            def set_password(self, service: str, username: str, password: str) -> None:
+                super().set_password(service, username, password)
+                KeyringStore(folder, backend=self, clock=a_clock).save("theirs", token("theirs"))
+
+        store = KeyringStore(folder, backend=Quick(), clock=a_clock)
+        store.save("ours", token("ours"))
+        assert (store.load("ours"), store.load("theirs")) == (token("ours"), token("theirs"))
+
     def test_gets_one_key_from_processes_too(self, folder: Path, tmp_path: Path, start_child: Any) -> None:
         """The ring is a file that all of them share; making the key takes each of them a while."""
         program = """
