@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Iterable
 from dataclasses import is_dataclass
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict
 
 import httpx
 import requests
@@ -62,15 +62,21 @@ class Options(TypedDict, total=False):
 
 _POLICY = RefreshPolicy()
 _PROMISED = tuple(name for name in vars(Store) if not name.startswith("_"))
-_DEFAULTS: dict[str, Any] = {
-    "store": None,
-    "policy": None,
-    "origins": (),
-    "token_client": None,
-    "on_event": None,
-    "allow_http": False,
-    "clock": None,
-}
+
+
+class _Settings(NamedTuple):
+    """The options as they were given, for copies and pickles. Most objects have the same: the defaults."""
+
+    store: Store | None = None
+    policy: RefreshPolicy | None = None
+    origins: tuple[str, ...] = ()
+    token_client: requests.Session | httpx.Client | None = None
+    on_event: Listener | None = None
+    allow_http: bool = False
+    clock: Clock | None = None
+
+
+_DEFAULTS = _Settings()
 
 
 class TokenAuth(UsualCase, _AnyAuth):
@@ -107,15 +113,8 @@ class TokenAuth(UsualCase, _AnyAuth):
         _check_kind("clock", clock, Clock)
         self._provider = _contract(provider)
         allowed = check_origins(provider.base_url, origins, allow_http=allow_http)
-        settings: dict[str, Any] = {
-            "store": store,
-            "policy": policy,
-            "origins": tuple(map(str, allowed)) if origins else (),
-            "token_client": token_client,
-            "on_event": on_event,
-            "allow_http": allow_http,
-            "clock": clock,
-        }
+        urls = tuple(map(str, allowed)) if origins else ()
+        settings = _Settings(store, policy, urls, token_client, on_event, allow_http, clock)
         self._settings = _DEFAULTS if settings == _DEFAULTS else settings
         clock = SYSTEM_CLOCK if clock is None else clock
         place = PROCESS_STORE if store is None else store
@@ -165,7 +164,7 @@ class TokenAuth(UsualCase, _AnyAuth):
         return f"<{type(self).__name__} for {self._provider.base_url}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"provider": self._provider, **self._settings}
+        return {"provider": self._provider, **self._settings._asdict()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         TokenAuth.__init__(self, **state)

@@ -6,15 +6,17 @@ cancelled or out of time, leaves it as it is. Waiters of one event loop share on
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 import threading
 from collections.abc import Hashable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
 from .live import Live
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Flight", "Outcome"]
 
@@ -28,7 +30,9 @@ class _Bell(Protocol):
 
 class _AsyncioBell:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop, self._event = loop, asyncio.Event()
+        import asyncio  # Whoever has no loop need not wait for it: it takes longer than all the rest of the package.
+
+        self._loop, self._event, self._timeout = loop, asyncio.Event(), asyncio.timeout
 
     def ring(self) -> None:
         with contextlib.suppress(RuntimeError):  # The loop was closed: nobody waits in it any more.
@@ -36,7 +40,7 @@ class _AsyncioBell:
 
     async def heard(self, timeout: float) -> None:  # noqa: ASYNC109 - one signature for every loop
         try:
-            async with asyncio.timeout(timeout):
+            async with self._timeout(timeout):
                 await self._event.wait()
         except TimeoutError:
             pass
@@ -100,7 +104,7 @@ class Flight:
             if here not in self._bells:
                 self._bells[here] = _TrioBell(trio)
             return self._bells[here]
-        loop = asyncio.get_running_loop()
+        loop = sys.modules["asyncio"].get_running_loop()
         if loop not in self._bells:
             self._bells[loop] = _AsyncioBell(loop)
         return self._bells[loop]

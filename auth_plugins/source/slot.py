@@ -13,6 +13,7 @@ from cachetools import LRUCache
 
 from ..core.errors import AuthError, CredentialsRejected, LoginRequired
 from ..core.policy import RefreshPolicy
+from ..core.provider import Provider, fingerprint
 from ..core.token import Token
 from ..stores.store import Store
 from .clock import Clock
@@ -20,9 +21,9 @@ from .flight import Flight
 from .live import Live
 from .strikes import NO_STRIKES
 
-__all__ = ["SALT", "Slot", "Trouble", "Unsaved", "slot_for"]
+__all__ = ["Slot", "Trouble", "Unsaved", "slot_for"]
 
-SALT = secrets.token_bytes(32)
+_SALT = secrets.token_bytes(32)
 """Of the keys by which slots are found. A store's own salt is read by a renewal: it may be far away."""
 
 _KEPT = 1024
@@ -56,7 +57,6 @@ class Slot:
         "__weakref__",
         "distrust",
         "flight",
-        "key",
         "live",
         "lock",
         "rejected",
@@ -67,9 +67,8 @@ class Slot:
         "unsaved",
     )
 
-    def __init__(self, store: Store, key: str, given: Live) -> None:
+    def __init__(self, store: Store, given: Live) -> None:
         self.store = store
-        self.key = key
         self.live = given
         self.rejected: Token | None = None
         """The token that must not be used again, wherever it turns up."""
@@ -147,19 +146,20 @@ class Slot:
 
 
 _lock = threading.Lock()
-_slots: weakref.WeakValueDictionary[tuple[int, str], Slot] = weakref.WeakValueDictionary()
+_slots: weakref.WeakValueDictionary[str, Slot] = weakref.WeakValueDictionary()
 # Auth objects may be made anew for every request; their token and their troubles outlive them here.
-_recent: LRUCache[tuple[int, str], Slot] = LRUCache(_KEPT)
+_recent: LRUCache[str, Slot] = LRUCache(_KEPT)
 
 
-def slot_for(store: Store, key: str, given: Live) -> Slot:
+def slot_for(provider: Provider, store: Store, given: Live) -> Slot:
     """Find the slot of these credentials in that store, or make it, with what is given to begin with."""
-    place = (id(store), key)  # The slot holds the store: its id is not given to another while the slot lives.
+    # The slot holds the store: its id is not given to another while the slot lives.
+    key = fingerprint(provider, _SALT + id(store).to_bytes(8, "big"))
     with _lock:
-        slot = _slots.get(place)
+        slot = _slots.get(key)
         if slot is None:
-            slot = _slots[place] = Slot(store, key, given)
-        _recent[place] = slot
+            slot = _slots[key] = Slot(store, given)
+        _recent[key] = slot
         return slot
 
 

@@ -38,7 +38,7 @@ from ..core.errors import AuthError
 from ..core.events import EventKind, Listener
 from ..core.lifecycle import LIFECYCLE, Verb, age_of, means_of
 from ..core.policy import RefreshPolicy
-from ..core.provider import Provider, fingerprint
+from ..core.provider import Provider
 from ..stores.store import Store
 from .channel import Channel
 from .clock import Clock
@@ -46,7 +46,7 @@ from .ending import end
 from .flight import Flight
 from .live import NOTHING, Live
 from .renewal import Terms, renew, ripen
-from .slot import SALT, Slot, slot_for
+from .slot import Slot, slot_for
 from .strikes import NO_STRIKES
 from .teller import Teller
 
@@ -65,7 +65,7 @@ class Source:
     ) -> None:
         given = provider.given()
         live = Live.of(given, provider, clock, policy.due_at(given)) if given is not None else NOTHING
-        self.slot: Slot = slot_for(store, fingerprint(provider, SALT), live)
+        self.slot: Slot = slot_for(provider, store, live)
         self._terms = Terms(provider, policy, clock, Teller(provider.name, listener))
         self._wall, self._tick, self._deadline = clock.__call__, clock.tick, policy.deadline
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from auth_plugins import FyatuAuth, MemoryStore, OAuth2ClientCredentialsAuth
 
 from .world import World
 
-__all__ = ["CANDIDATES", "Candidate", "Constant", "Least", "of_library"]
+__all__ = ["CANDIDATES", "Candidate", "Constant", "Least", "Twice", "of_library"]
 
 _numbers = itertools.count()
+_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nobody uses it; to make one for each client of a herd would take longer than the herd."""
 
 
 def credentials() -> tuple[str, str]:
@@ -41,6 +44,8 @@ class Candidate:
     """Give what signs the client's requests."""
     eager: bool = False
     """Whether a client cannot be opened without a token."""
+    early: float = 0.0
+    """How many seconds before a token's end it renews, or takes the token for ended, by itself."""
 
     @property
     def there(self) -> bool:
@@ -62,6 +67,25 @@ class Constant(requests.auth.AuthBase, httpx.Auth):
     def auth_flow(self, request: Any) -> Any:
         """Sign a request of httpx."""
         request.headers["Authorization"] = self._value
+        yield request
+
+
+class Twice(Constant):
+    """The same, and each request is sent once more, as if its token had been revoked."""
+
+    def __call__(self, r: Any) -> Any:
+        """Sign a request of requests."""
+        r.hooks["response"].append(self._again)
+        return super().__call__(r)
+
+    def _again(self, response: Any, **sending: Any) -> Any:
+        response.content  # noqa: B018 - reads it
+        return response.connection.send(response.request, **sending)
+
+    def auth_flow(self, request: Any) -> Any:
+        """Sign a request of httpx."""
+        request.headers["Authorization"] = self._value
+        yield request
         yield request
 
 
@@ -135,12 +159,15 @@ def client_with(library: str, auth: Any, sync: bool, connections: int = 200) -> 
         session.auth = auth
         return session
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    return (httpx.Client if sync else httpx.AsyncClient)(auth=auth, limits=limits, timeout=120, trust_env=False)
+    kind = httpx.Client if sync else httpx.AsyncClient
+    return kind(auth=auth, limits=limits, timeout=120, trust_env=False, verify=_TLS)
 
 
-def plain(name: str, library: str, needs: str, make: Callable[[World, bool], Any]) -> Candidate:
+def plain(name: str, library: str, needs: str, make: Callable[[World, bool], Any], *, early: float = 0.0) -> Candidate:
     """Describe a candidate that is an auth object."""
-    return Candidate(name, library, needs, lambda world, sync: client_with(library, make(world, sync), sync))
+    return Candidate(
+        name, library, needs, lambda world, sync: client_with(library, make(world, sync), sync), early=early
+    )
 
 
 def _ours(world: World, _sync: bool) -> Any:
@@ -260,17 +287,17 @@ CANDIDATES = [
     plain("least code", "requests", "requests", _least),
     plain("auth_plugins", "requests", "auth_plugins", _ours),
     plain("auth_plugins (Fyatu)", "requests", "auth_plugins", _fyatu),
-    Candidate("authlib", "requests", "authlib", _authlib, lambda client: client.token_auth, eager=True),
-    Candidate("google-auth", "requests", "google.auth", _google, _google_auth),
-    plain("requests-auth", "requests", "requests_auth", _requests_auth),
-    plain("requests_oauth2client", "requests", "requests_oauth2client", _requests_oauth2client),
+    Candidate("authlib", "requests", "authlib", _authlib, lambda client: client.token_auth, eager=True, early=60),
+    Candidate("google-auth", "requests", "google.auth", _google, _google_auth, early=225),
+    plain("requests-auth", "requests", "requests_auth", _requests_auth, early=30),
+    plain("requests_oauth2client", "requests", "requests_oauth2client", _requests_oauth2client, early=20),
     Candidate("requests-oauthlib", "requests", "requests_oauthlib", _requests_oauthlib, _oauthlib_auth, eager=True),
     plain("singleflight-auth", "requests", "singleflight_auth", _singleflight("requests")),
     plain("constant header", "httpx", "httpx", _floor),
     plain("least code", "httpx", "httpx", _least),
     plain("auth_plugins", "httpx", "auth_plugins", _ours),
     plain("auth_plugins (Fyatu)", "httpx", "auth_plugins", _fyatu),
-    plain("httpx-auth", "httpx", "httpx_auth", _httpx_auth),
+    plain("httpx-auth", "httpx", "httpx_auth", _httpx_auth, early=30),
     plain("singleflight-auth", "httpx", "singleflight_auth", _singleflight("httpx")),
 ]
 

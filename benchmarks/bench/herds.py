@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
-from .candidates import Candidate, Constant, client_with, of_library
+from .candidates import Candidate, Constant, Twice, client_with, of_library
 from .measure import Row
 from .world import World
 from .world import world as world_of_its_own
@@ -19,15 +23,60 @@ __all__ = ["herd", "outage"]
 DELAY = 0.2
 """Of a token call, in seconds."""
 _CLIENTS, _CONNECTIONS = 100, 2
-"""Of a herd of tasks: clients that share one auth object, and connections of each."""
+"""Of a herd of httpx: one pool would spend all its time looking for its next connection."""
+_TURNS, _PATIENCE = 5, 5.0
+"""So often is a herd sent, unless the turns before have taken so many seconds."""
+Run = Callable[[list[Any], str, int], tuple[float, int]]
+"""Sends so many requests at once; gives the seconds that it took, and how many failed."""
 
 
-def _threads(client: Any, url: str, count: int) -> tuple[float, int]:
-    """Send `count` requests at once; give the seconds that it took, and how many failed."""
+@dataclass(frozen=True)
+class Herd:
+    """So many requests at once, of one library."""
+
+    size: str
+    count: int
+    library: str
+    run: Run
+    runner: asyncio.Runner | None = None
+    """Where tasks run; `None`: they are threads."""
+
+    def takes(self, candidate: Candidate) -> bool:
+        """Whether a candidate's cells end within minutes: others make a token call for each task, one by one."""
+        if candidate.name == "constant header" or (self.runner is not None and candidate.name == "least code"):
+            return False
+        return self.count <= 1_000 or candidate.name == "auth_plugins"
+
+    @contextmanager
+    def clients(self, auth: Any) -> Iterator[list[Any]]:
+        """Open clients that share an auth object."""
+        sync, many = self.runner is None, 1 if self.library == "requests" else _CLIENTS
+        clients = [client_with(self.library, auth, sync, connections=_CONNECTIONS) for _ in range(many)]
+        try:
+            yield clients
+        finally:
+            for client in clients:
+                if self.runner is None:
+                    client.close()
+                else:
+                    self.runner.run(client.aclose())
+
+    def seconds(self, world: World, auth: Any) -> float:
+        """Measure what it takes with an auth object that does nothing special."""
+        with self.clients(auth) as clients:
+            self.warm(clients, world.open)
+            return self.run(clients, world.open, self.count)[0]
+
+    def warm(self, clients: list[Any], url: str) -> None:
+        """Open the connections, and if it takes one, get a token."""
+        self.run(clients, url, min(self.count, _CLIENTS * _CONNECTIONS) if self.library == "httpx" else self.count)
+
+
+def _threads(clients: list[Any], url: str, count: int) -> tuple[float, int]:
     failures: list[object] = []
     together = threading.Barrier(count + 1)
 
-    def one() -> None:
+    def one(client: Any) -> None:
         together.wait()
         try:
             if client.get(url).status_code != 200:
@@ -35,7 +84,7 @@ def _threads(client: Any, url: str, count: int) -> tuple[float, int]:
         except Exception as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=one) for _ in range(count)]
+    threads = [threading.Thread(target=one, args=(clients[n % len(clients)],)) for n in range(count)]
     for thread in threads:
         thread.start()
     together.wait()
@@ -57,105 +106,81 @@ async def _tasks(clients: list[Any], url: str, count: int) -> tuple[float, int]:
     return time.perf_counter() - began, count - sum(good)
 
 
-def _prepare(world: World, state: str, first: Any) -> None:
-    """Bring the client's token into a state; `first` sends one request."""
-    world.control(lifetime=1 if state == "expired" else 3600, delay=0)
-    if state != "none":
-        first()
-    if state == "expired":
-        time.sleep(1.1)
-    world.control(lifetime=3600, delay=DELAY, reset=1, **({"revoke": 1} if state == "revoked" else {}))
-
-
-def _floor_of(world: World, library: str, run: Any, sync: bool) -> float:
-    """Seconds for the same requests with a constant header, warm."""
-    client = client_with(library, Constant("Bearer x"), sync)
-    run(client, world.open)
-    return min(run(client, world.open)[0] for _ in range(3))
-
-
 def herd(world: World, quick: bool) -> list[Row]:
     """Token calls, failures and wall time, beside what theory asks for: one token call, and the bare requests."""
     rows: list[Row] = []
     for count in (8,) if quick else (64, 500):
         for library in ("requests", "httpx"):
-            run = lambda client, url, count=count: _threads(client, url, count)  # noqa: E731
-            floor = _floor_of(world, library, run, True)
-            for candidate in of_library(library):
-                rows += _states(world, candidate, run, floor, f"{count} threads")
-    for count in (50,) if quick else (1_000, 10_000):
-        rows += asyncio.run(_herd_of_tasks(world, count))
+            rows += _rows(world, Herd(f"{count} threads", count, library, _threads))
+    with asyncio.Runner() as runner:
+        for count in (50,) if quick else (1_000, 10_000):
+            run: Run = lambda clients, url, count: runner.run(_tasks(clients, url, count))  # noqa: E731
+            rows += _rows(world, Herd(f"{count} tasks", count, "httpx", run, runner))
     return rows
 
 
-def _states(world: World, candidate: Candidate, run: Any, floor: float, size: str) -> list[Row]:
+def _rows(world: World, of: Herd) -> list[Row]:
+    began = time.perf_counter()
+    bare: dict[type[Constant], list[float]] = {Constant: [], Twice: []}
+    while len(bare[Twice]) < _TURNS and time.perf_counter() - began < 4 * _PATIENCE:
+        for kind, found in bare.items():
+            found.append(of.seconds(world, kind("Bearer x")))
+    once, twice = (statistics.median(found) for found in bare.values())
     rows: list[Row] = []
-    for state in ("none", "expired", "revoked"):
-        if candidate.name == "constant header" or (candidate.eager and state == "none"):
+    for candidate, state in product(filter(of.takes, of_library(of.library)), ("none", "expired", "revoked")):
+        if candidate.eager and state == "none":
             continue
+        row: Row = {"herd": of.size, "client": of.library, "token": state, "candidate": candidate.name}
         try:
-            world.control(lifetime=1 if state == "expired" else 3600, delay=0)
-            client = candidate.open(world, True)
-            _prepare(world, state, lambda c=client: run(c, world.api))
-            seconds, failures = run(client, world.api)
+            rows.append({**row, **_cell(world, of, candidate, state, once, twice)})
         except Exception as error:
-            rows.append({"herd": size, "client": candidate.library, "token": state, "candidate": candidate.name,
-                         "failures": type(error).__name__})  # fmt: skip
-            continue
-        rows.append(_row(world, candidate, size, state, seconds, failures, floor))
+            rows.append({**row, "failures": type(error).__name__})
     return rows
 
 
-def _row(world: World, by: Candidate, size: str, state: str, seconds: float, failures: int, floor: float) -> Row:
-    told = world.control(delay=0)
-    many = int(size.split()[0])
-    # In the revoked case each request that had left before the renewal counts twice.
-    theory = DELAY + floor * (1 + told["rejected"] / many)
+def _cell(world: World, of: Herd, candidate: Candidate, state: str, once: float, twice: float) -> Row:
+    calls, failures, seconds, ratios, spent = [], [], [], [], 0.0
+    while len(seconds) < _TURNS and spent < _PATIENCE:
+        took, failed, told = _turn(world, of, candidate, state)
+        # In the revoked case each request that had left before the renewal counts twice.
+        theory = DELAY + once + (twice - once) * told["rejected"] / of.count
+        spent += took
+        for values, value in ((calls, told["calls"]), (failures, failed), (seconds, took), (ratios, took / theory)):
+            values.append(value)
+    ratio = statistics.median(ratios)
+    ms = statistics.median(seconds) * 1e3
     return {
-        "herd": size,
-        "client": by.library,
-        "token": state,
-        "candidate": by.name,
-        "token calls": told["calls"],
-        "failures": failures,
-        "ms": seconds * 1e3,
-        "theory, ms": theory * 1e3,
-        "ratio": seconds / theory,
+        "token calls": max(calls),
+        "failures": max(failures),
+        "ms": ms,
+        "theory, ms": ms / ratio,
+        "ratio": ratio,
+        "turns": len(seconds),
     }
 
 
-async def _with(auth: Any, stack: AsyncExitStack) -> list[Any]:
-    """Open the clients of a herd: one pool would spend all its time looking for its next connection."""
-    clients = []
-    for _ in range(_CLIENTS):
-        client = client_with("httpx", auth, False, connections=_CONNECTIONS)
-        clients.append(await stack.enter_async_context(client))
-    return clients
-
-
-async def _herd_of_tasks(world: World, count: int) -> list[Row]:
-    rows: list[Row] = []
-    async with AsyncExitStack() as stack:
-        clients = await _with(Constant("Bearer x"), stack)
-        await _tasks(clients, world.open, count)
-        floor = min([(await _tasks(clients, world.open, count))[0] for _ in range(2)])
-    for candidate in of_library("httpx"):
-        if candidate.name in ("constant header", "least code"):  # The latter would block the loop for each 401.
-            continue
-        if count > 1_000 and candidate.needs != "auth_plugins":
-            continue  # A token call for each task, one after the other: that would take more than half an hour.
-        for state in ("none", "expired", "revoked"):
-            world.control(lifetime=1 if state == "expired" else 3600, delay=0)
-            auth = candidate.auth(candidate.open(world, False))
-            async with AsyncExitStack() as stack:
-                clients = await _with(None if state == "none" else auth, stack)
-                await _tasks(clients, world.api, _CLIENTS * _CONNECTIONS)  # The connections: the floor has them, too.
-                for client in clients:
-                    client.auth = auth
-                _prepare(world, state, lambda: None)
-                seconds, failures = await _tasks(clients, world.api, count)
-            rows.append(_row(world, candidate, f"{count} tasks", state, seconds, failures, floor))
-    return rows
+def _turn(world: World, of: Herd, candidate: Candidate, state: str) -> tuple[float, int, dict[str, Any]]:
+    """Bring a candidate's token into a state, and its connections to life; then send the herd."""
+    world.control(lifetime=1 if state == "expired" else 3600, delay=0)
+    own = candidate.open(world, of.runner is None)
+    auth = getattr(own, "auth", None)
+    with of.clients(auth) as clients:
+        if auth is None:  # The client itself is what signs.
+            clients[:] = [own]
+        if state != "none":
+            of.warm(clients, world.api)
+        elif auth is not None:
+            for client in clients:
+                client.auth = None
+            of.warm(clients, world.open)
+            for client in clients:
+                client.auth = auth
+        if state == "expired":
+            time.sleep(1.1)
+        world.control(lifetime=3600, delay=DELAY, reset=1, **({"revoke": 1} if state == "revoked" else {}))
+        took, failed = of.run(clients, world.api, of.count)
+        told = world.control(delay=0)
+    return took, failed, told
 
 
 def outage(_world: World, quick: bool) -> list[Row]:

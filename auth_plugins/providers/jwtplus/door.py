@@ -115,7 +115,7 @@ class JWTPlusAuth(TokenAuth):
             AuthError: there is no current token.
         """
         request = self._contract.verification(checked_jwt(self.token().access_token if token is None else token))
-        response = self._channel.send(request, self._settings["policy"] or RefreshPolicy())
+        response = self._channel.send(request, self._settings.policy or RefreshPolicy())
         said = self._contract.said(response)
         error = unserved(request, response, said, 0.0)
         if error is None and response.status == 403:

@@ -22,6 +22,7 @@ from auth_plugins import (
     TokenAuth,
     VaultAuth,
 )
+from auth_plugins.core import fingerprint
 from auth_plugins.simulators import SimRequest, SimResponse
 from auth_plugins.testing import CLIENT_KINDS, AnyClient
 
@@ -102,7 +103,7 @@ class Room:
             assert len(self.asked) == 1
             slot = self.auth._source.slot
             assert slot.live.token is None
-            assert slot.store.load(slot.key) is None
+            assert slot.store.load(fingerprint(self.auth._provider, slot.store.salt)) is None
             self.says(self.good())
             self.world.clock.advance(2000)
             self.says(self.good())
