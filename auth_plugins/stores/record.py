@@ -84,6 +84,13 @@ def _text(value: object) -> str:
     return value
 
 
+def _header_text(value: object) -> str:
+    text = _text(value)
+    if not text.isprintable():  # A line's end in it would end the header that it is put into.
+        raise TypeError
+    return text
+
+
 def _time(value: object) -> float:
     if value in ("inf", "-inf"):
         return float(str(value))
@@ -111,7 +118,7 @@ def _mapping(value: object) -> dict[str, str]:
 
 
 _READ: dict[str, Callable[[object], Any]] = {
-    "access_token": _text,
+    "access_token": _header_text,
     "issued_at": _time,
     "expires_at": _time,
     "valid_from": _time,

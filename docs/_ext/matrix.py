@@ -29,6 +29,13 @@ of client the case was run (requests; httpx and httpx2, each with `Client` and w
 trio), or in which ones, where it concerns only these; a dash stands where no client takes part.
 
 """
+PLOTS = {
+    "Pressure": """The row of 10,000 clients that start at once, drawn over their first day: without jitter (above), and
+with that of the default policy (below). `python benchmarks/run.py fleet` draws it.
+
+![Token calls in each second of a day](benchmarks/fleet.svg)
+"""
+}
 
 
 class Matrix:
@@ -67,7 +74,7 @@ class Matrix:
             lines += ["| case | what happens | clients |", "| --- | --- | --- |"]
             cases = sorted(place for place in self.outcomes if place[0] == group)
             lines += [f"| {case} | {self.outcomes[_, case]} | {self._ran_in(_, case)} |" for _, case in cases]
-            lines.append("")
+            lines += ["", PLOTS[group]] if group in PLOTS else [""]
         return _BEGINNING + "\n".join(lines)
 
     def _ran_in(self, group: str, case: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import os
 import sys
@@ -134,20 +135,29 @@ def _heard(event: bytes, server: FaultServer) -> bytes:
     return event
 
 
-@pytest.mark.parametrize("kind", CLIENT_KINDS)
-@matrix(case="200 requests, every twentieth of them answered with a 401", outcome="one connection, no leak")
-def test_one_connection_lasts_for_all_requests(make_world: Any, api_server: FaultServer, kind: str) -> None:
+def _rows(count: int, kinds: tuple[str, ...], *marks: pytest.MarkDecorator) -> list[Any]:
+    case = f"{count:,} requests, every twentieth of them answered with a 401"
+    row = matrix(case=case, outcome="one connection, no leak, no ResourceWarning")
+    return [pytest.param(kind, count, marks=[row, *marks], id=f"{kind}-{count}") for kind in kinds]
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [*_rows(200, CLIENT_KINDS), *_rows(10_000, ("requests", "httpx", "httpx-asyncio"), pytest.mark.slow)],
+)
+def test_one_connection_lasts_for_all_requests(make_world: Any, api_server: FaultServer, kind: str, count: int) -> None:
     world = make_world(kind)
     api_server.fault = "moody"
     with world.client(signed(world, api_server)) as client:
         client.send("GET", f"{api_server.url}/x")
         before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
-        for _ in range(200):
+        for _ in range(count):
             assert client.send("GET", f"{api_server.url}/x").status == 200
         after = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    gc.collect()  # What nobody closed is told by a ResourceWarning, and warnings are errors here.
     assert api_server.calls == 1
     assert after <= before + 2, "a token call of a moment ago may still be closing"
-    assert world.token_calls == 1 + 200 // 19
+    assert world.token_calls == 1 + count // 19
 
 
 @matrix(case="a cookie that comes with a 401", outcome="kept, and sent from the next request on")

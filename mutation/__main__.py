@@ -1,0 +1,117 @@
+"""Would the tests notice? `python -m mutation [group ...]` changes the code in a thousand ways, and counts.
+
+Each group is a folder of the package with the tests that are quick enough to be run once for each change. All is done
+in a copy; the tables that it prints are what docs/explanation/mutation.md quotes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDED = ["auth_plugins", "tests", "pyproject.toml", "README.md"]
+SEEN = ("killed", "timeout", "segfault", "suspicious", "caught by type check")
+"""By mutmut's words: a test failed, or did not end, or the interpreter did not survive."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is changed, and which tests are to notice."""
+
+    changed: tuple[str, ...]
+    tests: tuple[str, ...]
+    but: str = ""
+    """Which of these tests are left out (`-k`)."""
+
+
+_BEHAVIOUR = ("tests/behaviour", "tests/concurrency/test_ends.py", "tests/concurrency/test_worlds.py")
+GROUPS = {
+    "core": Group(
+        ("auth_plugins/core/*",),
+        ("tests/core", "tests/providers/test_fyatu_contract.py", "tests/providers/test_fyatu_documents.py"),
+    ),
+    "providers": Group(("auth_plugins/providers/*",), ("tests/providers",), "httpx2 or trio or asyncio"),
+    "source": Group(("auth_plugins/source/*",), (*_BEHAVIOUR, "tests/faults/test_time.py"), "httpx2"),
+    "clients": Group(("auth_plugins/clients/*",), (*_BEHAVIOUR, "tests/faults"), "trio"),
+}
+
+
+def prepared(group: Group, folder: Path) -> None:
+    """Make the copy, and tell mutmut what is what."""
+    for name in NEEDED:
+        place = ROOT / name
+        if place.is_dir():
+            shutil.copytree(place, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(place, folder / name)
+    arguments = ["-p", "no:randomly", "-p", "no:cacheprovider", "--timeout=20"]
+    if group.but:
+        arguments += ["-k", f"not ({group.but})"]
+    settings = {
+        "source_paths": ["auth_plugins"],
+        "only_mutate": list(group.changed),
+        "pytest_add_cli_args": arguments,
+        "pytest_add_cli_args_test_selection": list(group.tests),
+    }
+    lines = ["[mutmut]"]
+    for name, values in settings.items():
+        lines += [f"{name} =", *(f"    {value}" for value in values)]
+    (folder / "setup.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def run(group: Group, children: int) -> dict[str, str]:
+    """Give what became of each change, by its name."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        prepared(group, folder)
+        mutmut = [sys.executable, "-m", "mutmut"]
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        subprocess.run([*mutmut, "run", "--max-children", str(children)], cwd=folder, env=environment, check=True)
+        listed = [*mutmut, "results", "--all", "true"]
+        told = subprocess.run(listed, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
+    pairs = (line.strip().rpartition(": ") for line in told.splitlines() if ": " in line)
+    return {name: outcome for name, _, outcome in pairs}
+
+
+def table(found: dict[str, str]) -> str:
+    """Draw what became of a group's changes, by module."""
+    modules: dict[str, Counter[str]] = {}
+    for name, outcome in found.items():
+        counts = modules.setdefault(name.rpartition(".")[0], Counter())
+        counts["seen" if outcome in SEEN else outcome] += 1
+    modules["together"] = sum(modules.values(), Counter())
+    lines = ["| module | changes | noticed | not | share |", "| --- | --: | --: | --: | --: |"]
+    for name, counts in modules.items():
+        whole = counts.total()
+        share = f"{100 * counts['seen'] / whole:.1f} %"
+        lines.append(f"| `{name}` | {whole} | {counts['seen']} | {whole - counts['seen']} | {share} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the groups that are named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m mutation", description="Would the tests notice a change?")
+    parser.add_argument("groups", nargs="*", metavar="group", help=f"of {', '.join(GROUPS)}; default: all")
+    parser.add_argument("--children", type=int, default=2 * (os.cpu_count() or 1), help="processes at once")
+    given = parser.parse_args()
+    if not set(given.groups) <= set(GROUPS):
+        parser.error(f"group must be one of {', '.join(GROUPS)}")
+    for name in given.groups or GROUPS:
+        began = time.perf_counter()
+        found = run(GROUPS[name], given.children)
+        print(f"\n## {name}, {time.perf_counter() - began:.0f} s\n\n{table(found)}\n")
+        for mutant, outcome in found.items():
+            if outcome not in SEEN:
+                print(f"{mutant}: {outcome}")
+
+
+main()
