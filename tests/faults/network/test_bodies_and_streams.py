@@ -143,7 +143,10 @@ def _rows(count: int, kinds: tuple[str, ...], *marks: pytest.MarkDecorator) -> l
 
 @pytest.mark.parametrize(
     ("kind", "count"),
-    [*_rows(200, CLIENT_KINDS), *_rows(10_000, ("requests", "httpx", "httpx-asyncio"), pytest.mark.slow)],
+    [
+        *_rows(200, CLIENT_KINDS),
+        *_rows(10_000, ("requests", "httpx", "httpx-asyncio"), pytest.mark.slow, pytest.mark.timeout(300)),
+    ],
 )
 def test_one_connection_lasts_for_all_requests(make_world: Any, api_server: FaultServer, kind: str, count: int) -> None:
     world = make_world(kind)
