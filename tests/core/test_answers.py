@@ -468,13 +468,13 @@ class TestFailure:
             REQUEST,
             TokenResponse(403),
             Said("CODE", "their words", "req_1"),
-            hint="Do this",
+            hint="Do this.",
             retry_after=5.0,
         )
         assert type(error) is CredentialsRejected
         assert error.message == "It failed"
         assert error.details() == {
-            "hint": "Do this",
+            "hint": "Do this.",
             "status": 403,
             "provider_code": "CODE",
             "provider_message": "their words",

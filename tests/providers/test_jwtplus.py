@@ -314,6 +314,12 @@ class TestArguments:
             ("base_url", "http://s3cret.example"),
             ("ip", "s3cret.example"),
             ("ip", "1.2.3"),
+            ("ip", "2001:db8:1111:2222:333::1"),
+            ("app_key", "k" * 257),
+            ("subject", "s" * 4097),
+            ("auth_token", "t" * 16_385),
+            ("refresh_token", "t" * 16_385),
+            ("scheme", "s" * 65),
             ("ip", "fe80::1%eth0"),
             ("ip", "2001:db8:1111:2222:3333:4444:5555:6666"),
             ("user_agent", ""),
@@ -336,30 +342,43 @@ class TestArguments:
         ],
     )
     def test_a_bad_value_is_refused_by_name_and_not_shown(self, name: str, value: Any) -> None:
-        with pytest.raises(ValueError, match=name) as caught:
+        with pytest.raises(ValueError, match=rf"^(?=[a-z_]+ ).*\b{name}\b") as caught:
             make(**{name: value})
         assert "s3cr" not in str(caught.value)
         assert not isinstance(value, str) or len(value) < 3 or value not in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("app_key", "k" * 256),
+            ("subject", "s" * 4096),
+            ("audience", "a" * 4096),
+            ("scheme", "s" * 64),
+            ("ip", "2001:db8:1111:2222:33::1"),
+        ],
+    )
+    def test_as_long_as_may_be_is_accepted(self, name: str, value: str) -> None:
+        make(**{name: value})
+
     @pytest.mark.parametrize("name", [*GOOD, "claims", "auth_token", "header", "scheme", "fresh_after"])
     def test_a_value_of_a_wrong_type_is_too(self, name: str) -> None:
-        with pytest.raises((TypeError, ValueError), match=name):
+        with pytest.raises((TypeError, ValueError), match=rf"^(?=[a-z_]+ ).*\b{name}\b"):
             make(**{name: b"s3cret"})
 
     @pytest.mark.parametrize("claims", [{1: 2}, {"a": {1: 2}}, {"a": object()}, {"a": {1}}, {"a": b"x"}, ["a"]])
     def test_claims_that_json_does_not_have_are_refused(self, claims: Any) -> None:
-        with pytest.raises(TypeError, match="claims"):
+        with pytest.raises(TypeError, match="^claims must"):
             make(claims=claims)
 
     def test_claims_without_an_end_are_refused(self) -> None:
         endless: dict[str, Any] = {}
         endless["again"] = endless
-        with pytest.raises(ValueError, match="claims"):
+        with pytest.raises(ValueError, match="^claims must"):
             make(claims=endless)
 
     def test_a_large_integer_is_hinted_at(self) -> None:
         assert json.loads(contract(claims={"n": 2**53}).claims) == {"n": 2**53}
-        with pytest.raises(ValueError, match="pass it as a str"):
+        with pytest.raises(ValueError, match="^claims must .*pass it as a str$"):
             make(claims={"n": 2**53 + 1})
 
     @pytest.mark.parametrize(
@@ -378,11 +397,11 @@ class TestArguments:
 
     def test_one_needs_somebody_to_sign_for_or_a_pair(self) -> None:
         nobody = {"subject": None, "audience": None}
-        with pytest.raises(ValueError, match="subject and audience"):
+        with pytest.raises(ValueError, match="^subject and audience must"):
             make(**nobody)
-        with pytest.raises(ValueError, match="without claims"):
+        with pytest.raises(ValueError, match="^subject and audience .*without claims$"):
             make(**{**PAIR, **nobody}, claims={})
-        with pytest.raises(ValueError, match="JWTs"):
+        with pytest.raises(ValueError, match="^auth_token and refresh_token must be JWTs"):
             make(**{**PAIR, **nobody, "auth_token": "s3cret"})
         assert not contract(**{**PAIR, **nobody}).can_login
         assert contract(**PAIR).can_login

@@ -513,7 +513,7 @@ class TestArguments:
         assert "s3cret" not in str(caught.value)
 
     def test_nothing_at_all_names_both_pairs(self) -> None:
-        with pytest.raises(ValueError, match=r"email and password .* access_token and refresh_token"):
+        with pytest.raises(ValueError, match=r"^email and password .* access_token and refresh_token$"):
             MarketigerAuth()
 
     TEXTS = ("email", "password", "access_token", "refresh_token")
