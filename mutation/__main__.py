@@ -69,7 +69,7 @@ def prepared(group: Group, folder: Path) -> None:
             shutil.copytree(place, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(place, folder / name)
-    arguments = ["-p", "no:randomly", "-p", "no:cacheprovider", "--timeout=20", "-m", "not slow"]
+    arguments = ["-p", "no:randomly", "-p", "no:cacheprovider", "--timeout=10", "-m", "not slow"]
     if group.but:
         arguments += ["-k", f"not ({group.but})"]
     settings = {
@@ -115,7 +115,7 @@ def main() -> None:
     """Run the groups that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m mutation", description="Would the tests notice a change?")
     parser.add_argument("groups", nargs="*", metavar="group", help=f"of {', '.join(GROUPS)}; default: all")
-    parser.add_argument("--children", type=int, default=2 * (os.cpu_count() or 1), help="processes at once")
+    parser.add_argument("--children", type=int, default=4 * (os.cpu_count() or 1), help="processes at once")
     given = parser.parse_args()
     if not set(given.groups) <= set(GROUPS):
         parser.error(f"group must be one of {', '.join(GROUPS)}")

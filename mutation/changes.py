@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,10 @@ class Forks:
 
     def __init__(self, changes: list[Change], children: int) -> None:
         self._changes, self._children = changes, children
-        self._running: dict[int, tuple[Change, float]] = {}
+        self._running: dict[int, tuple[Change, float, int]] = {}
+        self._caught: Counter[str] = Counter()
+        self._telling: int | None = None
+        """In a fork: where to say which test has failed."""
         self.found: dict[str, str] = {change.name: UNREACHED for change in changes if not change.tests}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -81,30 +85,46 @@ class Forks:
         self._wait(0)
         return True
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """End the fork with the first failure: what a broken flow has left might never come to an end."""
+        if self._telling is not None and report.failed:
+            os.write(self._telling, report.nodeid.encode())
+            os._exit(0)
+
     def _fork(self, session: pytest.Session, change: Change, items: list[pytest.Item]) -> None:
+        items = sorted(items, key=lambda item: -self._caught[item.nodeid])  # Who has noticed much will notice more.
+        reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            status = 2
+            self._telling = writing
             with contextlib.suppress(BaseException):
-                status = _failed(session, change, items)
-            os._exit(status)
-        self._running[child] = (change, time.monotonic() + _PATIENCE + 10 * change.seconds)
+                _run(session, change, items)
+                os._exit(0)
+            os._exit(1)
+        os.close(writing)
+        self._running[child] = (change, time.monotonic() + _PATIENCE + 10 * change.seconds, reading)
 
     def _wait(self, at_most: int) -> None:
         while len(self._running) > at_most:
-            for child, (change, until) in list(self._running.items()):
+            for child, (change, until, reading) in list(self._running.items()):
                 done, status = os.waitpid(child, os.WNOHANG)
                 if done:
                     del self._running[child]
-                    self.found.setdefault(change.name, UNNOTICED if status == 0 else NOTICED)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child, signal.SIGKILL)  # Servers that its tests have started.
+                    with open(reading, encoding="utf-8") as pipe:
+                        noticed_by = pipe.read()
+                    self._caught[noticed_by] += 1
+                    self.found.setdefault(change.name, NOTICED if noticed_by or status else UNNOTICED)
                 elif time.monotonic() > until:
                     self.found[change.name] = HANGED
-                    os.killpg(child, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child, signal.SIGKILL)
             time.sleep(0.005)
             print(f"\r{len(self.found)} of {len(self._changes)}", end="", file=sys.stderr, flush=True)
 
 
-def _failed(session: pytest.Session, change: Change, items: list[pytest.Item]) -> int:
+def _run(session: pytest.Session, change: Change, items: list[pytest.Item]) -> None:
     os.setpgid(0, 0)  # So that it can be ended with whatever it has started.
     with open(os.devnull, "w") as nowhere:
         for stream in (1, 2):
@@ -112,10 +132,6 @@ def _failed(session: pytest.Session, change: Change, items: list[pytest.Item]) -
     set_mutant_under_test(change.name)
     for item, following in zip(items, [*items[1:], None], strict=True):
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        if session.testsfailed:
-            session._setupstate.teardown_exact(None)  # Servers that its tests have started.
-            return 1
-    return 0
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ def errors_read_like_sentences(monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         by = sys._getframe(1).f_globals["__name__"]
         # What only copies an error may copy one that a test has made.
         ours = by.startswith("auth_plugins.") and not by.endswith(".errors")
-        if ours and not (isinstance(message, str) and SENTENCE.fullmatch(message) and HINT.fullmatch(error.hint)):
+        if ours and not (SENTENCE.fullmatch(str(message)) and HINT.fullmatch(error.hint)):
             bad.append((message, error.hint))
 
     monkeypatch.setattr(AuthError, "__init__", checked)

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from auth_plugins import BodyNotReplayed
+from auth_plugins.testing import CLIENT_KINDS
 
 if TYPE_CHECKING:
     from auth_plugins.simulators import FyatuSimulator
@@ -114,6 +115,16 @@ def used_up() -> Iterator[bytes]:
     yield b"cd"
 
 
+async def used_up_too() -> AsyncIterator[bytes]:
+    for part in used_up():
+        yield part
+
+
+def once(kind: str) -> Iterator[bytes] | AsyncIterator[bytes]:
+    """What this kind of client can send, once."""
+    return used_up_too() if kind.endswith(("-asyncio", "-trio")) else used_up()
+
+
 class Pipe(io.RawIOBase):
     """What cannot be wound back, like a socket or a pipe."""
 
@@ -155,9 +166,6 @@ def test_what_is_used_up_is_not_sent_again_but_the_401_is_handed_over_with_a_war
 )
 @pytest.mark.parametrize("kind", ["httpx-asyncio", "httpx-trio", "httpx2-asyncio", "httpx2-trio"])
 def test_an_asynchronous_generator_is_not_sent_again(make_world: Any, kind: str) -> None:
-    async def used_up_too() -> AsyncIterator[bytes]:
-        yield b"abcd"
-
     world = make_world(kind)
     with world.client(revoked(world)) as client:
         with pytest.warns(BodyNotReplayed):
@@ -239,14 +247,14 @@ def test_connections_go_back_to_the_pool_over_many_401s(one_world: World) -> Non
     case="a generator, while a renewal is due",
     outcome="the request waits for the renewal: it has one try",
 )
-@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
+@pytest.mark.parametrize("kind", CLIENT_KINDS)
 def test_what_can_be_sent_only_once_waits_for_a_renewal_that_is_due(make_world: Any, kind: str) -> None:
     """Were it sent with the old token, a 401 could not be answered."""
     world = make_world(kind)
     with world.client(world.auth()) as client:
         old = client.send("GET", f"{world.url}/x").sent["authorization"]
         world.clock.advance(86_400 - 200)
-        assert client.send("POST", f"{world.url}/x", content=used_up()).sent["authorization"] != old
+        assert client.send("POST", f"{world.url}/x", content=once(kind)).sent["authorization"] != old
     assert world.fyatu.ledger.count("refresh") == 1
 
 
@@ -255,14 +263,14 @@ def test_what_can_be_sent_only_once_waits_for_a_renewal_that_is_due(make_world: 
     case="a generator, while a renewal is due and fails",
     outcome="it goes with the old token",
 )
-@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
+@pytest.mark.parametrize("kind", CLIENT_KINDS)
 def test_what_can_be_sent_only_once_goes_with_the_old_token_if_that_renewal_fails(make_world: Any, kind: str) -> None:
     world = make_world(kind)
     with world.client(world.auth()) as client:
         client.send("GET", f"{world.url}/x")
         world.clock.advance(86_400 - 200)
         world.fyatu.outage = "drop"
-        assert client.send("POST", f"{world.url}/x", content=used_up()).status == 200
+        assert client.send("POST", f"{world.url}/x", content=once(kind)).status == 200
         calls = world.token_calls
-        assert client.send("POST", f"{world.url}/x", content=used_up()).status == 200
+        assert client.send("POST", f"{world.url}/x", content=once(kind)).status == 200
     assert world.token_calls == calls, "the pause after a failed early renewal holds for it as well"

@@ -367,18 +367,18 @@ class TestArguments:
 
     @pytest.mark.parametrize("claims", [{1: 2}, {"a": {1: 2}}, {"a": object()}, {"a": {1}}, {"a": b"x"}, ["a"]])
     def test_claims_that_json_does_not_have_are_refused(self, claims: Any) -> None:
-        with pytest.raises(TypeError, match="^claims must"):
+        with pytest.raises(TypeError, match=r"^claims must"):
             make(claims=claims)
 
     def test_claims_without_an_end_are_refused(self) -> None:
         endless: dict[str, Any] = {}
         endless["again"] = endless
-        with pytest.raises(ValueError, match="^claims must"):
+        with pytest.raises(ValueError, match=r"^claims must"):
             make(claims=endless)
 
     def test_a_large_integer_is_hinted_at(self) -> None:
         assert json.loads(contract(claims={"n": 2**53}).claims) == {"n": 2**53}
-        with pytest.raises(ValueError, match="^claims must .*pass it as a str$"):
+        with pytest.raises(ValueError, match=r"^claims must .*pass it as a str$"):
             make(claims={"n": 2**53 + 1})
 
     @pytest.mark.parametrize(
@@ -397,11 +397,11 @@ class TestArguments:
 
     def test_one_needs_somebody_to_sign_for_or_a_pair(self) -> None:
         nobody = {"subject": None, "audience": None}
-        with pytest.raises(ValueError, match="^subject and audience must"):
+        with pytest.raises(ValueError, match=r"^subject and audience must"):
             make(**nobody)
-        with pytest.raises(ValueError, match="^subject and audience .*without claims$"):
+        with pytest.raises(ValueError, match=r"^subject and audience .*without claims$"):
             make(**{**PAIR, **nobody}, claims={})
-        with pytest.raises(ValueError, match="^auth_token and refresh_token must be JWTs"):
+        with pytest.raises(ValueError, match=r"^auth_token and refresh_token must be JWTs"):
             make(**{**PAIR, **nobody, "auth_token": "s3cret"})
         assert not contract(**{**PAIR, **nobody}).can_login
         assert contract(**PAIR).can_login

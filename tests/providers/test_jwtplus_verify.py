@@ -50,7 +50,7 @@ class TestAsked:
     def test_what_is_no_jwt_is_refused_and_not_shown(self, token: Any) -> None:
         room = Room()
         for verify in (room.auth.verify, room.auth.verify_locally):
-            with pytest.raises((TypeError, ValueError), match="^token must be a") as caught:
+            with pytest.raises((TypeError, ValueError), match=r"^token must be a") as caught:
                 verify(token)
             assert "s3cret" not in str(caught.value)
         assert room.calls() == []
@@ -102,7 +102,7 @@ class TestSeen:
     @pytest.mark.parametrize("now", [THEN - 2, THEN + 3601])
     def test_two_seconds_are_allowed(self, now: float) -> None:
         assert verified(ANSWER["auth_token"], ANSWER["public_key"], now, 2.0)
-        with pytest.raises(ValueError, match="^leeway must"):
+        with pytest.raises(ValueError, match=r"^leeway must"):
             verified(ANSWER["auth_token"], ANSWER["public_key"], now, 1.9)
 
     @pytest.mark.parametrize("missing", ["exp", "nbf"])
@@ -111,11 +111,11 @@ class TestSeen:
         claims = {"sub": "me", "exp": int(THEN) + 100, "nbf": int(THEN) - 100}
         assert verified(jwt.encode({"alg": "ES256"}, claims, key), key.as_pem(private=False), THEN, 2.0) == claims
         del claims[missing]
-        with pytest.raises(ValueError, match="^token is not valid: missing_claim$"):
+        with pytest.raises(ValueError, match=r"^token is not valid: missing_claim$"):
             verified(jwt.encode({"alg": "ES256"}, claims, key), key.as_pem(private=False), THEN, 2.0)
 
     def test_a_refresh_token_proves_nothing(self) -> None:
-        with pytest.raises(ValueError, match="^token is not valid: a refresh token proves nothing$"):
+        with pytest.raises(ValueError, match=r"^token is not valid: a refresh token proves nothing$"):
             verified(ANSWER["refresh_token"], ANSWER["public_key"], THEN + 60, 2.0)
 
     def test_a_changed_one_is_not_valid(self) -> None:
@@ -152,13 +152,13 @@ class TestSeen:
         room.server.rotate_pki()
         room.auth.invalidate()
         room.auth.token()
-        with pytest.raises(ValueError, match="^public_key .*pub-keys"):
+        with pytest.raises(ValueError, match=r"^public_key .*pub-keys"):
             room.auth.verify_locally(old.access_token)
         keys = {old.extra["key_id"]: old.extra["public_key"]}
         assert room.auth.verify_locally(old.access_token, keys)["sub"] == "me"
 
     def test_no_key_came_with_a_pair_that_was_given(self) -> None:
-        with pytest.raises(ValueError, match="^(?=[a-z]).*public_key"):
+        with pytest.raises(ValueError, match=r"^(?=[a-z]).*public_key"):
             Room(pair_only=True).auth.verify_locally()
 
     def test_with_a_key_nothing_is_called(self) -> None:
@@ -173,13 +173,13 @@ class TestSeen:
         ids=["empty", "text", "bytes", "cut off", "private"],
     )
     def test_what_is_no_public_key_is_refused_and_not_shown(self, key: Any) -> None:
-        with pytest.raises(ValueError, match="^public_key must") as caught:
+        with pytest.raises(ValueError, match=r"^public_key must") as caught:
             verified(ANSWER["auth_token"], key, THEN, 2.0)
         assert "s3cret" not in str(caught.value)
 
     @pytest.mark.parametrize("key", [None, 7, ["s3cret"]])
     def test_a_key_of_another_type_too(self, key: Any) -> None:
-        with pytest.raises(TypeError, match="^public_key must"):
+        with pytest.raises(TypeError, match=r"^public_key must"):
             verified(ANSWER["auth_token"], key, THEN, 2.0)
 
     def test_without_joserfc_one_is_told_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -725,7 +725,7 @@ class TestArguments:
             VaultAuth(1042, base_url=URL, email=EMAIL, refresh_token="rt")
         with pytest.raises(ValueError, match="email is missing"):
             VaultAuth(1042, base_url=URL, password=PASSWORD)
-        with pytest.raises(ValueError, match="^extra_body is .*missing$"):
+        with pytest.raises(ValueError, match=r"^extra_body is .*missing$"):
             VaultAuth(1042, base_url=URL, refresh_token="rt", extra_body={"code": "1"})
 
     def test_both_ends_of_the_range_are_good(self) -> None:

@@ -1,0 +1,112 @@
+"""A renewal under way, without a renewal: whoever waits gets what it brought, and never waits for longer than it may."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import anyio
+import pytest
+
+from auth_plugins import AuthError, CredentialsRejected, TokenEndpointUnavailable
+from auth_plugins.source.flight import Flight
+from auth_plugins.source.live import NOTHING, Live
+
+LIVE, OLD = Live(window_at=1.0), Live(window_at=2.0)
+
+
+def _sync(flight: Flight, timeout: float, instead: Live | None) -> Live:
+    return flight.wait(timeout, instead)
+
+
+def _on(backend: str) -> Any:
+    def wait(flight: Flight, timeout: float, instead: Live | None) -> Live:
+        return anyio.run(flight.wait_async, timeout, instead, backend=backend)
+
+    return wait
+
+
+WAYS = pytest.mark.parametrize("wait", [_sync, _on("asyncio"), _on("trio")], ids=["thread", "asyncio", "trio"])
+
+
+def landed(*outcomes: Live | AuthError) -> Flight:
+    flight = Flight(0.0)
+    for outcome in outcomes:
+        flight.land(outcome)
+    return flight
+
+
+@WAYS
+def test_what_it_brought_is_given(wait: Any) -> None:
+    assert wait(landed(LIVE), 5.0, None) is LIVE
+    assert wait(landed(LIVE), 5.0, OLD) is LIVE
+
+
+@WAYS
+def test_only_the_first_outcome_counts(wait: Any) -> None:
+    assert wait(landed(LIVE, OLD, AuthError("It failed")), 5.0, None) is LIVE
+
+
+@WAYS
+def test_a_failure_is_raised_as_a_copy_or_something_is_used_instead(wait: Any) -> None:
+    failure = CredentialsRejected("It failed", status=400)
+    with pytest.raises(CredentialsRejected) as caught:
+        wait(landed(failure), 5.0, None)
+    assert caught.value is not failure
+    assert caught.value.status == 400
+    assert wait(landed(failure), 5.0, OLD) is OLD
+
+
+@WAYS
+def test_who_is_out_of_time_says_so_or_uses_something_instead(wait: Any) -> None:
+    with pytest.raises(TokenEndpointUnavailable, match=r"did not end within 0\.02 seconds"):
+        wait(Flight(0.0), 0.02, None)
+    assert wait(Flight(0.0), 0.02, OLD) is OLD
+
+
+@WAYS
+def test_who_waits_is_woken_by_another_thread(wait: Any) -> None:
+    flight = Flight(0.0)
+    lands = threading.Timer(0.05, flight.land, [LIVE])
+    began = time.monotonic()
+    lands.start()
+    assert wait(flight, 30.0, None) is LIVE
+    assert time.monotonic() - began < 20
+    lands.join()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_all_who_wait_in_one_loop_share_one_bell(backend: str) -> None:
+    flight, found = Flight(0.0), []
+
+    async def one() -> None:
+        found.append(await flight.wait_async(30.0))
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(10):
+                group.start_soon(one)
+            await anyio.sleep(0.02)
+            assert len(flight._bells) == 1
+            flight.land(LIVE)
+
+    anyio.run(main, backend=backend)
+    assert found == [LIVE] * 10
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_loop_that_has_ended_does_not_keep_the_others_waiting(backend: str) -> None:
+    flight = Flight(0.0)
+    for _ in range(2):
+        with pytest.raises(TokenEndpointUnavailable):
+            anyio.run(flight.wait_async, 0.01, backend=backend)
+    assert len(flight._bells) == 2
+
+    async def main() -> Live:
+        asyncio.get_running_loop().call_later(0.02, flight.land, LIVE)
+        return await flight.wait_async(30.0)
+
+    assert asyncio.run(main()) is LIVE
+    assert NOTHING.token is None
