@@ -1,4 +1,4 @@
-"""A renewal under way, without a renewal: whoever waits gets what it brought, and never waits for longer than it may."""
+"""A renewal under way, without a renewal: whoever waits gets what it brought, and waits no longer than it may."""
 
 from __future__ import annotations
 
