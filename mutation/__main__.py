@@ -40,6 +40,7 @@ _LIFE = (
     "tests/concurrency/test_worlds.py",
     "tests/faults/test_pressure.py",
     "tests/faults/test_time.py",
+    "tests/source",
     "tests/providers/test_jwtplus_life.py",
     "tests/providers/test_marketiger.py",
 )
@@ -55,9 +56,7 @@ GROUPS = {
         "httpx2 or trio or asyncio",
     ),
     "source": Group(("auth_plugins/source/*",), _LIFE, _ONE_OF_A_KIND),
-    "clients": Group(
-        ("auth_plugins/clients/*",), (*_LIFE, "tests/faults/network", "tests/test_speed_guard.py"), "httpx2 or trio"
-    ),
+    "clients": Group(("auth_plugins/clients/*",), (*_LIFE, "tests/faults/network"), "httpx2 or trio"),
 }
 
 

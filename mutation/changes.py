@@ -77,7 +77,7 @@ class Forks:
         self._fork(session, nothing, [items[test] for test in nothing.tests])
         self._wait(0)
         if self.found.pop(nothing.name) != UNNOTICED:
-            raise pytest.UsageError("the tests fail without a change")
+            sys.exit(f"fails without a change: {', '.join(self._caught)}")
         for change in self._changes:
             if change.tests:
                 self._wait(self._children - 1)
@@ -143,7 +143,7 @@ def main() -> None:
     os.chdir("mutants")
     arguments = [*config().pytest_add_cli_args, *config().pytest_add_cli_args_test_selection]
     if pytest.main(["-q", *arguments], plugins=[forks]) != pytest.ExitCode.OK:
-        sys.exit("the tests fail without a change, or could not be collected")
+        sys.exit("the tests could not be collected")
     os.chdir("..")
     told = {name: (outcome, _difference(name) if outcome == UNNOTICED else "") for name, outcome in forks.found.items()}
     place.write_text(json.dumps(told), encoding="utf-8")

@@ -1,0 +1,289 @@
+"""A source by itself: its thread, its troubles, and waits that take real time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from auth_plugins import (
+    AuthError,
+    CredentialsRejected,
+    Event,
+    EventKind,
+    MemoryStore,
+    RefreshPolicy,
+    StoreError,
+    Token,
+    TokenAuth,
+    TokenEndpointUnavailable,
+)
+from auth_plugins.core import TokenRequest, TokenResponse
+from auth_plugins.providers.fyatu import FyatuContract
+from auth_plugins.simulators import FyatuSimulator
+from auth_plugins.source import slot as slots
+from auth_plugins.source.flight import Flight
+from auth_plugins.testing import FakeClock, mock_transport, settle
+from tests.conftest import APP_ID, SECRET_KEY
+
+URL = "https://api.example/api/v3"
+POLICY = RefreshPolicy(jitter=0.0)
+
+
+class Room:
+    """An object, a provider without a network, and a clock."""
+
+    def __init__(self, contract: Any = None, *, store: Any = None, clock: Any = None, **policy: Any) -> None:
+        self.clock: Any = clock or FakeClock()
+        self.fyatu = FyatuSimulator()
+        self.events: list[Event] = []
+        self.threads: list[threading.Thread] = []
+        self.auth = TokenAuth(
+            contract or FyatuContract(APP_ID, SECRET_KEY, URL),
+            token_client=httpx.Client(transport=mock_transport(self.fyatu, self.clock)),
+            clock=self.clock,
+            store=MemoryStore(clock=self.clock) if store is None else store,
+            policy=replace(POLICY, **policy),
+            on_event=self._heard,
+        )
+
+    def _heard(self, event: Event) -> None:
+        self.events.append(event)
+        self.threads.append(threading.current_thread())
+
+    @property
+    def slot(self) -> Any:
+        return self.auth._source.slot
+
+    def told(self) -> list[tuple[EventKind, Token | None]]:
+        settle(self.auth)
+        for thread in threading.enumerate():
+            if thread.name == "auth_plugins renewal":
+                thread.join(30.0)
+        return [(event.kind, event.token) for event in self.events]
+
+
+def test_a_renewal_has_a_thread_of_its_own_that_is_no_daemon() -> None:
+    room = Room()
+    room.auth.token()
+    (thread,) = room.threads
+    assert (thread.name, thread.daemon) == ("auth_plugins renewal", False)
+    assert thread is not threading.current_thread()
+
+
+def test_where_no_thread_is_to_be_had_the_caller_renews(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(_self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    room = Room()
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    token = room.auth.token()
+    assert room.told() == [(EventKind.LOGGED_IN, token)]
+    assert room.threads == [threading.current_thread()]
+
+
+def test_a_thread_that_is_ended_by_anything_at_all_tells_whoever_waits() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Ending(FyatuContract):
+        def login(self) -> TokenRequest:
+            raise SystemExit
+
+    with pytest.raises(AuthError, match="ended by SystemExit") as caught:
+        Room(Ending(APP_ID, SECRET_KEY, URL)).auth.token()
+    assert caught.value.hint == "Try again."
+
+
+def test_a_contract_that_trips_says_over_which_status() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Tripping(FyatuContract):
+        def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+            raise KeyError
+
+    with pytest.raises(AuthError, match=r"could not be read \(KeyError\)") as caught:
+        Room(Tripping(APP_ID, SECRET_KEY, URL)).auth.token()
+    assert caught.value.status == 200
+
+
+def test_a_failure_is_told_with_the_token_at_hand_and_the_error() -> None:
+    room = Room()
+    token = room.auth.token()
+    room.clock.advance(86_400 - 200)
+    room.fyatu.outage = "unavailable"
+    assert room.auth.token() == token
+    assert room.told()[1:] == [(EventKind.RENEWAL_FAILED, token)]
+    assert isinstance(room.events[1].error, TokenEndpointUnavailable)
+
+
+class Sulking(MemoryStore):
+    """A store that takes nothing while it sulks."""
+
+    sulks = True
+
+    def save(self, key: str, token: Token) -> None:
+        if self.sulks:
+            raise StoreError("The disk is full")
+        super().save(key, token)
+
+
+def test_what_could_not_be_saved_is_told_and_saved_later_and_the_window_stays_where_it_was() -> None:
+    clock = FakeClock()
+    room = Room(store=Sulking(clock=clock), clock=clock)
+    token = room.auth.token()
+    room.told()
+    (failed, logged_in) = room.events
+    assert (failed.kind, failed.token) == (EventKind.SAVE_FAILED, token)
+    assert isinstance(failed.error, StoreError)
+    assert logged_in.kind is EventKind.LOGGED_IN
+    assert room.slot.trouble is not None
+    room.slot.store.sulks = False
+    clock.advance(600)
+    assert room.auth.token() == token
+    settle(room.auth)
+    assert len(room.slot.store) == 1
+    assert (room.slot.unsaved, room.slot.trouble) == (None, None)
+    assert room.slot.live.due_at == room.slot.live.window_at == token.expires_at - 300
+    calls = room.fyatu.ledger.token_calls
+    clock.advance(1)
+    assert room.auth.token() == token
+    settle(room.auth)
+    assert room.fyatu.ledger.token_calls == calls
+
+
+def test_a_failure_that_is_remembered_says_how_long_it_will_be() -> None:
+    room = Room(FyatuContract(APP_ID, "not_the_secret_key", URL))
+    for passed, left in ((0, 30.0), (10, 20.0), (15, 5.0)):
+        room.clock.advance(passed)
+        if passed:
+            with pytest.raises(CredentialsRejected) as caught:
+                room.auth.token()
+            assert caught.value.retry_after == left
+        else:
+            with pytest.raises(CredentialsRejected):
+                room.auth.token()
+
+
+class Slow(FakeClock):
+    """A clock by which to sleep takes some real time, too."""
+
+    slept: tuple[float, ...] = ()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(0.1)
+        self.slept += (seconds,)
+        super().sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class LateContract(FyatuContract):
+    """Its tokens are accepted a quarter of a second after they came."""
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        return replace(FyatuContract.read(self, request, response, now), valid_from=now + 0.25)
+
+
+def _after_401(room: Room, live: Any, way: str) -> Any:
+    carried, source = dict(live.headers).get, room.auth._source
+    if way == "thread":
+        return source.after_401(carried, room.auth._channel)
+
+    async def ask() -> Any:
+        return await source.aafter_401(carried, room.auth._channel)
+
+    return anyio.run(ask, backend=way)
+
+
+@pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
+def test_a_token_that_was_used_too_early_is_given_once_its_time_has_come_and_no_later(way: str) -> None:
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Slow())
+    live = room.auth._source.current(room.auth._channel)
+    began = room.clock.tick()
+    assert _after_401(room, live, way) is live
+    assert (room.clock.tick() - began, room.clock.slept) == (0.25, (0.25,))
+    assert room.fyatu.ledger.token_calls == 1
+
+
+@pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
+def test_many_who_were_too_early_wait_in_one_flight(way: str) -> None:
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Slow())
+    live = room.auth._source.current(room.auth._channel)
+    found: list[Any] = []
+    threads = [threading.Thread(target=lambda: found.append(_after_401(room, live, way))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [live] * 5
+    assert room.clock.slept == (0.25,)
+
+
+@pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
+def test_what_was_rejected_is_replaced_and_the_new_one_waited_for(way: str) -> None:
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Slow())
+    live = room.auth._source.current(room.auth._channel)
+    room.clock.advance(1)
+    room.clock.slept = ()
+    newer = _after_401(room, live, way)
+    assert newer.token != live.token
+    assert room.clock.slept == (0.25,)
+    assert room.clock() >= newer.token.valid_from
+
+
+@pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
+def test_nobody_waits_for_longer_than_the_deadline(way: str) -> None:
+    class Stuck(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            assert go.wait(30.0)
+            super().sleep(seconds)
+
+    go = threading.Event()
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Stuck(), deadline=0.3)
+    live = room.auth._source.current(room.auth._channel)
+    began = time.monotonic()
+    assert _after_401(room, live, way) is live, "it is tried all the same"
+    assert time.monotonic() - began < 20
+    go.set()
+    settle(room.auth)
+
+
+def test_after_a_fork_a_child_has_no_flight_and_thinks_again_when_its_window_begins() -> None:
+    room = Room()
+    token = room.auth.token()
+    with room.slot.lock:
+        room.slot.live = room.slot.live.until(token.expires_at)
+        room.slot.flight = Flight(0.0)
+        slots._after_fork()
+    assert (room.slot.flight, room.slot.live.due_at) == (None, token.expires_at - 300)
+    assert room.slot.live.token == token
+    assert room.auth.token() == token
+
+
+def test_a_flight_that_has_outlived_the_deadline_does_not_count() -> None:
+    room = Room()
+    room.clock.advance(1000)
+    flight = room.slot.flight = Flight(room.clock.tick())
+    room.clock.advance(30)
+    assert room.slot.flying(room.clock.tick(), 30.0) is flight
+    room.clock.advance(0.5)
+    assert room.slot.flying(room.clock.tick(), 30.0) is None
+    assert room.auth.token() is not None
+
+
+def test_objects_with_equal_credentials_share_a_slot_that_outlives_them() -> None:
+    room = Room()
+    store, token, slot = room.slot.store, room.auth.token(), id(room.slot)
+    del room.auth
+    again = Room(store=store, clock=room.clock)
+    assert id(again.slot) == slot
+    assert again.auth.token() == token
+    assert again.fyatu.ledger.token_calls == 0
+
+
+def test_a_new_slot_knows_of_no_trouble() -> None:
+    slot = Room().slot
+    assert (slot.rejected, slot.rejected_by_server, slot.distrust, slot.unsaved) == (None, False, False, None)
+    assert (slot.trouble, slot.flight, slot.live.token) == (None, None, None)
