@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from auth_plugins import AuthError, InvalidTokenResponse, RefreshPolicy, TokenEndpointUnavailable
+from auth_plugins.core import fingerprint
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -85,7 +86,7 @@ def heals(world: World, auth: Any, client: Any, server: FaultServer) -> None:
     """Nothing was kept of the failure, and once the endpoint is well, so is the client."""
     slot = auth._source.slot
     assert slot.live.token is None
-    assert slot.store.load(slot.key) is None
+    assert slot.store.load(fingerprint(auth._provider, slot.store.salt)) is None
     server.fault = "well"
     world.clock.advance(1000)
     assert client.send("GET", f"{world.url}/x").status == 200
