@@ -52,8 +52,8 @@ GROUPS = {
     ),
     "providers": Group(
         ("auth_plugins/providers/*",),
-        ("tests/providers", "tests/test_exported_members.py", "tests/test_bad_input.py"),
-        "httpx2 or trio or asyncio",
+        ("tests/providers", "tests/test_bad_input.py"),
+        "httpx2 or trio or asyncio or TestAnySession",
     ),
     "source": Group(("auth_plugins/source/*",), _LIFE, _ONE_OF_A_KIND),
     "clients": Group(("auth_plugins/clients/*",), (*_LIFE, "tests/faults/network"), "httpx2 or trio"),
