@@ -68,6 +68,8 @@ class Forks:
         self._caught: Counter[str] = Counter()
         self._telling: int | None = None
         """In a fork: where to say which test has failed."""
+        self._doubted = ""
+        """In a fork: what has failed once."""
         self.found: dict[str, str] = {change.name: UNREACHED for change in changes if not change.tests}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -86,10 +88,13 @@ class Forks:
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """End the fork with the first failure: what a broken flow has left might never come to an end."""
-        if self._telling is not None and report.failed:
+        """End the fork with the first test that fails twice: a machine that is busy may fail one once."""
+        if self._telling is None or not report.failed:
+            return
+        if report.nodeid == self._doubted:
             os.write(self._telling, report.nodeid.encode())
-            os._exit(0)
+            os._exit(0)  # What a broken flow has left might never come to an end.
+        self._doubted = report.nodeid
 
     def _fork(self, session: pytest.Session, change: Change, items: list[pytest.Item]) -> None:
         items = sorted(items, key=lambda item: -self._caught[item.nodeid])  # Who has noticed much will notice more.
@@ -98,11 +103,23 @@ class Forks:
         if child == 0:
             self._telling = writing
             with contextlib.suppress(BaseException):
-                _run(session, change, items)
+                self._run(session, change, items)
                 os._exit(0)
             os._exit(1)
         os.close(writing)
         self._running[child] = (change, time.monotonic() + _PATIENCE + 10 * change.seconds, reading)
+
+    def _run(self, session: pytest.Session, change: Change, items: list[pytest.Item]) -> None:
+        os.setpgid(0, 0)  # So that it can be ended with whatever it has started.
+        with open(os.devnull, "w") as nowhere:
+            for stream in (1, 2):
+                os.dup2(nowhere.fileno(), stream)
+        set_mutant_under_test(change.name)
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self._doubted == item.nodeid:
+                item._initrequest()  # type: ignore[attr-defined]
+                session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
     def _wait(self, at_most: int) -> None:
         while len(self._running) > at_most:
@@ -122,16 +139,6 @@ class Forks:
                         os.killpg(child, signal.SIGKILL)
             time.sleep(0.005)
             print(f"\r{len(self.found)} of {len(self._changes)}", end="", file=sys.stderr, flush=True)
-
-
-def _run(session: pytest.Session, change: Change, items: list[pytest.Item]) -> None:
-    os.setpgid(0, 0)  # So that it can be ended with whatever it has started.
-    with open(os.devnull, "w") as nowhere:
-        for stream in (1, 2):
-            os.dup2(nowhere.fileno(), stream)
-    set_mutant_under_test(change.name)
-    for item, following in zip(items, [*items[1:], None], strict=True):
-        session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
 
 def main() -> None:
