@@ -39,7 +39,8 @@ APP_ID, SECRET_KEY = "A1B2C3D4E5F6G7H8", "your_secret_key_here"
 _numbers = itertools.count()
 
 
-SENTENCE = re.compile(r"(?:An?|[A-Z][a-z]+|JWTPlus|httpx2?)\b.* .*(?<![.\s])", re.DOTALL)
+SENTENCE = re.compile(r"(?:(?:An?|[A-Z][a-z]+|JWTPlus|httpx2?)\b|/\S+).* .*(?<![.\s])", re.DOTALL)
+"""It begins with a word, or with the file that it is about."""
 HINT = re.compile(r"[A-Z][a-z]+ .*\.", re.DOTALL)
 
 

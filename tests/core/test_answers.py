@@ -559,5 +559,5 @@ def test_a_secret_that_is_quoted_as_it_stood_in_json_is_struck_out(ascii_only: b
     secret = 'p\u00e4"s\\w'
     request = TokenRequest(Grant.LOGIN, "https://api.example/login", secrets=(secret,))
     said = Said(message=f"You said {json.dumps({'password': secret}, ensure_ascii=ascii_only)}")
-    error = failure(CredentialsRejected, "No", request, TokenResponse(400), said)
+    error = failure(CredentialsRejected, "It failed", request, TokenResponse(400), said)
     assert error.provider_message == 'You said {"password": "***"}'

@@ -347,6 +347,7 @@ class StoreMachine(RuleBasedStateMachine):
     maker: Maker = staticmethod(memory)
     keys = st.sampled_from("abc")
     seconds = st.floats(min_value=0.0, max_value=100.0)
+    names = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=3)
 
     @initialize()
     def begin(self) -> None:
@@ -354,7 +355,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = type(self).maker(self.clock, LONG)
         self.model: dict[str, Token] = {}
 
-    @rule(key=keys, name=st.text(min_size=1, max_size=3), lifetime=seconds, grace=seconds)
+    @rule(key=keys, name=names, lifetime=seconds, grace=seconds)
     def save(self, key: str, name: str, lifetime: float, grace: float) -> None:
         self.model[key] = token(self.clock, name, lifetime, grace)
         self.store.save(key, self.model[key])
