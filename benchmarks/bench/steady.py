@@ -73,7 +73,7 @@ async def _one_loop(candidate: Candidate, world: World, seconds: float) -> tuple
 def steady(world: World, quick: bool) -> list[Row]:
     """Milliseconds of a request through renewals; who took more than half a token call has waited for one."""
     # Whatever it takes for a renewal: some begin 20, 30, 60 or 225 seconds before the end.
-    renewal, seconds, rounds = (4.0, 6.0, 1) if quick else (9.0, 12.0, 2)
+    renewal, seconds, rounds = (4.0, 6.0, 1) if quick else (9.0, 12.0, 1)
     rows: list[Row] = []
     for way in ("requests", "httpx", "httpx async"):
         candidates = of_library(way.split()[0])
