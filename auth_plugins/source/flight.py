@@ -10,13 +10,10 @@ import contextlib
 import sys
 import threading
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
 from .live import Live
-
-if TYPE_CHECKING:
-    import asyncio
 
 __all__ = ["Flight", "Outcome"]
 
@@ -29,10 +26,8 @@ class _Bell(Protocol):
 
 
 class _AsyncioBell:
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        import asyncio  # Whoever has no loop need not wait for it: it takes longer than all the rest of the package.
-
-        self._loop, self._event, self._timeout = loop, asyncio.Event(), asyncio.timeout
+    def __init__(self, asyncio: Any, loop: Any) -> None:
+        self._asyncio, self._loop, self._event = asyncio, loop, asyncio.Event()
 
     def ring(self) -> None:
         with contextlib.suppress(RuntimeError):  # The loop was closed: nobody waits in it any more.
@@ -40,7 +35,7 @@ class _AsyncioBell:
 
     async def heard(self, timeout: float) -> None:  # noqa: ASYNC109 - one signature for every loop
         try:
-            async with self._timeout(timeout):
+            async with self._asyncio.timeout(timeout):
                 await self._event.wait()
         except TimeoutError:
             pass
@@ -104,9 +99,11 @@ class Flight:
             if here not in self._bells:
                 self._bells[here] = _TrioBell(trio)
             return self._bells[here]
-        loop = sys.modules["asyncio"].get_running_loop()
+        import asyncio  # Whoever has no loop need not wait for it: it takes longer than most of the package.
+
+        loop = asyncio.get_running_loop()
         if loop not in self._bells:
-            self._bells[loop] = _AsyncioBell(loop)
+            self._bells[loop] = _AsyncioBell(asyncio, loop)
         return self._bells[loop]
 
     def _result(self, timeout: float, instead: Live | None) -> Live:
