@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auth_plugins import RefreshPolicy, TokenAuth, TokenEndpointUnavailable
-from auth_plugins.core import fingerprint
+from auth_plugins import TokenAuth, TokenEndpointUnavailable
 from auth_plugins.testing import settle
-from tests.behaviour.test_shared_stores import Shaky
+from tests.behaviour.test_shared_stores import kept, shaky
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -20,13 +19,9 @@ WAYS = pytest.mark.parametrize(
 )
 
 
-def view(world: World, **options: Any) -> TokenAuth:
+def view(world: World) -> TokenAuth:
     """An object as another process has one: the same store, and nothing at hand."""
-    return world.auth(store=Shaky(world.store), policy=RefreshPolicy(jitter=0.0), **options)
-
-
-def kept(world: World, auth: TokenAuth) -> Any:
-    return world.store.load(fingerprint(auth._provider, world.store.salt))
+    return shaky(world)[1]
 
 
 @WAYS
@@ -35,7 +30,7 @@ def test_a_token_that_only_the_store_has_is_revoked_and_forgotten(one_world: Wor
     first.token()
     end(other)
     assert [call.status for call in one_world.fyatu.ledger.calls("revoke")] == [200]
-    assert kept(one_world, other) is None
+    assert kept(other, one_world.store) is None
     assert one_world.events[-1].kind.value == "logged_out"
 
 
@@ -70,7 +65,7 @@ def test_an_endpoint_that_cannot_be_told_is_an_error_and_the_token_is_forgotten(
     with pytest.raises(TokenEndpointUnavailable) as caught:
         end(auth)
     assert caught.value.status == 503
-    assert kept(one_world, auth) is None
+    assert kept(auth, one_world.store) is None
     one_world.fyatu.outage = None
     assert auth.token() != first
 
