@@ -301,6 +301,10 @@ class TestAnswers:
 
 
 class TestArguments:
+    def test_an_app_id_is_a_ulid_in_either_case_and_used_as_it_is(self) -> None:
+        lower = contract(app_id=APP_ID.lower())
+        assert lower.login().url == f"{URL}/app/{APP_ID.lower()}/sign"
+
     @pytest.mark.parametrize(
         ("name", "value"),
         [

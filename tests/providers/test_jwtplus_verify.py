@@ -6,6 +6,8 @@ import base64
 import builtins
 import hmac
 import json
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from auth_plugins import CredentialsRejected, InvalidTokenResponse, TokenEndpointUnavailable
+from auth_plugins import CredentialsRejected, InvalidTokenResponse, RefreshPolicy, TokenEndpointUnavailable
+from auth_plugins.core import TokenRequest, TokenResponse
 from auth_plugins.providers.jwtplus.verifying import key_id_of, verified
 from auth_plugins.simulators import SimResponse
 from tests.providers.test_jwtplus_life import Room
@@ -72,8 +75,13 @@ class TestAsked:
 
     @pytest.mark.parametrize(
         "answer",
-        [SimResponse(200, {}), SimResponse(200, {}, b'{"verified": "true"}'), SimResponse(404, {}, b"x")],
-        ids=["empty", "string", "not-found"],
+        [
+            SimResponse(200, {}),
+            SimResponse(200, {}, b'{"verified": "true"}'),
+            SimResponse(404, {}, b"x"),
+            SimResponse(400, {}, b'{"verified": true}'),
+        ],
+        ids=["empty", "string", "not-found", "a verdict with 400"],
     )
     def test_an_answer_that_makes_no_sense_is_none(self, answer: SimResponse) -> None:
         room = Room()
@@ -81,6 +89,39 @@ class TestAsked:
         room.server.answer_token_call = lambda *_: answer  # type: ignore[method-assign]
         with pytest.raises(InvalidTokenResponse):
             room.auth.verify()
+
+    def test_a_server_that_asks_for_time_is_given_it_from_when_it_was_asked(self) -> None:
+        room = Room()
+        room.auth.token()
+        date = format_datetime(datetime.fromtimestamp(room.clock() + 90, UTC), usegmt=True)
+        room.server.answer_token_call = lambda *_: SimResponse(503, {"retry-after": date})  # type: ignore[method-assign]
+        with pytest.raises(TokenEndpointUnavailable) as caught:
+            room.auth.verify()
+        assert caught.value.retry_after == 90
+
+    def test_neither_the_token_nor_the_key_is_in_an_error(self) -> None:
+        room = Room()
+        token, key = room.auth.token().access_token, room.server._secret
+        body = json.dumps({"errors": f"{token} and {key}"}).encode()
+        room.server.answer_token_call = lambda *_: SimResponse(404, {}, body)  # type: ignore[method-assign]
+        with pytest.raises(InvalidTokenResponse) as caught:
+            room.auth.verify()
+        assert caught.value.provider_message == "*** and ***"
+
+    def test_the_call_keeps_to_the_policy(self) -> None:
+        answered = []
+
+        class Channel:
+            def send(self, _request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
+                answered.append(policy)
+                return TokenResponse(200, {}, b'{"verified": true}')
+
+        policy = RefreshPolicy(deadline=7.0)
+        for auth in (Room().make(policy=policy), Room().make(policy=None)):
+            auth.token()
+            auth._channel = Channel()
+            assert auth.verify()
+        assert answered == [policy, RefreshPolicy()]
 
 
 class TestSeen:
@@ -90,6 +131,12 @@ class TestSeen:
             claims = verified(ANSWER["auth_token"], given, THEN, 2.0)
             assert (claims["sub"], claims["personal"]) == ("test@test.com", {"name": "test-user"})
         assert key_id_of(ANSWER["auth_token"]) == ANSWER["key_id"]
+
+    def test_white_space_around_a_key_makes_no_difference(self) -> None:
+        pem = base64.b64decode(ANSWER["public_key"]).decode()
+        for key in (ANSWER["public_key"], pem):
+            assert verified(ANSWER["auth_token"], f"\n {key}\r\n", THEN, 2.0)
+            assert verified(ANSWER["auth_token"], f"\n {key}\r\n".encode(), THEN, 2.0)
 
     @pytest.mark.parametrize(
         ("now", "reason"),

@@ -115,9 +115,10 @@ class JWTPlusAuth(TokenAuth):
             AuthError: there is no current token.
         """
         request = self._contract.verification(checked_jwt(self.token().access_token if token is None else token))
+        sent = self._wall()
         response = self._channel.send(request, self._settings.policy or RefreshPolicy())
         said = self._contract.said(response)
-        error = unserved(request, response, said, 0.0)
+        error = unserved(request, response, said, sent)
         if error is None and response.status == 403:
             error = failure(CredentialsRejected, "JWTPlus did not accept the app key", request, response, said)
         verdict = json_object(response).get("verified")
@@ -156,7 +157,7 @@ class JWTPlusAuth(TokenAuth):
         checked, ahead = other or "", 0.0
         if current is not None:
             checked, ahead = other or current.access_token, server_clock_ahead(current)
-        return verified(checked, keys, self._source._wall() + ahead, leeway)
+        return verified(checked, keys, self._wall() + ahead, leeway)
 
 
 def _own_keys(current: Token | None) -> Mapping[str, str]:

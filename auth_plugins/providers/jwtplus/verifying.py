@@ -82,10 +82,10 @@ def _key(public_key: object) -> tuple[Any, list[str]]:
 
     if not isinstance(public_key, (str, bytes)):
         raise TypeError("public_key must be a str, bytes, or a mapping of key ids to these")
-    pem = public_key.encode() if isinstance(public_key, str) else public_key
+    pem = (public_key.encode() if isinstance(public_key, str) else public_key).strip()
     for kind in (ECKey, RSAKey):
         try:
-            content = pem if pem.lstrip().startswith(b"-----BEGIN") else base64.b64decode(pem, validate=True)
+            content = pem if pem.startswith(b"-----BEGIN") else base64.b64decode(pem, validate=True)
             if b"PUBLIC KEY" not in content:
                 break
             key: Any = kind.import_key(content)
