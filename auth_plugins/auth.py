@@ -20,7 +20,7 @@ from .core.origin import Origin
 from .core.policy import RefreshPolicy
 from .core.provider import Provider
 from .core.token import Token
-from .source import SYSTEM_CLOCK, Channel, Clock, Source
+from .source import SYSTEM_CLOCK, Channel, Clock, Source, Terms
 from .stores import PROCESS_STORE, Store
 
 __all__ = ["Options", "TokenAuth"]
@@ -121,7 +121,7 @@ class TokenAuth(UsualCase, _AnyAuth):
         terms = _POLICY if policy is None else policy
         if place.lease <= terms.deadline:
             raise ValueError("store must have a lease that is longer than the policy's deadline")
-        source = Source(provider, place, terms, clock, on_event)
+        source = Source(Terms(self._provider, terms, clock, on_event), place)
         home = Origin.of(provider.base_url)
         assert home is not None, "it has just been checked"  # noqa: S101 - narrows a type
         self._open(source, home, allowed, _lent_channel(token_client), clock)

@@ -33,7 +33,7 @@ class HttpxDoor:
     """What the flows do, for one of the two libraries: every request and every error is made with its own classes."""
 
     def __init__(self, library: ModuleType, source: Source, scope: Scope, channel: Channel | None) -> None:
-        self._library: Any = library
+        self.library: Any = library
         self._source, self._scope = source, scope
         self._channel = channel or HttpxChannel(library)
 
@@ -80,8 +80,9 @@ class HttpxDoor:
         """
         if any(name.lower() != "authorization" for name, _ in live.headers):
             hint = "Carry the token in Authorization, or send these requests with requests."
-            raise self._told(AuthError(f"{self._library.__name__} may leak this token's header", hint=hint), request)
+            raise self._told(AuthError(f"{self.library.__name__} may leak this token's header", hint=hint), request)
         attach(request.headers, live)
+        live.prepare_for_httpx()
         return live
 
     def covers(self, request: Request) -> bool:
@@ -118,7 +119,7 @@ class HttpxDoor:
         """
         if live is None or not self._ready(rejected, live, body):
             return None
-        again = self._library.Request(
+        again = self.library.Request(
             rejected.method,
             rejected.url,
             headers=rejected.headers,
@@ -130,6 +131,6 @@ class HttpxDoor:
 
     def _told(self, error: AuthError, request: Request) -> AuthError:
         theirs = isinstance(error, TokenEndpointUnavailable)
-        told: Any = as_library_error(error, self._library.TransportError if theirs else self._library.RequestError)
-        told.request = self._library.Request(request.method, request.url)  # No headers: one may be the old token.
+        told: Any = as_library_error(error, self.library.TransportError if theirs else self.library.RequestError)
+        told.request = self.library.Request(request.method, request.url)  # No headers: one may be the old token.
         return told  # type: ignore[no-any-return]

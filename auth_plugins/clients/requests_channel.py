@@ -20,6 +20,8 @@ __all__ = ["RequestsChannel"]
 class RequestsChannel:
     """A session for each call, with the environment's proxies and CA settings; or one that the user lends."""
 
+    __slots__ = ("_lent",)
+
     def __init__(self, lent: requests.Session | None = None) -> None:
         self._lent = lent
 

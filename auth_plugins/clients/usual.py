@@ -69,16 +69,17 @@ class UsualCase:
         self._home, self._scope = _home_of(home), _scope_of(origins)
         self._channel = lent or _REQUESTS
         self._requests = RequestsDoor(source, self._scope, self._channel)
-        self._httpx: dict[type, HttpxDoor] = {}
+        self._httpx: tuple[HttpxDoor, ...] = ()
         self._slot, self._wall, self._tick = source.slot, clock.__call__, clock.tick
 
     def _door(self, request: Any) -> HttpxDoor:
-        kind = type(request)
-        door = self._httpx.get(kind)
-        if door is None:
-            library = library_of(kind)
-            _learn(library)
-            door = self._httpx[kind] = HttpxDoor(library, self._source, self._scope, self._lent)
+        library = library_of(type(request))
+        for door in self._httpx:
+            if door.library is library:
+                return door
+        _learn(library)
+        door = HttpxDoor(library, self._source, self._scope, self._lent)
+        self._httpx += (door,)
         return door
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -115,7 +116,7 @@ class UsualCase:
         if (
             self._wall() < live.due_at
             and self._tick() < live.due_tick
-            and live.usual is not None
+            and live.raw is not None
             and url.host == home.host
             and url.scheme == home.scheme
             and url.port == home.port
@@ -153,7 +154,7 @@ class UsualCase:
         if (
             self._wall() < live.due_at
             and self._tick() < live.due_tick
-            and live.usual is not None
+            and live.raw is not None
             and url.host == home.host
             and url.scheme == home.scheme
             and url.port == home.port

@@ -111,14 +111,12 @@ def grants_within(tries: int, grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
     return (grants + (Grant.LOGIN,) * tries)[: max(tries, len(grants))]
 
 
-def worth_trying(grant: Grant, last: Grant | None, failure: AuthError | None) -> bool:
+def worth_trying(grant: Grant, last: Grant | None, failure: AuthError) -> bool:
     """Whether `grant` is worth a call after `last` failed with `failure`.
 
     After a refresh that failed for any reason one logs in (Fyatu's own strategy); a login is repeated only if it may
     not have arrived; an endpoint that asked for time is left alone.
     """
-    if failure is None:
-        return True
     if failure.retry_after is not None or isinstance(failure, CredentialsRejected):
         return False
     return last is not grant or isinstance(failure, TokenEndpointUnavailable)

@@ -7,8 +7,9 @@ from ..core.events import EventKind
 from ..core.provider import fingerprint
 from .channel import Channel
 from .live import NOTHING, Live
-from .renewal import Terms, newest
+from .renewal import newest
 from .slot import Slot
+from .terms import Terms
 
 __all__ = ["end"]
 

@@ -20,8 +20,10 @@ class Live:
     """A snapshot that is replaced, never changed: a request that holds one is not disturbed by a renewal."""
 
     token: Token | None = None
-    headers: tuple[tuple[str, Masked], ...] = field(default=(), repr=False)
-    """What goes on a request."""
+    authorization: Masked | None = field(default=None, repr=False)
+    """What goes on a request under this name ..."""
+    others: tuple[tuple[str, Masked], ...] = field(default=(), repr=False)
+    """... and what under other names."""
     window_at: float = -math.inf
     """When the renewal window begins, in seconds since the epoch."""
     due_at: float = -math.inf
@@ -34,21 +36,35 @@ class Live:
     unproven: bool = False
     """It was fetched on a 401, and no request has been answered otherwise since."""
     usual: Masked | None = field(init=False, repr=False)
-    """What `Authorization` is to say, where that is all there is to do: no other header, nothing to be proven."""
-    raw: tuple[bytes, bytes, bytes] = field(init=False, repr=False)
-    """The same as httpx keeps it: how the name is spelled, the name, and the value."""
+    """`authorization`, where that is all there is to do: no other header, nothing to be proven."""
+    raw: tuple[bytes, bytes, bytes] | None = field(init=False, repr=False)
+    """The same as httpx keeps it, once it was asked for: how the name is spelled, the name, and the value."""
 
     def __post_init__(self) -> None:
-        plain = len(self.headers) == 1 and self.headers[0][0] == "Authorization" and not self.unproven
-        object.__setattr__(self, "usual", self.headers[0][1] if plain else None)
-        object.__setattr__(self, "raw", (b"Authorization", b"authorization", (self.usual or "").encode()))
+        object.__setattr__(self, "usual", None if self.others or self.unproven else self.authorization)
+        object.__setattr__(self, "raw", None)
 
     @classmethod
     def of(cls, token: Token, provider: Provider, clock: Clock, window_at: float, *, unproven: bool = False) -> Live:
         """Make the snapshot of a token that has just come."""
-        headers = tuple((name, Masked(value)) for name, value in provider.headers(token).items())
-        live = cls(token, headers, window_at, wall=clock(), tick=clock.tick(), unproven=unproven)
+        headers = {name: Masked(value) for name, value in provider.headers(token).items()}
+        authorization, others = headers.pop("Authorization", None), tuple(headers.items())
+        live = cls(token, authorization, others, window_at, wall=clock(), tick=clock.tick(), unproven=unproven)
         return live.until(min(window_at, token.expires_at))
+
+    @property
+    def headers(self) -> tuple[tuple[str, Masked], ...]:
+        """What goes on a request."""
+        return self.others if self.authorization is None else (("Authorization", self.authorization), *self.others)
+
+    def prepare_for_httpx(self) -> None:
+        """Make `raw` of what is usual: whoever uses requests alone has no need of it."""
+        if self.usual is not None:
+            object.__setattr__(self, "raw", (b"Authorization", b"authorization", self.usual.encode()))
+
+    def is_fresh(self, clock: Clock) -> bool:
+        """Whether there is nothing to think of yet."""
+        return clock() < self.due_at and clock.tick() < self.due_tick
 
     def is_carried(self, header: Callable[[str], Any]) -> bool:
         """Whether a request carries this token, given what finds its headers by name."""

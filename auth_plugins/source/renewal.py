@@ -10,28 +10,16 @@ from ..core.answers import unserved
 from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, StoreError
 from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grants_within, means_of, worth_trying
-from ..core.policy import RefreshPolicy
-from ..core.provider import Provider, fingerprint
+from ..core.provider import fingerprint
 from ..core.token import Token
 from ..core.wire import Grant, TokenRequest
 from .channel import Channel
-from .clock import Clock
 from .live import Live
 from .place import InStore, Nowhere, Place
 from .slot import Slot, Unsaved
-from .teller import Teller
+from .terms import Terms
 
-__all__ = ["Terms", "newest", "renew", "ripen"]
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What one auth object brings to the slot it shares."""
-
-    provider: Provider
-    policy: RefreshPolicy
-    clock: Clock
-    tell: Teller
+__all__ = ["newest", "renew", "ripen"]
 
 
 def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
@@ -55,7 +43,7 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
     return _Renewal(terms, slot, channel, Nowhere(failure), None).run()
 
 
-def ripen(terms: Terms, slot: Slot, channel: Channel) -> Live:  # noqa: ARG001 - a job like the others
+def ripen(terms: Terms, slot: Slot) -> Live:
     """Wait until the token at hand is accepted, and give it: it was issued a moment ago and used too early."""
     live = slot.live
     if live.token is not None:
@@ -131,7 +119,7 @@ class _Renewal:
         last: Grant | None = None
         ends = self.terms.clock.tick() + self.terms.policy.deadline
         for grant in grants_within(self.terms.policy.tries, grants):
-            if not worth_trying(grant, last, failure) or self.terms.clock.tick() >= ends:
+            if failure is not None and (not worth_trying(grant, last, failure) or self.terms.clock.tick() >= ends):
                 break
             if last is grant:
                 self.terms.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
@@ -148,7 +136,8 @@ class _Renewal:
                 break
             if refreshed is not None and refreshed.refresh_once and not isinstance(failure, CredentialsRejected):
                 self._spend(refreshed)
-        raise failure or LoginRequired("The token cannot be renewed")
+        assert failure is not None  # noqa: S101 - narrows a type: the first grant is always tried
+        raise failure
 
     def _request(self, refreshed: Token | None, now: float) -> TokenRequest:
         if refreshed is None:

@@ -32,42 +32,44 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..core.errors import AuthError
-from ..core.events import EventKind, Listener
+from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Verb, age_of, means_of
-from ..core.policy import RefreshPolicy
-from ..core.provider import Provider
 from ..stores.store import Store
 from .channel import Channel
-from .clock import Clock
 from .ending import end
 from .flight import Flight
 from .live import NOTHING, Live
-from .renewal import Terms, renew, ripen
+from .renewal import renew, ripen
 from .slot import Slot, slot_for
 from .strikes import NO_STRIKES
-from .teller import Teller
+from .terms import Terms
 
 __all__ = ["Source"]
 
 Header = Callable[[str], Any]
 """Finds what a request carried under a header's name."""
-Job = Callable[[Terms, Slot, Channel], Live]
+Job = Callable[[], Live]
+"""What a flight does."""
 
 
 class Source:
     """Where a door gets its token. One for each auth object; what it finds out, it shares."""
 
-    def __init__(
-        self, provider: Provider, store: Store, policy: RefreshPolicy, clock: Clock, listener: Listener | None
-    ) -> None:
-        given = provider.given()
-        live = Live.of(given, provider, clock, policy.due_at(given)) if given is not None else NOTHING
+    __slots__ = ("_terms", "slot")
+
+    def __init__(self, terms: Terms, store: Store) -> None:
+        provider, given = terms.provider, terms.provider.given()
+        live = Live.of(given, provider, terms.clock, terms.policy.due_at(given)) if given is not None else NOTHING
         self.slot: Slot = slot_for(provider, store, live)
-        self._terms = Terms(provider, policy, clock, Teller(provider.name, listener))
-        self._wall, self._tick, self._deadline = clock.__call__, clock.tick, policy.deadline
+        self._terms = terms
+
+    @property
+    def _deadline(self) -> float:
+        return self._terms.policy.deadline
 
     def current(self, channel: Channel, *, once: bool = False) -> Live:
         """Give a token to use now; wait for it, within the deadline, only if there is none that is valid.
@@ -78,7 +80,7 @@ class Source:
             AuthError: there is none to be had.
         """
         live = self.slot.live
-        if self._wall() < live.due_at and self._tick() < live.due_tick and not once:
+        if not once and live.is_fresh(self._terms.clock):
             return live
         found = self._think(channel, once=once)
         return found if isinstance(found, Live) else found.wait(self._deadline, self._instead(live, once))
@@ -86,7 +88,7 @@ class Source:
     async def acurrent(self, channel: Channel, *, once: bool = False) -> Live:
         """Do as `current`, in a task of asyncio or trio."""
         live = self.slot.live
-        if self._wall() < live.due_at and self._tick() < live.due_tick and not once:
+        if not once and live.is_fresh(self._terms.clock):
             return live
         found = self._think(channel, once=once)
         return found if isinstance(found, Live) else await found.wait_async(self._deadline, self._instead(live, once))
@@ -99,14 +101,14 @@ class Source:
         """
         found = self._reconsider(header, channel)
         live = found.wait(self._deadline) if isinstance(found, Flight) else found
-        ripening = self._ripening(live, channel)
+        ripening = self._ripening(live)
         return live if ripening is None else ripening.wait(self._deadline, live)
 
     async def aafter_401(self, header: Header, channel: Channel) -> Live | None:
         """Do as `after_401`, in a task of asyncio or trio."""
         found = self._reconsider(header, channel)
         live = await found.wait_async(self._deadline) if isinstance(found, Flight) else found
-        ripening = self._ripening(live, channel)
+        ripening = self._ripening(live)
         return live if ripening is None else await ripening.wait_async(self._deadline, live)
 
     def accepted(self, header: Header, *, replay: bool) -> None:
@@ -162,7 +164,7 @@ class Source:
         with slot.lock:
             live = slot.live
             verb = self._verb(live)
-            tick = self._tick()
+            tick = self._terms.clock.tick()
             flying = slot.flying(tick, self._deadline)
             beside = verb is Verb.BESIDE and not (once and slot.unsaved is None)
             if verb is Verb.USE or (verb is Verb.BESIDE and flying is None and slot.resting(tick)):
@@ -175,12 +177,12 @@ class Source:
             flight = slot.flight = Flight(tick)
             if verb is Verb.BESIDE and live.token is not None:
                 slot.live = live.until(live.token.expires_at)
-        self._start(flight, renew, channel)
+        self._start(flight, partial(renew, self._terms, slot, channel))
         return live if beside else flight
 
     def _reconsider(self, header: Header, channel: Channel) -> Live | Flight | None:
         """Think again after a 401, given what the rejected request carried."""
-        slot, tick = self.slot, self._tick()
+        slot, tick = self.slot, self._terms.clock.tick()
         with slot.lock:
             live = slot.live
             if live.token is not None and live.is_carried(header):
@@ -193,9 +195,9 @@ class Source:
                 slot.reject(by_server=True)
         return self._think(channel)
 
-    def _ripening(self, live: Live | None, channel: Channel) -> Flight | None:
+    def _ripening(self, live: Live | None) -> Flight | None:
         """See to the wait for a token that is not accepted yet: a request is sent again once only."""
-        slot, tick = self.slot, self._tick()
+        slot, tick = self.slot, self._terms.clock.tick()
         if live is None or live.token is None:
             return None
         if not 0 < live.token.valid_from - live.now(self._terms.clock) <= self._deadline:
@@ -205,7 +207,7 @@ class Source:
             if flying is not None:
                 return flying
             flight = slot.flight = Flight(tick)
-        self._start(flight, ripen, channel)
+        self._start(flight, partial(ripen, self._terms, slot))
         return flight
 
     def _verb(self, live: Live) -> Verb:
@@ -218,25 +220,23 @@ class Source:
 
     def _begin_end(self, channel: Channel) -> Flight:
         # Not the slot's flight: whoever asks meanwhile is to log in again, not to wait for the end.
-        flight = Flight(self._tick())
+        flight = Flight(self._terms.clock.tick())
         with self.slot.lock:
             self.slot.reject(by_server=False)
-        self._start(flight, end, channel)
+        self._start(flight, partial(end, self._terms, self.slot, channel))
         return flight
 
-    def _start(self, flight: Flight, job: Job, channel: Channel) -> None:
-        work = threading.Thread(
-            target=self._fly, args=(flight, job, channel), name="auth_plugins renewal", daemon=False
-        )
+    def _start(self, flight: Flight, job: Job) -> None:
+        work = threading.Thread(target=self._fly, args=(flight, job), name="auth_plugins renewal", daemon=False)
         try:
             work.start()
         except RuntimeError:  # No thread to be had, as at the interpreter's end: the caller has to do it.
-            self._fly(flight, job, channel)
+            self._fly(flight, job)
 
-    def _fly(self, flight: Flight, job: Job, channel: Channel) -> None:
+    def _fly(self, flight: Flight, job: Job) -> None:
         outcome: Live | AuthError
         try:
-            outcome = job(self._terms, self.slot, channel)
+            outcome = job()
         except AuthError as error:
             outcome = error.fresh()
         except BaseException as end_of_thread:  # Whoever waits must be told, whatever it was.

@@ -238,11 +238,6 @@ class TestWorthTrying:
     DEAD = LoginRequired("Too old")
     ODD = InvalidTokenResponse("Garbage")
 
-    @pytest.mark.parametrize("grant", [LOGIN, REFRESH])
-    @pytest.mark.parametrize("last", [None, LOGIN, REFRESH])
-    def test_always_before_anything_failed(self, grant: Grant, last: Grant | None) -> None:
-        assert worth_trying(grant, last, None)
-
     @pytest.mark.parametrize("failure", [GONE, DEAD, ODD], ids=lambda failure: failure.code)
     def test_a_login_follows_a_refresh_that_failed(self, failure: AuthError) -> None:
         assert worth_trying(LOGIN, REFRESH, failure)

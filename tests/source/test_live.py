@@ -37,8 +37,18 @@ def carrying(*headers: tuple[str, str], unproven: bool = False) -> Live:
 
 def test_one_header_that_is_authorization_is_the_usual_case() -> None:
     live = Live.of(TOKEN, FYATU, FakeClock(THEN), THEN + 3000)
-    assert (live.usual, live.raw) == ("Bearer at", (b"Authorization", b"authorization", b"Bearer at"))
+    assert (live.usual, live.raw) == ("Bearer at", None)
+    assert live.headers == (("Authorization", "Bearer at"),)
     assert not live.unproven
+
+
+def test_what_httpx_keeps_is_made_for_httpx_alone_and_where_it_is_usual() -> None:
+    live = Live.of(TOKEN, FYATU, FakeClock(THEN), THEN + 3000)
+    live.prepare_for_httpx()
+    assert live.raw == (b"Authorization", b"authorization", b"Bearer at")
+    unusual = replace(live, unproven=True)
+    unusual.prepare_for_httpx()
+    assert unusual.raw is None
 
 
 @pytest.mark.parametrize(
@@ -48,7 +58,7 @@ def test_one_header_that_is_authorization_is_the_usual_case() -> None:
 )
 def test_any_other_is_for_the_doors(headers: tuple[tuple[str, str], ...]) -> None:
     live = carrying(*headers)
-    assert (live.usual, live.raw[2]) == (None, b"")
+    assert live.usual is None
     assert live.headers == headers
 
 
@@ -71,6 +81,19 @@ def test_it_is_due_when_its_window_begins_by_both_hands() -> None:
 
 def test_it_is_due_no_later_than_it_ends() -> None:
     assert Live.of(TOKEN, FYATU, FakeClock(THEN), THEN + 9000).due_at == TOKEN.expires_at
+
+
+def test_it_is_fresh_until_either_hand_has_come_to_where_it_is_due() -> None:
+    clock = FakeClock(THEN)
+    live = Live.of(TOKEN, FYATU, clock, THEN + 3000)
+    clock.advance(2999)
+    assert live.is_fresh(clock)
+    clock.jump(1)
+    assert (clock(), live.is_fresh(clock)) == (THEN + 3000, False)
+    clock.jump(-500)
+    clock.advance(1)
+    assert (clock.tick(), live.is_fresh(clock)) == (3000, False)
+    assert not NOTHING.is_fresh(clock)
 
 
 def test_it_is_as_old_as_the_hand_says_that_has_gone_further() -> None:

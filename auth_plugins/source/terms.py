@@ -1,0 +1,39 @@
+"""What one auth object brings to the slot that it shares, and how it is told what happens."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from ..core.errors import AuthError
+from ..core.events import Event, EventKind, Listener
+from ..core.policy import RefreshPolicy
+from ..core.provider import Provider
+from ..core.token import Token
+from .clock import Clock
+
+__all__ = ["Terms"]
+
+_log = logging.getLogger("auth_plugins")
+_log.addHandler(logging.NullHandler())  # A library is silent in a program that never asked for its log.
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The credentials, in their contract, and how to go about it."""
+
+    provider: Provider
+    policy: RefreshPolicy
+    clock: Clock
+    listener: Listener | None = None
+
+    def tell(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
+        """Log what happened, and tell the listener, whose own failures end here."""
+        name = self.provider.name
+        level = logging.DEBUG if error is None else logging.WARNING
+        _log.log(level, "%s: %s%s", name, kind.value, f": {error}" if error is not None else "")
+        if self.listener is not None:
+            try:
+                self.listener(Event(kind, name, token, error))
+            except Exception as failure:
+                _log.error("on_event raised %s", type(failure).__name__)
