@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator
 from auth_plugins.source import slot as slots
 from auth_plugins.source.flight import Flight
+from auth_plugins.source.source import Source
 from auth_plugins.testing import FakeClock, mock_transport, settle
 from tests.conftest import APP_ID, SECRET_KEY
 
@@ -38,9 +40,11 @@ POLICY = RefreshPolicy(jitter=0.0)
 class Room:
     """An object, a provider without a network, and a clock."""
 
-    def __init__(self, contract: Any = None, *, store: Any = None, clock: Any = None, **policy: Any) -> None:
+    def __init__(
+        self, contract: Any = None, *, store: Any = None, clock: Any = None, fyatu: Any = None, **policy: Any
+    ) -> None:
         self.clock: Any = clock or FakeClock()
-        self.fyatu = FyatuSimulator()
+        self.fyatu: Any = fyatu or FyatuSimulator()
         self.events: list[Event] = []
         self.threads: list[threading.Thread] = []
         self.auth = TokenAuth(
@@ -60,6 +64,11 @@ class Room:
     def slot(self) -> Any:
         return self.auth._source.slot
 
+    def hurry(self) -> None:
+        """Let nobody wait for long from now on: the first token may take what it takes."""
+        terms = self.auth._source._terms
+        self.auth._source._terms = replace(terms, policy=replace(terms.policy, deadline=0.3))
+
     def told(self) -> list[tuple[EventKind, Token | None]]:
         settle(self.auth)
         for thread in threading.enumerate():
@@ -74,6 +83,14 @@ def test_a_renewal_has_a_thread_of_its_own_that_is_no_daemon() -> None:
     (thread,) = room.threads
     assert (thread.name, thread.daemon) == ("auth_plugins renewal", False)
     assert thread is not threading.current_thread()
+
+
+def test_nor_is_it_one_if_it_was_a_daemon_that_asked() -> None:
+    room = Room()
+    daemon = threading.Thread(target=room.auth.token, daemon=True)
+    daemon.start()
+    daemon.join(30.0)
+    assert [thread.daemon for thread in room.threads] == [False]
 
 
 def test_where_no_thread_is_to_be_had_the_caller_renews(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,13 +184,12 @@ def test_a_failure_that_is_remembered_says_how_long_it_will_be() -> None:
                 room.auth.token()
 
 
-class Slow(FakeClock):
-    """A clock by which to sleep takes some real time, too."""
+class Sleeping(FakeClock):
+    """A clock that tells how long one has slept."""
 
     slept: tuple[float, ...] = ()
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(0.1)
         self.slept += (seconds,)
         super().sleep(seconds)
 
@@ -197,9 +213,12 @@ def _after_401(room: Room, live: Any, way: str) -> Any:
     return anyio.run(ask, backend=way)
 
 
-@pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
+WAYS = pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
+
+
+@WAYS
 def test_a_token_that_was_used_too_early_is_given_once_its_time_has_come_and_no_later(way: str) -> None:
-    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Slow())
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Sleeping())
     live = room.auth._source.current(room.auth._channel)
     began = room.clock.tick()
     assert _after_401(room, live, way) is live
@@ -207,9 +226,22 @@ def test_a_token_that_was_used_too_early_is_given_once_its_time_has_come_and_no_
     assert room.fyatu.ledger.token_calls == 1
 
 
-@pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
-def test_many_who_were_too_early_wait_in_one_flight(way: str) -> None:
-    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Slow())
+@WAYS
+def test_many_who_were_too_early_wait_in_one_flight(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Patient(Sleeping):
+        def sleep(self, seconds: float) -> None:
+            for _ in range(5):
+                assert waiting.acquire(timeout=30.0)
+            super().sleep(seconds)
+
+    def counted(self: Source, live: Any) -> Flight | None:
+        found = ripening(self, live)
+        waiting.release()
+        return found
+
+    waiting, ripening = threading.Semaphore(0), Source._ripening
+    monkeypatch.setattr(Source, "_ripening", counted)
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Patient())
     live = room.auth._source.current(room.auth._channel)
     found: list[Any] = []
     threads = [threading.Thread(target=lambda: found.append(_after_401(room, live, way))) for _ in range(5)]
@@ -221,9 +253,9 @@ def test_many_who_were_too_early_wait_in_one_flight(way: str) -> None:
     assert room.clock.slept == (0.25,)
 
 
-@pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
+@WAYS
 def test_what_was_rejected_is_replaced_and_the_new_one_waited_for(way: str) -> None:
-    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Slow())
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Sleeping())
     live = room.auth._source.current(room.auth._channel)
     room.clock.advance(1)
     room.clock.slept = ()
@@ -233,7 +265,7 @@ def test_what_was_rejected_is_replaced_and_the_new_one_waited_for(way: str) -> N
     assert room.clock() >= newer.token.valid_from
 
 
-@pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
+@WAYS
 def test_nobody_waits_for_longer_than_the_deadline(way: str) -> None:
     class Stuck(FakeClock):
         def sleep(self, seconds: float) -> None:
@@ -241,8 +273,9 @@ def test_nobody_waits_for_longer_than_the_deadline(way: str) -> None:
             super().sleep(seconds)
 
     go = threading.Event()
-    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Stuck(), deadline=0.3)
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Stuck())
     live = room.auth._source.current(room.auth._channel)
+    room.hurry()
     began = time.monotonic()
     assert _after_401(room, live, way) is live, "it is tried all the same"
     assert time.monotonic() - began < 20
@@ -257,6 +290,7 @@ def test_after_a_fork_a_child_has_no_flight_and_thinks_again_when_its_window_beg
         room.slot.live = room.slot.live.until(token.expires_at)
         room.slot.flight = Flight(0.0)
         slots._after_fork()
+    assert Room().auth.token() is not None, "others can be made"
     assert (room.slot.flight, room.slot.live.due_at) == (None, token.expires_at - 300)
     assert room.slot.live.token == token
     assert room.auth.token() == token
@@ -287,3 +321,189 @@ def test_a_new_slot_knows_of_no_trouble() -> None:
     slot = Room().slot
     assert (slot.rejected, slot.rejected_by_server, slot.distrust, slot.unsaved) == (None, False, False, None)
     assert (slot.trouble, slot.flight, slot.live.token) == (None, None, None)
+
+
+def _current(room: Room, once: bool, way: str) -> Any:
+    source, channel = room.auth._source, room.auth._channel
+    if way == "thread":
+        return source.current(channel, once=once)
+
+    async def ask() -> Any:
+        return await source.acurrent(channel, once=once)
+
+    return anyio.run(ask, backend=way)
+
+
+@WAYS
+def test_a_fresh_token_is_taken_without_the_lock(way: str) -> None:
+    room, found = Room(), []
+    token = room.auth.token()
+    asking = threading.Thread(target=lambda: found.append(_current(room, False, way)), daemon=True)
+    with room.slot.lock:
+        asking.start()
+        asking.join(9.0)
+        given = list(found)
+    assert [live.token for live in given] == [token]
+
+
+class Halting(FyatuSimulator):
+    """An endpoint that lets nobody go until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+        self.go.set()
+
+    def handle(self, *arguments: Any, **more: Any) -> Any:
+        assert self.go.wait(30.0)
+        return super().handle(*arguments, **more)
+
+
+@pytest.fixture
+def halted() -> Iterator[Room]:
+    """Give a room whose token is due, and whose endpoint hangs."""
+    room = Room(fyatu=Halting())
+    room.auth.token()
+    room.hurry()
+    room.clock.advance(86_400 - 200)
+    room.fyatu.go.clear()
+    yield room
+    room.fyatu.go.set()
+    settle(room.auth)
+
+
+@WAYS
+def test_a_due_token_is_taken_while_it_is_renewed_and_nobody_thinks_again_before_it_ends(
+    halted: Room, way: str
+) -> None:
+    source, channel = halted.auth._source, halted.auth._channel
+    before = halted.slot.live
+    if way == "thread":
+        assert source.current(channel).token == before.token
+    else:
+
+        async def ask() -> Any:
+            return await source.acurrent(channel)
+
+        assert anyio.run(ask, backend=way).token == before.token
+    assert halted.slot.flight is not None
+    assert halted.slot.live.due_at == before.token.expires_at
+
+
+@WAYS
+def test_a_due_token_is_taken_though_its_renewal_was_begun_by_somebody_else(halted: Room, way: str) -> None:
+    before = halted.slot.live
+    halted.auth._source.current(halted.auth._channel)
+    halted.slot.live = before  # As after a fork, or a jump of the clock.
+    assert _current(halted, False, way) is before
+
+
+def test_a_newer_token_that_is_due_itself_is_sent_again_without_a_wait(halted: Room) -> None:
+    before = halted.slot.live
+    carried = {"Authorization": "Bearer older"}
+    assert halted.auth._source.after_401(carried.get, halted.auth._channel) is before
+
+
+@WAYS
+@pytest.mark.parametrize("what", ["after a 401", "logout"])
+def test_who_waits_for_a_hanging_endpoint_is_told_at_the_deadline(halted: Room, way: str, what: str) -> None:
+    def after_a_401() -> None:
+        _after_401(halted, halted.slot.live, way)
+
+    def logout() -> None:
+        halted.auth.logout() if way == "thread" else anyio.run(halted.auth.alogout, backend=way)
+
+    with pytest.raises(TokenEndpointUnavailable, match=r"did not end within 0\.3 seconds"):
+        logout() if what == "logout" else after_a_401()
+
+
+class TestAStreamThatWaits:
+    """It can be sent once only, so it waits for a renewal; if that fails, it goes with what is still good."""
+
+    def test_goes_with_a_token_that_is_still_good(self) -> None:
+        room = Room()
+        token = room.auth.token()
+        room.clock.advance(86_400 - 200)
+        room.fyatu.outage = "unavailable"
+        assert room.auth._source.current(room.auth._channel, once=True).token == token
+
+    @pytest.mark.parametrize("left", [0, -1], ids=["just now", "before"])
+    def test_does_not_go_with_one_that_has_ended(self, left: int) -> None:
+        room = Room()
+        room.auth.token()
+        room.clock.advance(86_400 - left)
+        room.fyatu.outage = "unavailable"
+        with pytest.raises(TokenEndpointUnavailable):
+            room.auth._source.current(room.auth._channel, once=True)
+
+    def test_does_not_go_with_one_that_was_rejected(self) -> None:
+        room = Room()
+        room.auth.token()
+        room.auth.invalidate()
+        room.fyatu.outage = "unavailable"
+        with pytest.raises(TokenEndpointUnavailable):
+            room.auth._source.current(room.auth._channel, once=True)
+
+    def test_does_not_go_without_any(self) -> None:
+        room = Room()
+        room.fyatu.outage = "unavailable"
+        with pytest.raises(TokenEndpointUnavailable):
+            room.auth._source.current(room.auth._channel, once=True)
+
+
+def test_a_token_that_has_ended_is_not_used_though_it_could_not_be_saved() -> None:
+    clock = FakeClock()
+    room = Room(store=Sulking(clock=clock), clock=clock)
+    token = room.auth.token()
+    clock.advance(86_400)
+    assert room.auth.token() != token
+
+
+@dataclass(frozen=True, slots=True)
+class ByTheDeadline(FyatuContract):
+    """Its tokens are accepted when somebody who waits for them since they came gives up."""
+
+    early: float = 30.0
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        return replace(FyatuContract.read(self, request, response, now), valid_from=now + self.early)
+
+
+@pytest.mark.parametrize(("early", "slept"), [(30.0, (30.0,)), (30.5, ()), (0.5, (0.5,))])
+def test_a_token_is_waited_for_up_to_the_deadline(early: float, slept: tuple[float, ...]) -> None:
+    room = Room(ByTheDeadline(APP_ID, SECRET_KEY, URL, early=early), clock=Sleeping())
+    live = room.auth._source.current(room.auth._channel)
+    assert _after_401(room, live, "thread") is (live if slept else None)
+    assert room.clock.slept == slept
+
+
+def test_nobody_waits_for_a_token_that_is_accepted_from_just_now() -> None:
+    room = Room(ByTheDeadline(APP_ID, SECRET_KEY, URL, early=0.0), clock=Sleeping())
+    live = room.auth._source.current(room.auth._channel)
+    assert _after_401(room, live, "thread").token != live.token
+    assert room.clock.slept == ()
+
+
+def test_a_401_for_a_token_that_came_after_a_401_earns_a_pause_though_nothing_was_sent_again() -> None:
+    room = Room()
+    live = room.auth._source.current(room.auth._channel)
+    newer = _after_401(room, live, "thread")
+    assert newer.unproven
+    assert _after_401(room, newer, "thread") is None
+    assert (room.slot.strikes.count, room.slot.live) == (1, newer)
+
+
+def test_a_token_that_served_is_proven() -> None:
+    room = Room()
+    live = room.auth._source.current(room.auth._channel)
+    newer = _after_401(room, live, "thread")
+    room.auth._source.accepted(dict(newer.headers).get, replay=True)
+    assert room.slot.live.unproven is False
+    assert room.slot.live.usual == dict(newer.headers)["Authorization"]
+
+
+def test_what_was_not_sent_again_is_told_with_the_token_that_it_would_have_had() -> None:
+    room = Room()
+    live = room.auth._source.current(room.auth._channel)
+    room.auth._source.not_replayed(live)
+    assert room.told()[1:] == [(EventKind.NOT_REPLAYED, live.token)]

@@ -1,0 +1,393 @@
+"""One renewal by itself: which place it looks at, what it believes, how long it tries, and what it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from auth_plugins import (
+    AuthError,
+    Event,
+    EventKind,
+    InvalidTokenResponse,
+    LoginRequired,
+    MemoryStore,
+    RefreshPolicy,
+    StoreError,
+    Token,
+    TokenEndpointUnavailable,
+)
+from auth_plugins.core import Grant, Said, TokenRequest, TokenResponse, bearer, fingerprint
+from auth_plugins.source.ending import end
+from auth_plugins.source.live import NOTHING, Live
+from auth_plugins.source.renewal import newest, renew
+from auth_plugins.source.slot import Slot, Unsaved
+from auth_plugins.source.terms import Terms
+from auth_plugins.testing import FakeClock
+
+URL = "https://api.example"
+THEN = 1_800_000_000.0
+
+
+def token(name: str, issued_at: float = THEN, lifetime: float = 3600.0, **more: Any) -> Token:
+    kept: dict[str, Any] = {"refresh_token": f"r-{name}", "refreshable_until": issued_at + 2 * lifetime, **more}
+    return Token(access_token=name, issued_at=issued_at, expires_at=issued_at + lifetime, **kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Toy:
+    """A provider whose answers are the tokens' names."""
+
+    can_login: bool = True
+    rotates: bool = False
+    name = "toy"
+    base_url = URL
+
+    def given(self) -> Token | None:
+        return None
+
+    def login(self) -> TokenRequest:
+        return TokenRequest(Grant.LOGIN, URL)
+
+    def refresh(self, token: Token, now: float) -> TokenRequest:
+        return TokenRequest(Grant.REFRESH, URL, body=f"{now:.1f}".encode(), token=token)
+
+    def revoke(self, token: Token) -> TokenRequest:
+        return TokenRequest(Grant.REVOKE, URL, token=token)
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        return token(response.body.decode(), now)
+
+    def said(self, response: TokenResponse) -> Said:
+        return Said()
+
+    headers = staticmethod(bearer)
+
+
+Answer = TokenResponse | AuthError
+
+
+@dataclass(slots=True)
+class Script:
+    """A channel that answers what it was told to, and remembers what it was asked."""
+
+    answers: list[Callable[[], Answer]]
+    asked: list[tuple[TokenRequest, RefreshPolicy]] = field(default_factory=list)
+
+    def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
+        self.asked.append((request, policy))
+        answer = self.answers.pop(0)()
+        if isinstance(answer, AuthError):
+            raise answer
+        return answer
+
+    @property
+    def grants(self) -> list[Grant]:
+        return [request.grant for request, _ in self.asked]
+
+
+class Watched(MemoryStore):
+    """A store that tells what was done with it, and does what it is told before it gives its lock."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock=clock)
+        self.done: list[tuple[str, str]] = []
+        self.before_lock: Callable[[], None] = lambda: None
+        self.fails = False
+
+    def load(self, key: str) -> Token | None:
+        self.done.append(("load", key))
+        if self.fails:
+            raise StoreError("The disk is gone")
+        return super().load(key)
+
+    def save(self, key: str, token: Token) -> None:
+        self.done.append(("save", key))
+        super().save(key, token)
+
+    def delete(self, key: str) -> None:
+        self.done.append(("delete", key))
+        super().delete(key)
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        self.before_lock()
+        self.done.append(("lock", key))
+        with super().lock(key):
+            yield
+
+
+class Stage:
+    """All that a renewal gets."""
+
+    def __init__(self, *answers: str | Callable[[], Answer], toy: Toy | None = None, **policy: Any) -> None:
+        self.clock, self.events = FakeClock(THEN), list[Event]()
+        self.store = Watched(self.clock)
+        policy = {"jitter": 0.0, **policy}
+        self.terms = Terms(toy or Toy(), RefreshPolicy(**policy), self.clock, self.events.append)
+        self.slot = Slot(self.store, NOTHING)
+        self.key = fingerprint(self.terms.provider, self.store.salt)
+        self.script = Script([_answering(each) for each in answers])
+
+    def keep(self, kept: Token) -> None:
+        """Put a token into the store, as a peer does."""
+        MemoryStore.save(self.store, self.key, kept)
+
+    def kept(self) -> Token | None:
+        return MemoryStore.load(self.store, self.key)
+
+    def have(self, live: Token, window_at: float | None = None) -> Live:
+        """Let a token be at hand."""
+        due = self.terms.policy.due_at(live) if window_at is None else window_at
+        self.slot.live = Live.of(live, self.terms.provider, self.clock, due)
+        return self.slot.live
+
+    def renew(self) -> Live:
+        return renew(self.terms, self.slot, self.script)
+
+
+def _answering(answer: str | Callable[[], Answer]) -> Callable[[], Answer]:
+    return answer if callable(answer) else lambda: TokenResponse(200, body=answer.encode())
+
+
+def after(clock: FakeClock, seconds: float, answer: Answer) -> Callable[[], Answer]:
+    def answering() -> Answer:
+        clock.advance(seconds)
+        return answer
+
+    return answering
+
+
+def lost() -> AuthError:
+    return TokenEndpointUnavailable("It got lost")
+
+
+class TestThePlace:
+    def test_is_loaded_locked_loaded_and_saved_under_the_tokens_own_key(self) -> None:
+        stage = Stage("new")
+        stage.renew()
+        assert stage.store.done == [(what, stage.key) for what in ("load", "lock", "load", "save")]
+
+    def test_is_locked_loaded_and_emptied_at_the_end_under_the_tokens_own_key(self) -> None:
+        stage = Stage("bye")
+        stage.keep(token("old"))
+        end(stage.terms, stage.slot, stage.script)
+        assert stage.store.done == [(what, stage.key) for what in ("lock", "load", "delete")]
+        assert stage.script.grants == [Grant.REVOKE]
+
+    def test_is_not_locked_to_take_over_a_peers_token(self) -> None:
+        stage = Stage()
+        stage.keep(token("peer's"))
+        assert stage.renew().token == token("peer's")
+        assert stage.store.done == [("load", stage.key)]
+        assert [event.kind for event in stage.events] == [EventKind.ADOPTED]
+
+    def test_is_not_written_to_if_what_is_at_hand_is_good_and_kept(self) -> None:
+        stage = Stage()
+        stage.keep(token("old"))
+        live = stage.have(token("old"))
+        assert stage.renew() is live
+        assert [what for what, _ in stage.store.done] == ["load", "lock", "load"]
+
+    def test_which_cannot_be_read_keeps_nothing_and_what_was_at_hand_is_written_down(self) -> None:
+        stage = Stage("new")
+        stage.have(token("old"))
+        stage.clock.advance(3600)
+        stage.store.fails = True
+        assert stage.renew().token == token("new", THEN + 3600)
+        assert stage.slot.unsaved == Unsaved(token("old"))
+        assert stage.kept() is None
+
+
+OLD, OURS, THEIRS = token("old"), token("ours", THEN + 10), token("theirs", THEN + 20)
+LATER = token("later", THEN + 5)
+
+
+class TestWhichIsNewest:
+    @pytest.mark.parametrize(
+        ("rotates", "ours", "unsaved", "stored", "wanted"),
+        [
+            (False, OURS, None, None, OURS),
+            (False, OURS, None, THEIRS, THEIRS),
+            (False, OURS, None, LATER, LATER),
+            (False, OURS, Unsaved(OLD), OLD, OURS),
+            (False, OURS, Unsaved(OLD), THEIRS, THEIRS),
+            (False, OURS, Unsaved(OLD), LATER, OURS),
+            (True, OURS, Unsaved(OLD), OLD, OURS),
+            (True, OURS, Unsaved(OLD), LATER, LATER),
+            (False, None, Unsaved(OLD), LATER, LATER),
+            (False, None, None, None, None),
+        ],
+    )
+    def test_is_what_the_store_has_unless_it_did_not_take_ours(
+        self, rotates: bool, ours: Token | None, unsaved: Unsaved | None, stored: Token | None, wanted: Token | None
+    ) -> None:
+        stage = Stage(toy=Toy(rotates=rotates))
+        stage.slot.live, stage.slot.unsaved = replace(NOTHING, token=ours), unsaved
+        assert newest(stage.terms, stage.slot, stored) == wanted
+
+    def test_is_what_is_revoked_at_the_end(self) -> None:
+        stage = Stage("bye")
+        stage.keep(LATER)
+        stage.have(OURS)
+        stage.slot.unsaved = Unsaved(OLD)
+        end(stage.terms, stage.slot, stage.script)
+        assert stage.script.asked[0][0].token == OURS
+
+
+class TestAPeersToken:
+    @pytest.mark.parametrize("rejected", [True, False], ids=["rejected", "ended"])
+    def test_is_no_use_if_it_was_rejected_or_has_ended(self, rejected: bool) -> None:
+        stage = Stage("new")
+        stage.keep(token("peer's"))
+        if rejected:
+            stage.slot.rejected = token("peer's")
+        else:
+            stage.clock.advance(3600)
+        assert stage.renew().token == token("new", stage.clock())
+        assert len(stage.script.asked) == 1
+
+    def test_that_comes_while_one_waits_for_the_lock_is_judged_by_its_own_window(self) -> None:
+        stage = Stage()
+        stage.have(token("old"))
+        stage.clock.advance(3400)
+        peers = token("peer's", THEN + 3390)
+        stage.store.before_lock = lambda: stage.keep(peers)
+        live = stage.renew()
+        assert (live.token, live.window_at) == (peers, peers.expires_at - 300)
+        assert stage.script.asked == []
+
+    def test_is_judged_by_the_wall_clock_though_that_was_set_back(self) -> None:
+        stage = Stage()
+        stage.have(token("old"))
+        stage.clock.advance(4000)
+        stage.clock.jump(-4000)
+        peers = token("peer's", lifetime=3000)
+        stage.store.before_lock = lambda: stage.keep(peers)
+        assert stage.renew().token == peers
+        assert stage.script.asked == []
+
+    def test_that_is_there_once_a_refresh_was_refused_is_taken_with_its_own_window(self) -> None:
+        stage = Stage(lambda: _refused(stage))
+        stage.keep(token("old"))
+        stage.have(token("old"))
+        stage.clock.advance(3500)
+        live = stage.renew()
+        assert live.token == token("peer's", THEN + 3500)
+        assert (live.window_at, stage.script.grants) == (THEN + 3500 + 3600 - 300, [Grant.REFRESH])
+
+
+def _refused(stage: Stage) -> AuthError:
+    stage.keep(token("peer's", THEN + 3500))
+    return LoginRequired("It was used")
+
+
+def test_the_token_at_hand_has_the_window_that_was_drawn_for_it() -> None:
+    stage = Stage()
+    stage.keep(token("old"))
+    live = stage.have(token("old"), window_at=THEN + 3599)
+    stage.clock.advance(3598)
+    assert stage.renew() is live
+
+
+def test_each_token_draws_its_own_window() -> None:
+    drawn = set()
+    for _ in range(20):
+        drawn.add(Stage("new", jitter=1.0).renew().window_at)
+    assert len(drawn) > 10
+    assert all(THEN + 3600 - 600 <= window_at <= THEN + 3600 - 300 for window_at in drawn)
+
+
+def test_what_is_distrusted_is_replaced_once_and_trust_begins_anew() -> None:
+    stage = Stage("new")
+    stage.keep(token("old"))
+    stage.slot.distrust = True
+    live = stage.renew()
+    assert (live.token, live.unproven) == (token("new"), False)
+    assert (stage.slot.distrust, stage.slot.rejected, stage.slot.rejected_by_server) == (False, token("old"), False)
+
+
+def test_a_refresh_is_made_for_the_time_that_it_is() -> None:
+    stage = Stage("new")
+    stage.have(token("old"))
+    stage.clock.advance(3500)
+    stage.renew()
+    ((request, _),) = stage.script.asked
+    assert (request.grant, request.body) == (Grant.REFRESH, b"1800003500.0")
+
+
+class TestTheDeadline:
+    def test_is_that_of_all_calls_of_a_renewal_together(self) -> None:
+        stage = Stage(tries=3)
+        clock = stage.clock
+        stage.script.answers = [after(clock, 10, lost()), after(clock, 19.6, lost()), after(clock, 0, lost())]
+        with pytest.raises(TokenEndpointUnavailable):
+            stage.renew()
+        first, second, third = (policy.deadline for _, policy in stage.script.asked)
+        assert first == 30.0
+        assert 19.7 <= second <= 19.95
+        assert 0 < third <= 0.3
+
+    def test_leaves_a_moment_to_a_call_that_begins_just_before_it(self) -> None:
+        stage = Stage()
+        stage.script.answers = [after(stage.clock, 29.99, lost()), lost]
+        with pytest.raises(TokenEndpointUnavailable):
+            stage.renew()
+        assert stage.script.asked[1][1].deadline == 0.001
+
+    def test_allows_no_call_once_it_has_come(self) -> None:
+        stage = Stage()
+        stage.script.answers = [after(stage.clock, 30, lost()), lost]
+        with pytest.raises(TokenEndpointUnavailable):
+            stage.renew()
+        assert len(stage.script.asked) == 1
+
+
+def test_a_login_is_repeated_only_if_it_may_not_have_arrived() -> None:
+    stage = Stage(lost, lambda: InvalidTokenResponse("Garbage"), lost, tries=3)
+    with pytest.raises(InvalidTokenResponse):
+        stage.renew()
+    assert stage.script.grants == [Grant.LOGIN, Grant.LOGIN]
+
+
+@pytest.mark.parametrize("job", [renew, end])
+def test_a_date_to_come_again_counts_from_when_the_call_was_made(job: Callable[[Terms, Slot, Script], Live]) -> None:
+    date = format_datetime(datetime.fromtimestamp(THEN + 120, UTC), usegmt=True)
+    stage = Stage()
+    stage.keep(token("old", THEN - 3700) if job is renew else token("old"))
+    stage.script.answers = [after(stage.clock, 5, TokenResponse(503, {"retry-after": date}))] * 2
+    with pytest.raises(TokenEndpointUnavailable) as caught:
+        job(stage.terms, stage.slot, stage.script)
+    assert caught.value.retry_after == 120
+
+
+class TestTheSlot:
+    def test_rests_after_a_failure_for_as_long_as_the_policy_says(self) -> None:
+        stage = Stage()
+        stage.have(token("old"))
+        stage.clock.advance(3400)
+        stage.slot.remember(lost(), stage.terms.policy, stage.clock)
+        assert stage.slot.live.due_at == THEN + 3405
+        assert (stage.slot.live.token, stage.slot.live.window_at) == (token("old"), THEN + 3300)
+
+    @pytest.mark.parametrize(("now", "counts"), [(-0.5, 0), (0.0, 1), (9.5, 1), (10.0, 0), (11.0, 0)])
+    def test_counts_a_401_only_between_the_tokens_first_moment_and_its_last(self, now: float, counts: int) -> None:
+        stage = Stage()
+        stage.clock.jump(-1.0)
+        new = token("new", THEN, lifetime=10.0, valid_from=THEN)
+        live = Live.of(new, stage.terms.provider, stage.clock, new.expires_at, unproven=True)
+        stage.clock.advance(1.0 + now)
+        stage.slot.strike(live, stage.terms.policy, stage.clock)
+        assert stage.slot.strikes.count == counts
+
+    def test_counts_a_401_for_a_token_that_had_ended_when_it_came(self) -> None:
+        stage = Stage()
+        live = Live.of(token("new", THEN - 10, lifetime=10.0), Toy(), stage.clock, THEN, unproven=True)
+        stage.slot.strike(live, stage.terms.policy, stage.clock)
+        assert stage.slot.strikes.count == 1
