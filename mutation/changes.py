@@ -66,6 +66,7 @@ class Forks:
         self._changes, self._children = changes, children
         self._running: dict[int, tuple[Change, float, int]] = {}
         self._caught: Counter[str] = Counter()
+        self._told = 0
         self._telling: int | None = None
         """In a fork: where to say which test has failed."""
         self._doubted = ""
@@ -138,7 +139,9 @@ class Forks:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(child, signal.SIGKILL)
             time.sleep(0.005)
-            print(f"\r{len(self.found)} of {len(self._changes)}", end="", file=sys.stderr, flush=True)
+            if len(self.found) != self._told:
+                self._told = len(self.found)
+                print(f"\r{self._told} of {len(self._changes)}", end="", file=sys.stderr, flush=True)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from ..core.errors import AuthError
@@ -18,15 +19,6 @@ def _rebuild(kind: type[AuthError], base: type[Exception], message: str, details
     return _twin(kind, base)(message, **details)
 
 
-_twins: dict[tuple[type[AuthError], type[Exception]], type[AuthError]] = {}
-
-
-def _twin(kind: type[AuthError], base: type[Exception]) -> type[AuthError]:
-    if (kind, base) not in _twins:
-        _twins[kind, base] = _make_twin(kind, base)
-    return _twins[kind, base]
-
-
 def _make_twin(kind: type[AuthError], base: type[Exception]) -> type[AuthError]:
     def reduce(self: AuthError) -> tuple[Any, ...]:
         return (_rebuild, (kind, base, self.message, self.details()))
@@ -34,3 +26,6 @@ def _make_twin(kind: type[AuthError], base: type[Exception]) -> type[AuthError]:
     # The class is made here and found nowhere: what an unpickler finds are the two it is made of.
     body = {"__doc__": kind.__doc__, "__module__": kind.__module__, "__reduce__": reduce}
     return type(kind.__name__, (kind, base), body)
+
+
+_twin = cache(_make_twin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -14,15 +15,17 @@ from .reading import Deadline, read_whole, told_safely
 __all__ = ["HttpxChannel"]
 
 
-_contexts: dict[tuple[str | None, ...], Any] = {}
+def _make_context(library: Any, *_environment: str | None) -> Any:
+    return library.create_ssl_context()
+
+
+# To make them is most of what a client costs, so they are made once.
+_context = cache(_make_context)
 
 
 def _tls(library: Any) -> Any:
-    """Give the library's own TLS settings: to make them is most of what a client costs, so they are made once."""
-    settings = (library.__name__, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-    if settings not in _contexts:
-        _contexts[settings] = library.create_ssl_context()
-    return _contexts[settings]
+    """Give the library's own TLS settings."""
+    return _context(library, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
 class HttpxChannel:

@@ -38,7 +38,7 @@ class Deadline:
         """
         left = self.ends - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the deadline has passed")
+            raise TimeoutError
         return left if timeout is None else min(timeout, left)
 
 
