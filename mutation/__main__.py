@@ -65,7 +65,7 @@ GROUPS = {
             "tests/security/test_proxies.py",
             "tests/test_speed_guard.py",
         ),
-        "httpx2 or trio or count",  # What counts instructions would count those of the changes' frame as well.
+        "httpx2 or trio",
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -28,4 +29,5 @@ def _make_twin(kind: type[AuthError], base: type[Exception]) -> type[AuthError]:
     return type(kind.__name__, (kind, base), body)
 
 
-_twin = cache(_make_twin)
+# To a type checker classes are not hashable.
+_twin: Callable[[type[AuthError], type[Exception]], type[AuthError]] = cache(_make_twin)  # type: ignore[assignment]

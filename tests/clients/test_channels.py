@@ -1,0 +1,184 @@
+"""What a token call is sent with: its headers, its time-outs, and no redirect followed."""
+
+from __future__ import annotations
+
+import io
+import ssl
+from pathlib import Path
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+import requests
+
+from auth_plugins import RefreshPolicy
+from auth_plugins.clients import HttpxChannel, RequestsChannel
+from auth_plugins.clients.httpx_channel import _Backend, _Stream, _tls
+from auth_plugins.clients.reading import Deadline
+from auth_plugins.clients.requests_channel import _bounded, _Reader
+from auth_plugins.core import Grant, TokenRequest
+
+POLICY = RefreshPolicy(connect_timeout=3.0, read_timeout=7.0, deadline=100.0)
+REQUEST = TokenRequest(Grant.LOGIN, "https://api.example/token", {"X-Own": "1"}, b"body")
+LIBRARIES = [httpx, httpx2]
+LATER = Deadline.after(1000.0)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_call_of_httpx_asks_for_json_as_it_is_keeps_its_times_and_follows_nothing(
+    library: Any, follows: bool
+) -> None:
+    seen: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        seen.append(request)
+        return library.Response(307, headers={"Location": "https://api.example/other", "X-Answer": "1"}, content=b"no")
+
+    with library.Client(transport=library.MockTransport(answer), follow_redirects=follows) as lent:
+        response = HttpxChannel(library, lent).send(REQUEST, POLICY)
+    (request,) = seen
+    assert (request.method, str(request.url), request.content) == ("POST", REQUEST.url, b"body")
+    sent = dict(request.headers.raw)
+    assert (sent[b"Accept"], sent[b"Accept-Encoding"], sent[b"X-Own"]) == (b"application/json", b"identity", b"1")
+    assert request.extensions["timeout"] == {"connect": 3.0, "read": 7.0, "write": 7.0, "pool": 7.0}
+    assert (response.status, response.headers["x-answer"], response.body) == (307, "1", b"no")
+
+
+class Recording(requests.adapters.BaseAdapter):
+    """An adapter that answers with any file, as a mock's may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[requests.PreparedRequest, Any]] = []
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **how: Any) -> requests.Response:
+        self.seen.append((request, how["timeout"]))
+        response = requests.Response()
+        response.status_code, response.request, response.url = 307, request, str(request.url)
+        response.headers.update({"Location": "https://api.example/other", "X-Answer": "1", "Content-Encoding": "none"})
+        response.raw = io.BytesIO(b"no")
+        return response
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_call_of_requests_asks_for_json_as_it_is_keeps_its_times_and_follows_nothing() -> None:
+    adapter = Recording()
+    with requests.Session() as lent:
+        lent.mount("https://", adapter)
+        response = RequestsChannel(lent).send(REQUEST, POLICY)
+    ((request, timeout),) = adapter.seen
+    assert (request.method, request.url, request.body) == ("POST", REQUEST.url, b"body")
+    names = ("Accept", "Accept-Encoding", "X-Own")
+    sent = {name: value for name, value in request.headers.items() if name in names}
+    assert sent == {"Accept": "application/json", "Accept-Encoding": "identity", "X-Own": "1"}
+    assert timeout == (3.0, 7.0)
+    assert (response.status, response.headers["x-answer"], response.body) == (307, "1", b"no")
+
+
+def test_no_step_may_take_longer_than_the_call() -> None:
+    adapter = Recording()
+    with requests.Session() as lent:
+        lent.mount("https://", adapter)
+        RequestsChannel(lent).send(REQUEST, RefreshPolicy(deadline=2.0))
+    ((_, timeout),) = adapter.seen
+    assert all(1.0 < step <= 2.0 for step in timeout)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_tls_settings_are_made_once_for_each_environment_and_used(
+    library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    plain = _tls(library)
+    assert isinstance(plain, ssl.SSLContext)
+    assert _tls(library) is plain
+    with HttpxChannel(library)._client(LATER) as client:
+        assert client._transport._pool._ssl_context is plain
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    other = _tls(library)
+    assert other is not plain
+    monkeypatch.delenv("SSL_CERT_DIR")
+    assert _tls(library) is plain
+
+
+class Called:
+    """Stands for a stream, a backend or a socket; remembers how it was called."""
+
+    def __init__(self, timeout: float | None = None) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.timeout = timeout
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any, **more: Any) -> Any:
+            self.calls.append((name, arguments, more))
+            return self.timeout if name == "gettimeout" else self
+
+        return call
+
+
+SOON = (5.0, 5.0)
+LEFT = (900.0, 1000.0)
+
+
+@pytest.mark.parametrize(("given", "wanted"), [(5.0, SOON), (None, LEFT)])
+class TestEachStep:
+    def test_of_a_connection_of_httpx_ends_by_the_deadline(
+        self, given: float | None, wanted: tuple[float, float]
+    ) -> None:
+        backend = Called()
+        stream = _Backend(backend, LATER).connect_tcp("host", 443, timeout=given, local_address="::1")
+        ((name, arguments, more),) = backend.calls
+        assert (name, arguments, more.pop("local_address")) == ("connect_tcp", ("host", 443), "::1")
+        assert wanted[0] <= more.pop("timeout") <= wanted[1]
+        assert (isinstance(stream, _Stream), more) == (True, {})
+
+    def test_of_a_stream_of_httpx_ends_by_the_deadline(self, given: float | None, wanted: tuple[float, float]) -> None:
+        under = Called()
+        stream = _Stream(under, LATER)
+        stream.read(7, given)
+        stream.write(b"x", given)
+        secured = stream.start_tls("context", "host", given)
+        assert [(name, arguments[:-1]) for name, arguments, _ in under.calls] == [
+            ("read", (7,)),
+            ("write", (b"x",)),
+            ("start_tls", ("context", "host")),
+        ]
+        assert all(wanted[0] <= arguments[-1] <= wanted[1] for _, arguments, _ in under.calls)
+        assert isinstance(secured, _Stream)
+        assert stream.get_extra_info("socket") is under
+        assert under.calls[-1] == ("get_extra_info", ("socket",), {})
+        stream.close()
+        assert under.calls[-1] == ("close", (), {})
+
+    def test_of_a_connection_of_requests_ends_by_the_deadline(
+        self, given: float | None, wanted: tuple[float, float]
+    ) -> None:
+        class Connection:
+            timeout = given
+
+            def _new_conn(self) -> Any:
+                self.seen = self.timeout
+                return made
+
+        made = Called()
+        connection: Any = _bounded(Connection, LATER)()
+        assert connection._new_conn() is made
+        ((name, (timeout,), _),) = made.calls
+        assert name == "settimeout"
+        assert wanted[0] <= timeout <= wanted[1]
+        assert wanted[0] <= connection.seen <= wanted[1]
+
+    def test_of_reading_of_requests_ends_by_the_deadline(
+        self, given: float | None, wanted: tuple[float, float]
+    ) -> None:
+        sock = Called(given)
+        buffer = bytearray(4)
+        with _Reader(io.BufferedReader(io.BytesIO(b"body")), sock, LATER) as reader:
+            assert (reader.readinto(buffer), bytes(buffer)) == (4, b"body")
+        _, (_, (timeout,), _) = sock.calls
+        assert wanted[0] <= timeout <= wanted[1]

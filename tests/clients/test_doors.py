@@ -1,0 +1,242 @@
+"""What the doors do with a request and its answer, each shown alone."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+import requests
+
+from auth_plugins import AuthError, BodyNotReplayed, MemoryStore, RefreshPolicy, Token, TokenAuth
+from auth_plugins.clients import HttpxDoor, RequestsDoor, Scope
+from auth_plugins.clients.bodies import Body
+from auth_plugins.clients.httpx_door import library_of
+from auth_plugins.clients.scope import default_port
+from auth_plugins.core import Origin
+from auth_plugins.providers.fyatu import FyatuContract
+from auth_plugins.simulators import FyatuSimulator
+from auth_plugins.testing import FakeClock, mock_transport
+from tests.conftest import APP_ID, SECRET_KEY
+
+URL = "https://api.example/api/v3"
+LIBRARIES = [httpx, httpx2]
+
+
+class Room:
+    """An auth object whose provider needs no network."""
+
+    def __init__(self, contract: Any = None, **options: Any) -> None:
+        self.clock, self.fyatu = FakeClock(), FyatuSimulator()
+        self.auth = TokenAuth(
+            contract or FyatuContract(APP_ID, SECRET_KEY, URL),
+            token_client=httpx.Client(transport=mock_transport(self.fyatu, self.clock)),
+            clock=self.clock,
+            store=MemoryStore(clock=self.clock),
+            policy=RefreshPolicy(jitter=0.0),
+            **options,
+        )
+
+    @property
+    def slot(self) -> Any:
+        return self.auth._source.slot
+
+    @property
+    def door(self) -> RequestsDoor:
+        return self.auth._requests
+
+    def httpx_door(self, library: Any) -> HttpxDoor:
+        return self.auth._door(library.Request("GET", URL))
+
+    def signed(self, url: str = f"{URL}/x", **more: Any) -> requests.PreparedRequest:
+        return self.auth(requests.Request("GET", url, **more).prepare())
+
+    def replaced(self) -> Any:
+        """Let the token at hand be rejected: the next one came on a 401."""
+        live = self.auth._source.current(self.auth._channel)
+        self.auth._source.after_401(dict(live.headers).get, self.auth._channel)
+        return self.slot.live
+
+
+def answered(request: requests.PreparedRequest, status: int, **headers: str) -> requests.Response:
+    response = requests.Response()
+    response.status_code, response.request, response.url = status, request, str(request.url)
+    response.headers.update(headers)
+    return response
+
+
+@dataclass(frozen=True, slots=True)
+class InAHeaderOfItsOwn(FyatuContract):
+    def headers(self, token: Token) -> Mapping[str, str]:
+        return {f"X-{token.access_token[-1]}": token.access_token, "X-Token": token.access_token}
+
+
+class TestOfRequests:
+    def test_an_answer_that_says_nothing_new_changes_nothing(self) -> None:
+        room = Room()
+        request = room.signed()
+        before = room.slot.live
+        room.door(answered(request, 200))
+        assert room.slot.live is before
+
+    @pytest.mark.parametrize("status", [200, 402, 404, 500])
+    def test_any_answer_but_a_401_proves_the_token_that_came_on_a_401(self, status: int) -> None:
+        room = Room()
+        assert room.replaced().unproven
+        room.door(answered(room.signed(), status))
+        assert not room.slot.live.unproven
+
+    def test_but_not_that_the_renewal_helped(self) -> None:
+        room = Room()
+        live = room.replaced()
+        room.auth._source.unhelpful(live)
+        room.door(answered(room.signed(), 200))
+        assert room.slot.strikes.count == 1
+
+    @pytest.mark.parametrize(
+        ("status", "kept"), [(200, True), (299, True), (300, False), (302, False), (399, False), (400, True)]
+    )
+    def test_a_redirect_to_a_stranger_takes_every_header_of_the_token_off(self, status: int, kept: bool) -> None:
+        room = Room(InAHeaderOfItsOwn(APP_ID, SECRET_KEY, URL))
+        request = room.signed()
+        mine = [name for name in request.headers if name.startswith("X-")]
+        assert len(mine) == 2
+        room.door(answered(request, status, Location="https://stranger.example/x"))
+        assert all((name in request.headers) is kept for name in mine)
+
+    def test_a_header_that_an_earlier_token_had_is_taken_off_as_well(self) -> None:
+        room = Room(InAHeaderOfItsOwn(APP_ID, SECRET_KEY, URL))
+        old = room.signed()
+        names = [name for name in old.headers if name.startswith("X-")]
+        for _ in range(5):
+            room.replaced()
+            room.signed()
+        room.door(answered(old, 302, Location="https://stranger.example/x"))
+        assert not any(name in old.headers for name in names)
+
+    def test_a_redirect_home_takes_nothing_off(self) -> None:
+        room = Room()
+        request = room.signed()
+        room.door(answered(request, 302, Location="/elsewhere"))
+        assert "Authorization" in request.headers
+
+    def test_a_request_without_a_url_is_not_signed(self) -> None:
+        room = Room()
+        request = requests.Request("GET", f"{URL}/x").prepare()
+        request.url = None
+        assert "Authorization" not in room.auth(request).headers
+
+    def test_hooks_of_the_same_credentials_are_one(self) -> None:
+        room = Room()
+        twin = RequestsDoor(room.auth._source, room.auth._scope, room.auth._channel)
+        assert (room.door, hash(room.door)) == (twin, hash(twin))
+        assert room.door != Room().door
+        assert room.door != print
+
+    @pytest.mark.parametrize("given", [[], [print]], ids=["alone", "beside another"])
+    def test_a_request_that_is_signed_twice_has_one_hook_of_ours(self, given: list[Any]) -> None:
+        room = Room()
+        request = requests.Request("GET", f"{URL}/x", hooks={"response": given}).prepare()
+        for _ in range(3):
+            room.auth(request)
+        assert request.hooks["response"] == [*given, room.door]
+
+    def test_what_cannot_be_sent_again_is_handed_back_with_a_warning(self) -> None:
+        room = Room()
+        room.auth.token()
+        request = requests.Request("POST", f"{URL}/x", data=iter([b"body"])).prepare()
+        response = answered(room.auth(request), 401)
+        with pytest.warns(BodyNotReplayed, match=r"^A 401 was not answered: the request's body is used up$"):
+            assert room.door(response) is response
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+class TestOfHttpx:
+    def test_an_answer_that_says_nothing_new_changes_nothing(self, library: Any) -> None:
+        room = Room()
+        request = library.Request("GET", f"{URL}/x")
+        live = room.httpx_door(library).sign(request, Body(request.stream))
+        assert not room.httpx_door(library).is_rejected(library.Response(200, request=request), live)
+        assert room.slot.live is live
+
+    def test_only_what_was_sent_again_shows_that_the_renewal_helped(self, library: Any) -> None:
+        room = Room()
+        live = room.replaced()
+        room.auth._source.unhelpful(live)
+        door, request = room.httpx_door(library), library.Request("GET", f"{URL}/x", headers=dict(live.headers))
+        response = library.Response(200, request=request)
+        assert not door.is_rejected(response, live)
+        assert (room.slot.live.unproven, room.slot.strikes.count) == (False, 1)
+        door.learn(response, live)
+        assert room.slot.strikes.count == 0
+
+    def test_what_is_sent_again_is_the_same_request(self, library: Any) -> None:
+        room = Room()
+        extensions = {"timeout": {"connect": 1.0}, "own": object()}
+        request = library.Request("PUT", f"{URL}/x?a=1", headers={"X": "y"}, content=b"body", extensions=extensions)
+        door, body = room.httpx_door(library), Body(request.stream)
+        door.sign(request, body)
+        made = door.again(request, library.Response(401, request=request), body)
+        assert made is not None
+        again, live = made
+        assert (again.method, again.url, again.stream) == ("PUT", request.url, request.stream)
+        assert again.extensions == request.extensions
+        assert again.headers["X"] == "y"
+        assert again.headers["Authorization"] == dict(live.headers)["Authorization"] != request.headers["Authorization"]
+
+    def test_a_token_in_another_header_is_refused_and_told_what_to_do(self, library: Any) -> None:
+        room = Room(InAHeaderOfItsOwn(APP_ID, SECRET_KEY, URL))
+        request = library.Request("GET", f"{URL}/x")
+        with pytest.raises(AuthError, match=rf"^{library.__name__} may leak this token's header") as caught:
+            room.httpx_door(library).sign(request, Body(request.stream))
+        assert caught.value.hint == "Carry the token in Authorization, or send these requests with requests."
+        assert not any(name.startswith("x-") for name in request.headers)
+
+    def test_what_cannot_be_sent_again_is_handed_back_with_a_warning(self, library: Any) -> None:
+        room = Room()
+        request = library.Request("POST", f"{URL}/x", content=iter([b"body"]))
+        door, body = room.httpx_door(library), Body(request.stream)
+        door.sign(request, body)
+        with pytest.warns(BodyNotReplayed, match=r"^A 401 was not answered: the request's body is used up$"):
+            assert door.again(request, library.Response(401, request=request), body) is None
+
+    def test_the_general_flow_is_the_synchronous_one(self, library: Any) -> None:
+        room = Room()
+        request = library.Request("GET", f"{URL}/x")
+        assert next(room.auth.auth_flow(request)) is request
+        assert request.headers["Authorization"] == dict(room.slot.live.headers)["Authorization"]
+
+
+class TestALibrary:
+    @pytest.mark.parametrize("library", LIBRARIES)
+    @pytest.mark.parametrize("place", ["", ".deep.inside"])
+    def test_is_found_by_where_a_request_comes_from(self, library: Any, place: str) -> None:
+        kind = type("Request", (), {"__module__": library.__name__ + place})
+        assert library_of(type("Own", (kind,), {"__module__": "mine"})) is library
+
+    def test_that_is_none_is_refused(self) -> None:
+        with pytest.raises(TypeError, match=r"^request must be an httpx\.Request or an httpx2\.Request$"):
+            library_of(requests.Request)
+
+
+class TestAScope:
+    @pytest.mark.parametrize(("scheme", "port"), [("https", 443), ("http", 80)])
+    def test_knows_a_default_port_that_is_left_out(self, scheme: str, port: int) -> None:
+        assert default_port(scheme) == port
+        scope = Scope([Origin(scheme, "api.example", port)])
+        assert scope.covers_parts(scheme, "api.example", None)
+        assert scope.covers_parts(scheme, "api.example", port)
+        assert not scope.covers_parts(scheme, "api.example", port + 1)
+
+    def test_covers_nothing_that_is_no_url(self) -> None:
+        assert not Scope([Origin("https", "api.example", 443)]).covers(None)
+
+
+def test_nothing_is_said_where_there_is_nothing_to_say() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Room().signed()

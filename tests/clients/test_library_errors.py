@@ -1,0 +1,92 @@
+"""What leaves a door is our error and the library's own."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+import requests
+
+from auth_plugins import (
+    AuthError,
+    CredentialsRejected,
+    LoginRequired,
+    MemoryStore,
+    RefreshPolicy,
+    TokenEndpointUnavailable,
+)
+from auth_plugins.clients import HttpxDoor, Scope
+from auth_plugins.clients.bodies import Body
+from auth_plugins.clients.errors import as_library_error
+from auth_plugins.clients.requests_door import RequestsDoor
+from auth_plugins.core import Origin, TokenRequest, TokenResponse
+from auth_plugins.providers.fyatu import FyatuContract
+from auth_plugins.source import Source, Terms
+from auth_plugins.testing import FakeClock
+
+BASES = [requests.RequestException, requests.ConnectionError, httpx.TransportError, httpx2.RequestError]
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("kind", [AuthError, CredentialsRejected, TokenEndpointUnavailable])
+def test_it_is_both_under_our_name_and_pickles(kind: type[AuthError], base: type[Exception]) -> None:
+    error = kind("It failed", hint="Do this.", status=503, retry_after=7.0)
+    both: Any = as_library_error(error, base)
+    assert isinstance(both, kind)
+    assert isinstance(both, base)
+    assert (type(both).__name__, type(both).__module__, type(both).__doc__) == (
+        kind.__name__,
+        kind.__module__,
+        kind.__doc__,
+    )
+    assert (str(both), both.details()) == (str(error), error.details())
+    assert type(as_library_error(error, base)) is type(both)
+    copy = pickle.loads(pickle.dumps(both))
+    assert type(copy) is type(both)
+    assert (str(copy), copy.details()) == (str(both), both.details())
+
+
+class Failing:
+    """A channel that has nothing but an error."""
+
+    def __init__(self, error: AuthError) -> None:
+        self.error = error
+
+    def send(self, _request: TokenRequest, _policy: RefreshPolicy) -> TokenResponse:
+        raise self.error
+
+
+UNREACHED, REFUSED = TokenEndpointUnavailable("It is away"), LoginRequired("It is over")
+
+
+def source() -> Source:
+    clock = FakeClock()
+    terms = Terms(FyatuContract("an_id", "a_key", "https://api.example"), RefreshPolicy(), clock)
+    return Source(terms, MemoryStore(clock=clock))
+
+
+SCOPE = Scope([Origin("https", "api.example", 443)])
+
+
+@pytest.mark.parametrize(("error", "away"), [(UNREACHED, True), (REFUSED, False)])
+def test_requests_is_told_of_a_connection_only_if_there_was_none(error: AuthError, away: bool) -> None:
+    request = requests.Request("GET", "https://api.example/x").prepare()
+    with pytest.raises(requests.RequestException) as caught:
+        RequestsDoor(source(), SCOPE, Failing(error)).sign(request)
+    assert isinstance(caught.value, requests.ConnectionError) is away
+    assert isinstance(caught.value, type(error))
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize(("error", "away"), [(UNREACHED, True), (REFUSED, False)])
+def test_httpx_is_told_of_a_transport_only_if_it_failed(library: Any, error: AuthError, away: bool) -> None:
+    request = library.Request("GET", "https://api.example/x", headers={"X": "y"})
+    with pytest.raises(library.RequestError) as caught:
+        HttpxDoor(library, source(), SCOPE, Failing(error)).sign(request, Body(request.stream))
+    assert isinstance(caught.value, library.TransportError) is away
+    assert isinstance(caught.value, type(error))
+    told: Any = caught.value
+    assert (told.request.url, "X" in told.request.headers) == (request.url, False)
