@@ -42,7 +42,7 @@ def test_one_header_that_is_authorization_is_the_usual_case() -> None:
     assert not live.unproven
 
 
-def test_what_httpx_keeps_is_made_for_httpx_alone_and_where_it_is_usual() -> None:
+def test_the_raw_header_is_made_when_it_is_asked_for_and_where_it_is_usual() -> None:
     live = Live.of(TOKEN, FYATU, FakeClock(THEN), THEN + 3000)
     live.prepare_for_httpx()
     assert live.raw == (b"Authorization", b"authorization", b"Bearer at")

@@ -364,7 +364,6 @@ def halted() -> Iterator[Room]:
     """Give a room whose token is due, and whose endpoint hangs."""
     room = Room(fyatu=Halting())
     room.auth.token()
-    room.hurry()
     room.clock.advance(86_400 - 200)
     room.fyatu.go.clear()
     yield room
@@ -413,6 +412,7 @@ def test_who_waits_for_a_hanging_endpoint_is_told_at_the_deadline(halted: Room, 
     def logout() -> None:
         halted.auth.logout() if way == "thread" else anyio.run(halted.auth.alogout, backend=way)
 
+    halted.hurry()
     with pytest.raises(TokenEndpointUnavailable, match=r"did not end within 0\.3 seconds"):
         logout() if what == "logout" else after_a_401()
 
