@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from importlib import metadata
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def page(result: dict[str, Any]) -> str:
     """Draw all tables, in Markdown."""
     parts = []
     for name, case in result["cases"].items():
-        parts += [f"## {TITLES[name]}", case["claim"], f"*{_measured(case)}*"]
+        parts += [f"## {TITLES[name]}", cleandoc(case["claim"]), f"*{_measured(case)}*"]
         if name in ("attach", "herd", "fleet"):
             parts.append(f"```{{image}} benchmarks/{name}.svg\n:alt: {TITLES[name]}\n```")
         parts.append(table(case["rows"]))
