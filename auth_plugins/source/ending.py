@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..core.answers import unserved
 from ..core.events import EventKind
 from ..core.provider import fingerprint
 from .channel import Channel
@@ -29,10 +28,6 @@ def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
             slot.live, slot.rejected, slot.trouble, slot.unsaved, slot.distrust = NOTHING, token, None, None, False
         request = terms.provider.revoke(token) if token is not None else None
         if request is not None:
-            sent = terms.clock()
-            response = channel.send(request, terms.policy)
-            error = unserved(request, response, terms.provider.said(response), sent)
-            if error is not None:
-                raise error
+            terms.ask(channel, request, terms.policy.deadline)
         terms.tell(EventKind.LOGGED_OUT)
     return NOTHING

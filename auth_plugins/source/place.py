@@ -14,6 +14,9 @@ __all__ = ["InStore", "Nowhere", "Place"]
 class Place(Protocol):
     """One key of a store."""
 
+    kept: Token | None
+    """What is there, as far as we know."""
+
     def load(self) -> Token | None:
         """Give what is kept there."""
 
@@ -27,7 +30,6 @@ class InStore:
     def __init__(self, store: Store, key: str) -> None:
         self._store, self._key = store, key
         self.kept: Token | None = None
-        """What is there, as far as we know."""
 
     def load(self) -> Token | None:
         """Do as the store does."""
@@ -41,10 +43,10 @@ class InStore:
 
 
 class Nowhere:
-    """What stands in for a store that failed: there is nothing there, and nothing is kept."""
+    """What stands in for a store that failed: nothing is to be had from there, and nothing more is kept."""
 
-    def __init__(self, failure: StoreError) -> None:
-        self._failure = failure
+    def __init__(self, failure: StoreError, kept: Token | None) -> None:
+        self._failure, self.kept = failure, kept
 
     def load(self) -> Token | None:
         """Give nothing."""

@@ -6,7 +6,6 @@ import math
 import random
 from dataclasses import dataclass, replace
 
-from ..core.answers import unserved
 from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, StoreError
 from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grants_within, means_of, worth_trying
@@ -40,7 +39,8 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
         failure = failed.fresh()
     if terms.provider.rotates:
         raise failure
-    return _Renewal(terms, slot, channel, Nowhere(failure), None).run()
+    kept = slot.live.token if slot.unsaved is None else slot.unsaved.before
+    return _Renewal(terms, slot, channel, Nowhere(failure, kept), None).run()
 
 
 def ripen(terms: Terms, slot: Slot) -> Live:
@@ -147,14 +147,10 @@ class _Renewal:
         return self.terms.provider.refresh(refreshed, now)
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
-        sent, provider = self.terms.clock(), self.terms.provider
-        left = max(ends - self.terms.clock.tick(), 0.001)
-        response = self.channel.send(request, replace(self.terms.policy, deadline=left))
-        error = unserved(request, response, provider.said(response), sent)
-        if error is not None:
-            raise error
+        sent, left = self.terms.clock(), max(ends - self.terms.clock.tick(), 0.001)
+        response = self.terms.ask(self.channel, request, left)
         try:
-            return provider.read(request, response, sent)
+            return self.terms.provider.read(request, response, sent)
         except AuthError:
             raise
         except Exception as bug:  # A contract that trips over an answer has been given one it was not told of.
@@ -206,10 +202,7 @@ class _Renewal:
         else:
             self.slot.unsaved = None
             return None
-        if isinstance(self.place, InStore):
-            self.slot.unsaved = Unsaved(self.place.kept)
-        elif self.slot.unsaved is None:
-            self.slot.unsaved = Unsaved(self.slot.live.token)
+        self.slot.unsaved = Unsaved(self.place.kept)
         # The provider may have used the old refresh token up: dropping the new one would end the session.
         self.terms.tell(EventKind.SAVE_FAILED, token, failure)
         return failure

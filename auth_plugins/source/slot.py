@@ -146,15 +146,15 @@ class Slot:
 
 
 _lock = threading.Lock()
-_slots: weakref.WeakValueDictionary[str, Slot] = weakref.WeakValueDictionary()
+_slots: weakref.WeakValueDictionary[bytes, Slot] = weakref.WeakValueDictionary()
 # Auth objects may be made anew for every request; their token and their troubles outlive them here.
-_recent: LRUCache[str, Slot] = LRUCache(_KEPT)
+_recent: LRUCache[bytes, Slot] = LRUCache(_KEPT)
 
 
 def slot_for(provider: Provider, store: Store, given: Live) -> Slot:
     """Find the slot of these credentials in that store, or make it, with what is given to begin with."""
     # The slot holds the store: its id is not given to another while the slot lives.
-    key = fingerprint(provider, _SALT + id(store).to_bytes(8, "big"))
+    key = bytes.fromhex(fingerprint(provider, _SALT + id(store).to_bytes(8, "big")))
     with _lock:
         slot = _slots.get(key)
         if slot is None:

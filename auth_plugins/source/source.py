@@ -29,19 +29,19 @@ on a 401 that does not help is not repeated before a pause, which doubles: the f
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ..core.errors import AuthError
 from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Verb, age_of, means_of
+from ..core.wire import TokenRequest, TokenResponse
 from ..stores.store import Store
 from .channel import Channel
 from .ending import end
 from .flight import Flight
+from .launch import launch
 from .live import NOTHING, Live
 from .renewal import renew, ripen
 from .slot import Slot, slot_for
@@ -52,8 +52,6 @@ __all__ = ["Source"]
 
 Header = Callable[[str], Any]
 """Finds what a request carried under a header's name."""
-Job = Callable[[], Live]
-"""What a flight does."""
 
 
 class Source:
@@ -152,6 +150,15 @@ class Source:
         """Do as `logout`, in a task of asyncio or trio."""
         await self._begin_end(channel).wait_async(self._deadline)
 
+    def ask(self, request: TokenRequest, channel: Channel) -> TokenResponse:
+        """Make a call that is no renewal, in this thread.
+
+        Raises:
+            TokenEndpointUnavailable: there was no answer, or one that asks to come again.
+            InvalidTokenResponse: the answer is too long, or no token endpoint's.
+        """
+        return self._terms.ask(channel, request, self._deadline)
+
     def _instead(self, live: Live, once: bool) -> Live | None:
         """Give what a request that waits of its own accord goes on with if the renewal fails."""
         if not once or live.token is None or self.slot.rejects(live.token):
@@ -177,7 +184,7 @@ class Source:
             flight = slot.flight = Flight(tick)
             if verb is Verb.BESIDE and live.token is not None:
                 slot.live = live.until(live.token.expires_at)
-        self._start(flight, partial(renew, self._terms, slot, channel))
+        launch(self._terms, self.slot, flight, partial(renew, self._terms, slot, channel))
         return live if beside else flight
 
     def _reconsider(self, header: Header, channel: Channel) -> Live | Flight | None:
@@ -207,7 +214,7 @@ class Source:
             if flying is not None:
                 return flying
             flight = slot.flight = Flight(tick)
-        self._start(flight, partial(ripen, self._terms, slot))
+        launch(self._terms, self.slot, flight, partial(ripen, self._terms, slot))
         return flight
 
     def _verb(self, live: Live) -> Verb:
@@ -223,29 +230,5 @@ class Source:
         flight = Flight(self._terms.clock.tick())
         with self.slot.lock:
             self.slot.reject(by_server=False)
-        self._start(flight, partial(end, self._terms, self.slot, channel))
+        launch(self._terms, self.slot, flight, partial(end, self._terms, self.slot, channel))
         return flight
-
-    def _start(self, flight: Flight, job: Job) -> None:
-        work = threading.Thread(target=self._fly, args=(flight, job), name="auth_plugins renewal", daemon=False)
-        try:
-            work.start()
-        except RuntimeError:  # No thread to be had, as at the interpreter's end: the caller has to do it.
-            self._fly(flight, job)
-
-    def _fly(self, flight: Flight, job: Job) -> None:
-        outcome: Live | AuthError
-        try:
-            outcome = job()
-        except AuthError as error:
-            outcome = error.fresh()
-        except BaseException as end_of_thread:  # Whoever waits must be told, whatever it was.
-            outcome = AuthError(f"The renewal ended by {type(end_of_thread).__name__}", hint="Try again.")
-        with self.slot.lock:
-            if self.slot.flight is flight:
-                self.slot.flight = None
-                if isinstance(outcome, AuthError):
-                    self.slot.remember(outcome, self._terms.policy, self._terms.clock)
-        flight.land(outcome)
-        if isinstance(outcome, AuthError):
-            self._terms.tell(EventKind.RENEWAL_FAILED, self.slot.live.token, outcome)

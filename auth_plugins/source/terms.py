@@ -1,15 +1,18 @@
-"""What one auth object brings to the slot that it shares, and how it is told what happens."""
+"""What one auth object brings to the slot that it shares: its provider, how that is asked, and who is told."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ..core.answers import unserved
 from ..core.errors import AuthError
 from ..core.events import Event, EventKind, Listener
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
 from ..core.token import Token
+from ..core.wire import TokenRequest, TokenResponse
+from .channel import Channel
 from .clock import Clock
 
 __all__ = ["Terms"]
@@ -26,6 +29,20 @@ class Terms:
     policy: RefreshPolicy
     clock: Clock
     listener: Listener | None = None
+
+    def ask(self, channel: Channel, request: TokenRequest, deadline: float) -> TokenResponse:
+        """Make a token call that ends within `deadline` seconds, and give what the provider itself has to say.
+
+        Raises:
+            TokenEndpointUnavailable: there was no answer, or one that asks to come again.
+            InvalidTokenResponse: the answer is too long, or no token endpoint's.
+        """
+        sent = self.clock()
+        response = channel.send(request, replace(self.policy, deadline=deadline))
+        error = unserved(request, response, self.provider.said(response), sent)
+        if error is not None:
+            raise error
+        return response
 
     def tell(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
         """Log what happened, and tell the listener, whose own failures end here."""

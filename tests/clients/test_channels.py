@@ -22,7 +22,7 @@ from auth_plugins.core import Grant, TokenRequest
 POLICY = RefreshPolicy(connect_timeout=3.0, read_timeout=7.0, deadline=100.0)
 REQUEST = TokenRequest(Grant.LOGIN, "https://api.example/token", {"X-Own": "1"}, b"body")
 LIBRARIES = [httpx, httpx2]
-LATER = Deadline.after(1000.0)
+LATER = Deadline.after(1e6)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -122,7 +122,7 @@ class Called:
 
 
 SOON = (5.0, 5.0)
-LEFT = (900.0, 1000.0)
+LEFT = (1e5, 1e6)
 
 
 @pytest.mark.parametrize(("given", "wanted"), [(5.0, SOON), (None, LEFT)])

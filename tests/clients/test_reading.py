@@ -12,7 +12,7 @@ import pytest
 from auth_plugins import InvalidTokenResponse, TokenEndpointUnavailable
 from auth_plugins.clients.reading import Deadline, read_whole
 
-LATER = Deadline.after(1000.0)
+LATER = Deadline.after(1e6)
 BODY = b"0123456789"
 
 

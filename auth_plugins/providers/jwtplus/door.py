@@ -9,14 +9,12 @@ from ...auth import Options, TokenAuth
 from ...core import (
     CredentialsRejected,
     InvalidTokenResponse,
-    RefreshPolicy,
     Token,
     check_text,
     check_url,
     failure,
     json_object,
 )
-from ...core.answers import unserved
 from ...core.checks import check_seconds
 from .arguments import checked_app_id, checked_claims, checked_header, checked_ip, checked_pair, checked_words
 from .contract import JWTPlusContract
@@ -115,18 +113,14 @@ class JWTPlusAuth(TokenAuth):
             AuthError: there is no current token.
         """
         request = self._contract.verification(checked_jwt(self.token().access_token if token is None else token))
-        sent = self._wall()
-        response = self._channel.send(request, self._settings.policy or RefreshPolicy())
+        response = self._source.ask(request, self._channel)
         said = self._contract.said(response)
-        error = unserved(request, response, said, sent)
-        if error is None and response.status == 403:
-            error = failure(CredentialsRejected, "JWTPlus did not accept the app key", request, response, said)
+        if response.status == 403:
+            raise failure(CredentialsRejected, "JWTPlus did not accept the app key", request, response, said)
         verdict = json_object(response).get("verified")
-        if error is None and (response.status >= 400 or not isinstance(verdict, bool)):
-            error = failure(InvalidTokenResponse, "JWTPlus did not verify the token", request, response, said)
-        if error is not None:
-            raise error
-        return verdict is True
+        if response.status >= 400 or not isinstance(verdict, bool):
+            raise failure(InvalidTokenResponse, "JWTPlus did not verify the token", request, response, said)
+        return verdict
 
     def verify_locally(
         self,

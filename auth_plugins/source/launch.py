@@ -1,0 +1,46 @@
+"""How a flight begins and ends: in a thread of its own, whose every outcome is told to whoever waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from ..core.errors import AuthError
+from ..core.events import EventKind
+from .flight import Flight
+from .live import Live
+from .slot import Slot
+from .terms import Terms
+
+__all__ = ["launch"]
+
+Job = Callable[[], Live]
+"""What a flight does."""
+
+
+def launch(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
+    """Let `flight` do its job. It is no daemon: at the interpreter's end a renewal comes home first."""
+    arguments = (terms, slot, flight, job)
+    work = threading.Thread(target=_fly, args=arguments, name="auth_plugins renewal", daemon=False)
+    try:
+        work.start()
+    except RuntimeError:  # No thread to be had, as at the interpreter's end: the caller has to do it.
+        _fly(*arguments)
+
+
+def _fly(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
+    outcome: Live | AuthError
+    try:
+        outcome = job()
+    except AuthError as error:
+        outcome = error.fresh()
+    except BaseException as end_of_thread:  # Whoever waits must be told, whatever it was.
+        outcome = AuthError(f"The renewal ended by {type(end_of_thread).__name__}", hint="Try again.")
+    with slot.lock:
+        if slot.flight is flight:
+            slot.flight = None
+            if isinstance(outcome, AuthError):
+                slot.remember(outcome, terms.policy, terms.clock)
+    flight.land(outcome)
+    if isinstance(outcome, AuthError):
+        terms.tell(EventKind.RENEWAL_FAILED, slot.live.token, outcome)
