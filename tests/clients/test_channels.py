@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+import certifi
 import httpx
 import httpx2
 import pytest
@@ -104,6 +105,8 @@ def test_tls_settings_are_made_once_for_each_environment_and_used(
     assert other is not plain
     monkeypatch.delenv("SSL_CERT_DIR")
     assert _tls(library) is plain
+    monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+    assert _tls(library) not in (plain, other)
 
 
 class Called:

@@ -135,6 +135,7 @@ class TestOfRequests:
         twin = RequestsDoor(room.auth._source, room.auth._scope, room.auth._channel)
         assert (room.door, hash(room.door)) == (twin, hash(twin))
         assert room.door != Room().door
+        assert hash(room.door) != hash(Room().door)
         assert room.door != print
 
     @pytest.mark.parametrize("given", [[], [print]], ids=["alone", "beside another"])

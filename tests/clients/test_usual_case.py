@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import requests
 
-from auth_plugins import MemoryStore
+from auth_plugins.clients import usual
 from auth_plugins.clients.usual import _Home
 from auth_plugins.core import Origin
 from tests.clients.test_doors import URL, Room
@@ -117,6 +117,7 @@ def test_a_stranger_gets_nothing(way: Any, library: Any, url: str) -> None:
 def test_a_url_that_no_library_would_make_is_a_strangers() -> None:
     room = Room()
     request = requests.Request("GET", URL).prepare()
+    room.signed()
     for url in ("https://api.example0", "https://api.example0.evil", "https://api.example", "https://api.exampl0"):
         request.url = url
         signed = "Authorization" in room.auth(request).headers
@@ -190,15 +191,21 @@ def test_a_home_over_plain_http_leaves_its_own_port_out() -> None:
     assert _Home(Origin("http", "localhost", 443)).port == 443
 
 
-@pytest.mark.parametrize("library", [httpx, httpx2])
-def test_objects_are_many_and_doors_one_for_each_library(library: Any) -> None:
+def test_an_object_has_one_door_for_each_library() -> None:
     room = Room()
-    other = another_of(room)
     for _ in range(3):
-        headers_by_httpx(room.auth, f"{URL}/x", library)
-        headers_by_httpx(other, f"{URL}/x", library)
-    assert [door.library for door in room.auth._httpx] == [library]
+        for library in (httpx, httpx2):
+            headers_by_httpx(room.auth, f"{URL}/x", library)
+    assert [door.library for door in room.auth._httpx] == [httpx, httpx2]
 
 
-def another_of(room: Room) -> Any:
-    return type(room.auth)(room.auth._provider, store=MemoryStore(), token_client=room.auth._settings.token_client)
+def test_how_the_libraries_keep_bodies_and_headers_is_found_out_at_the_first_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain, listed = set[type](), set[type]()
+    monkeypatch.setattr(usual, "_PLAIN", plain)
+    monkeypatch.setattr(usual, "_LISTED", listed)
+    headers_by_httpx(Room().auth, f"{URL}/x", httpx)
+    assert (plain, listed) == ({httpx.ByteStream}, {httpx.Headers})
+    headers_by_httpx(Room().auth, f"{URL}/x", httpx2)
+    assert (plain, listed) == ({httpx.ByteStream, httpx2.ByteStream}, {httpx.Headers, httpx2.Headers})
