@@ -32,7 +32,10 @@ if TYPE_CHECKING:
         OAuth2RefreshTokenAuth,
         VaultAuth,
     )
-    from .stores import FileStore, KeyringStore, MemoryStore, RedisStore, Store
+    from .stores import MemoryStore, Store
+    from .stores.file import FileStore
+    from .stores.key_ring import KeyringStore
+    from .stores.redis import RedisStore
 
 __version__ = "0.1.0"
 
@@ -71,18 +74,18 @@ _HOMES = {
     "CredentialsRejected": "core",
     "Event": "core",
     "EventKind": "core",
-    "FileStore": "stores",
+    "FileStore": "stores.file",
     "FyatuAuth": "providers",
     "FyatuBusinessAuth": "providers",
     "InvalidTokenResponse": "core",
     "JWTPlusAuth": "providers",
-    "KeyringStore": "stores",
+    "KeyringStore": "stores.key_ring",
     "LoginRequired": "core",
     "MarketigerAuth": "providers",
     "MemoryStore": "stores",
     "OAuth2ClientCredentialsAuth": "providers",
     "OAuth2RefreshTokenAuth": "providers",
-    "RedisStore": "stores",
+    "RedisStore": "stores.redis",
     "RefreshPolicy": "core",
     "Store": "stores",
     "StoreError": "core",

@@ -1,12 +1,12 @@
-"""Where tokens live. Each store brings the lock of its own reach; see `Store` for what it promises."""
+"""Where tokens live. Each store brings the lock of its own reach; see `Store` for what it promises.
 
-from .file import FileStore
-from .key_ring import KeyringStore
+The stores of more than one process stand in modules of their own (`file`, `key_ring`, `redis`): few programs need them.
+"""
+
 from .memory import MemoryStore
-from .redis import RedisStore
 from .store import Store
 
-__all__ = ["PROCESS_STORE", "FileStore", "KeyringStore", "MemoryStore", "RedisStore", "Store"]
+__all__ = ["PROCESS_STORE", "MemoryStore", "Store"]
 
 PROCESS_STORE = MemoryStore()
 """What every auth object uses unless told otherwise."""

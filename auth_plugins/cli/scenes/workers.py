@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING
 
-from auth_plugins.stores import FileStore, RedisStore
+from auth_plugins.stores.file import FileStore
+from auth_plugins.stores.redis import RedisStore
 
 from ..stage import Counts, Scene, Stage
 from ..worker import THREADS, order
