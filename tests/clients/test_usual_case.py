@@ -193,9 +193,10 @@ def test_a_home_over_plain_http_leaves_its_own_port_out() -> None:
 
 def test_an_object_has_one_door_for_each_library() -> None:
     room = Room()
-    for _ in range(3):
-        for library in (httpx, httpx2):
-            headers_by_httpx(room.auth, f"{URL}/x", library)
+    for library in (httpx, httpx2) * 3:
+        door = room.httpx_door(library)
+        assert door.library is library
+        assert room.httpx_door(library) is door
     assert [door.library for door in room.auth._httpx] == [httpx, httpx2]
 
 
