@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -145,6 +146,23 @@ class TestOfRequests:
         for _ in range(3):
             room.auth(request)
         assert request.hooks["response"] == [*given, room.door]
+
+    @pytest.mark.parametrize("size", [0, 10, 65_536, 200_000])
+    def test_a_401_is_read_to_its_end_or_given_up_before_the_request_goes_out_again(self, size: int) -> None:
+        class Connection:
+            def send(self, request: requests.PreparedRequest, **sending: Any) -> requests.Response:
+                assert rejected.raw.closed is (size > 65_536)
+                assert sending == {"timeout": 7.0}
+                return answered(request, 200)
+
+        room = Room()
+        rejected: Any = answered(room.signed(), 401)
+        rejected.raw, rejected.connection = io.BytesIO(bytes(size)), Connection()
+        again = room.door(rejected, timeout=7.0)
+        assert (again.status_code, again.history) == (200, [rejected])
+        assert 0 <= again.elapsed.total_seconds() < 100
+        assert len(rejected.content) == min(size, 5 * 16_384)
+        assert rejected.request.headers["Authorization"] != again.request.headers["Authorization"]
 
     def test_what_cannot_be_sent_again_is_handed_back_with_a_warning(self) -> None:
         room = Room()
