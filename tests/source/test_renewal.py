@@ -204,6 +204,15 @@ class TestThePlace:
         assert stage.slot.unsaved == Unsaved(token("old"))
         assert stage.kept() is None
 
+    def test_which_still_cannot_be_read_has_what_it_had_when_it_first_failed(self) -> None:
+        stage = Stage("newer")
+        stage.have(token("new"))
+        stage.slot.unsaved = Unsaved(token("old"))
+        stage.clock.advance(3600)
+        stage.store.fails = True
+        stage.renew()
+        assert stage.slot.unsaved == Unsaved(token("old"))
+
 
 OLD, OURS, THEIRS = token("old"), token("ours", THEN + 10), token("theirs", THEN + 20)
 LATER = token("later", THEN + 5)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -309,10 +311,13 @@ def test_a_flight_that_has_outlived_the_deadline_does_not_count() -> None:
 
 def test_objects_with_equal_credentials_share_a_slot_that_outlives_them() -> None:
     room = Room()
-    store, token, slot = room.slot.store, room.auth.token(), id(room.slot)
+    store, token, slot = room.slot.store, room.auth.token(), weakref.ref(room.slot)
+    settle(room.auth)
     del room.auth
+    gc.collect()
+    assert slot() is not None
     again = Room(store=store, clock=room.clock)
-    assert id(again.slot) == slot
+    assert again.slot is slot()
     assert again.auth.token() == token
     assert again.fyatu.ledger.token_calls == 0
 
