@@ -28,6 +28,6 @@ def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
             slot.live, slot.rejected, slot.trouble, slot.unsaved, slot.distrust = NOTHING, token, None, None, False
         request = terms.provider.revoke(token) if token is not None else None
         if request is not None:
-            terms.ask(channel, request, terms.policy.deadline)
+            terms.ask(request, channel)
         terms.tell(EventKind.LOGGED_OUT)
     return NOTHING

@@ -14,7 +14,7 @@ from .terms import Terms
 
 __all__ = ["launch"]
 
-Job = Callable[[], Live]
+Job = Callable[[Terms, Slot], Live]
 """What a flight does."""
 
 
@@ -31,7 +31,7 @@ def launch(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
 def _fly(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
     outcome: Live | AuthError
     try:
-        outcome = job()
+        outcome = job(terms, slot)
     except AuthError as error:
         outcome = error.fresh()
     except BaseException as end_of_thread:  # Whoever waits must be told, whatever it was.

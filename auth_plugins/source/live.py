@@ -59,7 +59,7 @@ class Live:
 
     def prepare_for_httpx(self) -> None:
         """Make `raw` of what is usual: whoever uses requests alone has no need of it."""
-        if self.usual is not None:
+        if self.usual is not None and self.raw is None:
             object.__setattr__(self, "raw", (b"Authorization", b"authorization", self.usual.encode()))
 
     def is_fresh(self, clock: Clock) -> bool:

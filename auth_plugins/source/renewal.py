@@ -148,7 +148,7 @@ class _Renewal:
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
         sent, left = self.terms.clock(), max(ends - self.terms.clock.tick(), 0.001)
-        response = self.terms.ask(self.channel, request, left)
+        response = self.terms.ask(request, self.channel, left)
         try:
             return self.terms.provider.read(request, response, sent)
         except AuthError:

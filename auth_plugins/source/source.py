@@ -157,7 +157,7 @@ class Source:
             TokenEndpointUnavailable: there was no answer, or one that asks to come again.
             InvalidTokenResponse: the answer is too long, or no token endpoint's.
         """
-        return self._terms.ask(channel, request, self._deadline)
+        return self._terms.ask(request, channel)
 
     def _instead(self, live: Live, once: bool) -> Live | None:
         """Give what a request that waits of its own accord goes on with if the renewal fails."""
@@ -184,7 +184,7 @@ class Source:
             flight = slot.flight = Flight(tick)
             if verb is Verb.BESIDE and live.token is not None:
                 slot.live = live.until(live.token.expires_at)
-        launch(self._terms, self.slot, flight, partial(renew, self._terms, slot, channel))
+        launch(self._terms, slot, flight, partial(renew, channel=channel))
         return live if beside else flight
 
     def _reconsider(self, header: Header, channel: Channel) -> Live | Flight | None:
@@ -214,7 +214,7 @@ class Source:
             if flying is not None:
                 return flying
             flight = slot.flight = Flight(tick)
-        launch(self._terms, self.slot, flight, partial(ripen, self._terms, slot))
+        launch(self._terms, slot, flight, ripen)
         return flight
 
     def _verb(self, live: Live) -> Verb:
@@ -230,5 +230,5 @@ class Source:
         flight = Flight(self._terms.clock.tick())
         with self.slot.lock:
             self.slot.reject(by_server=False)
-        launch(self._terms, self.slot, flight, partial(end, self._terms, self.slot, channel))
+        launch(self._terms, self.slot, flight, partial(end, channel=channel))
         return flight

@@ -30,15 +30,18 @@ class Terms:
     clock: Clock
     listener: Listener | None = None
 
-    def ask(self, channel: Channel, request: TokenRequest, deadline: float) -> TokenResponse:
-        """Make a token call that ends within `deadline` seconds, and give what the provider itself has to say.
+    def ask(self, request: TokenRequest, channel: Channel, deadline: float | None = None) -> TokenResponse:
+        """Make a token call, and give what the provider itself has to say.
+
+        It ends within `deadline` seconds; `None`: within the policy's.
 
         Raises:
             TokenEndpointUnavailable: there was no answer, or one that asks to come again.
             InvalidTokenResponse: the answer is too long, or no token endpoint's.
         """
         sent = self.clock()
-        response = channel.send(request, replace(self.policy, deadline=deadline))
+        policy = self.policy if deadline is None else replace(self.policy, deadline=deadline)
+        response = channel.send(request, policy)
         error = unserved(request, response, self.provider.said(response), sent)
         if error is not None:
             raise error

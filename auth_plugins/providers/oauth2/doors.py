@@ -20,6 +20,7 @@ def _contract(
     # A query has to be kept (3.2), and a slash at the end belongs to the path.
     flat = url.replace("?", "/", 1) if isinstance(url, str) else url
     check_url("token_url", flat, allow_http=options.get("allow_http") is True)
+    # One string for all who share it.
     base = sys.intern(str(Origin.of(url))) if base is None else check_url("base_url", base, allow_http=True)
     if not isinstance(extra, Mapping | None):
         raise TypeError("extra must be a mapping of str to str")
