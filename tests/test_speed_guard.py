@@ -161,20 +161,21 @@ def test_the_short_way_takes_no_other_origin_for_its_own(auth: OAuth2ClientCrede
             assert "Authorization" not in next(flow).headers
 
 
+class PublicUrl:
+    """An URL of which only the public names are known."""
+
+    def __init__(self, library: Any, url: str) -> None:
+        real = library.URL(url)
+        self.scheme, self.raw_host, self.port = real.scheme, real.raw_host, real.port
+
+
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
 def test_a_library_that_keeps_its_urls_in_another_way_is_served_all_the_same(
     auth: OAuth2ClientCredentialsAuth, library: Any
 ) -> None:
-    class Url:
-        """An URL of which only the public names are known."""
-
-        def __init__(self, url: str) -> None:
-            real = library.URL(url)
-            self.scheme, self.raw_host, self.port = real.scheme, real.raw_host, real.port
-
     for url, signed in [("https://api.example/x", True), ("https://stranger.example/x", False)]:
         request = library.Request("GET", url)
-        request.url = Url(url)
+        request.url = PublicUrl(library, url)
         sent = next(auth.sync_auth_flow(request))
         assert sent.headers.get("Authorization") == (bearer(auth.token())["Authorization"] if signed else None)
 

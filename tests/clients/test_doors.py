@@ -13,38 +13,22 @@ import httpx2
 import pytest
 import requests
 
-from auth_plugins import AuthError, BodyNotReplayed, MemoryStore, RefreshPolicy, Token, TokenAuth
+from auth_plugins import AuthError, BodyNotReplayed, Token
 from auth_plugins.clients import HttpxDoor, RequestsDoor, Scope
 from auth_plugins.clients.bodies import Body
 from auth_plugins.clients.httpx_door import library_of
 from auth_plugins.clients.scope import default_port
 from auth_plugins.core import Origin
 from auth_plugins.providers.fyatu import FyatuContract
-from auth_plugins.simulators import FyatuSimulator
-from auth_plugins.testing import FakeClock, mock_transport
 from tests.conftest import APP_ID, SECRET_KEY
+from tests.source import test_source as source
 
-URL = "https://api.example/api/v3"
+URL = source.URL
 LIBRARIES = [httpx, httpx2]
 
 
-class Room:
-    """An auth object whose provider needs no network."""
-
-    def __init__(self, contract: Any = None, **options: Any) -> None:
-        self.clock, self.fyatu = FakeClock(), FyatuSimulator()
-        self.auth = TokenAuth(
-            contract or FyatuContract(APP_ID, SECRET_KEY, URL),
-            token_client=httpx.Client(transport=mock_transport(self.fyatu, self.clock)),
-            clock=self.clock,
-            store=MemoryStore(clock=self.clock),
-            policy=RefreshPolicy(jitter=0.0),
-            **options,
-        )
-
-    @property
-    def slot(self) -> Any:
-        return self.auth._source.slot
+class Room(source.Room):
+    """A room with doors."""
 
     @property
     def door(self) -> RequestsDoor:

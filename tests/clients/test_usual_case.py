@@ -14,6 +14,7 @@ from auth_plugins.clients import usual
 from auth_plugins.clients.usual import _Home
 from auth_plugins.core import Origin
 from tests.clients.test_doors import URL, Room
+from tests.test_speed_guard import PublicUrl
 
 HOME = "https://api.example"
 
@@ -160,16 +161,9 @@ def test_an_asynchronous_request_gets_the_same_header_in_its_place(library: Any)
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
 def test_an_asynchronous_request_whose_library_keeps_urls_in_another_way_is_served(library: Any) -> None:
-    class Url:
-        """An URL of which only the public names are known."""
-
-        def __init__(self, url: str) -> None:
-            real = library.URL(url)
-            self.scheme, self.raw_host, self.port = real.scheme, real.raw_host, real.port
-
     async def sent(url: str) -> bool:
         request = library.Request("GET", url)
-        request.url = Url(url)
+        request.url = PublicUrl(library, url)
         await room.auth.async_auth_flow(request).__anext__()
         return "Authorization" in request.headers
 

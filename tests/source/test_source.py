@@ -198,21 +198,19 @@ class Sleeping(FakeClock):
 
 @dataclass(frozen=True, slots=True)
 class LateContract(FyatuContract):
-    """Its tokens are accepted a quarter of a second after they came."""
+    """Its tokens are accepted some time after they came."""
+
+    early: float = 0.25
 
     def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        return replace(FyatuContract.read(self, request, response, now), valid_from=now + 0.25)
+        return replace(FyatuContract.read(self, request, response, now), valid_from=now + self.early)
 
 
 def _after_401(room: Room, live: Any, way: str) -> Any:
-    carried, source = dict(live.headers).get, room.auth._source
+    carried, source, channel = dict(live.headers).get, room.auth._source, room.auth._channel
     if way == "thread":
-        return source.after_401(carried, room.auth._channel)
-
-    async def ask() -> Any:
-        return await source.aafter_401(carried, room.auth._channel)
-
-    return anyio.run(ask, backend=way)
+        return source.after_401(carried, channel)
+    return anyio.run(source.aafter_401, carried, channel, backend=way)
 
 
 WAYS = pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
@@ -328,22 +326,16 @@ def test_a_new_slot_knows_of_no_trouble() -> None:
     assert (slot.trouble, slot.flight, slot.live.token) == (None, None, None)
 
 
-def _current(room: Room, once: bool, way: str) -> Any:
+def _current(room: Room, way: str) -> Any:
     source, channel = room.auth._source, room.auth._channel
-    if way == "thread":
-        return source.current(channel, once=once)
-
-    async def ask() -> Any:
-        return await source.acurrent(channel, once=once)
-
-    return anyio.run(ask, backend=way)
+    return source.current(channel) if way == "thread" else anyio.run(source.acurrent, channel, backend=way)
 
 
 @WAYS
 def test_a_fresh_token_is_taken_without_the_lock(way: str) -> None:
     room, found = Room(), []
     token = room.auth.token()
-    asking = threading.Thread(target=lambda: found.append(_current(room, False, way)), daemon=True)
+    asking = threading.Thread(target=lambda: found.append(_current(room, way)), daemon=True)
     with room.slot.lock:
         asking.start()
         asking.join(9.0)
@@ -380,16 +372,8 @@ def halted() -> Iterator[Room]:
 def test_a_due_token_is_taken_while_it_is_renewed_and_nobody_thinks_again_before_it_ends(
     halted: Room, way: str
 ) -> None:
-    source, channel = halted.auth._source, halted.auth._channel
     before = halted.slot.live
-    if way == "thread":
-        assert source.current(channel).token == before.token
-    else:
-
-        async def ask() -> Any:
-            return await source.acurrent(channel)
-
-        assert anyio.run(ask, backend=way).token == before.token
+    assert _current(halted, way).token == before.token
     assert halted.slot.flight is not None
     assert halted.slot.live.due_at == before.token.expires_at
 
@@ -399,7 +383,7 @@ def test_a_due_token_is_taken_though_its_renewal_was_begun_by_somebody_else(halt
     before = halted.slot.live
     halted.auth._source.current(halted.auth._channel)
     halted.slot.live = before  # As after a fork, or a jump of the clock.
-    assert _current(halted, False, way) is before
+    assert _current(halted, way) is before
 
 
 def test_a_newer_token_that_is_due_itself_is_sent_again_without_a_wait(halted: Room) -> None:
@@ -464,26 +448,16 @@ def test_a_token_that_has_ended_is_not_used_though_it_could_not_be_saved() -> No
     assert room.auth.token() != token
 
 
-@dataclass(frozen=True, slots=True)
-class ByTheDeadline(FyatuContract):
-    """Its tokens are accepted when somebody who waits for them since they came gives up."""
-
-    early: float = 30.0
-
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        return replace(FyatuContract.read(self, request, response, now), valid_from=now + self.early)
-
-
 @pytest.mark.parametrize(("early", "slept"), [(30.0, (30.0,)), (30.5, ()), (0.5, (0.5,))])
 def test_a_token_is_waited_for_up_to_the_deadline(early: float, slept: tuple[float, ...]) -> None:
-    room = Room(ByTheDeadline(APP_ID, SECRET_KEY, URL, early=early), clock=Sleeping())
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL, early=early), clock=Sleeping())
     live = room.auth._source.current(room.auth._channel)
     assert _after_401(room, live, "thread") is (live if slept else None)
     assert room.clock.slept == slept
 
 
 def test_nobody_waits_for_a_token_that_is_accepted_from_just_now() -> None:
-    room = Room(ByTheDeadline(APP_ID, SECRET_KEY, URL, early=0.0), clock=Sleeping())
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL, early=0.0), clock=Sleeping())
     live = room.auth._source.current(room.auth._channel)
     assert _after_401(room, live, "thread").token != live.token
     assert room.clock.slept == ()
