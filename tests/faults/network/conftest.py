@@ -172,7 +172,8 @@ FAULTS: dict[str, Callable[[Line], object]] = {
     "drip chunks": _dripping(_CHUNKED, b"1\r\n \r\n"),
     "drip framing": _dripping(_CHUNKED + b"1;", b"x"),
     "drip trailers": _dripping(_CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: y\r\n"),
-    "drip packed": _dripping(_HEAD + b"Content-Encoding: gzip\r\n\r\n" + _PACKED[:10], b"\0"),
+    # Empty blocks (RFC 1951, section 3.2.4), so that it can be unpacked for as long as it goes on.
+    "drip packed": _dripping(_HEAD + b"Content-Encoding: gzip\r\n\r\n" + _PACKED[:10], b"\0\0\0\xff\xff"),
     "http in handshake": lambda line: line.say(line.something() and answer(status="400 Bad Request")),
     # Not at once: Python's own ssl module leaves a socket open that is reset before its handshake has begun.
     "reset in handshake": lambda line: line.reset(after=line.something()),
