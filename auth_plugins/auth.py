@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Iterable
 from dataclasses import is_dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 import httpx
 import requests
@@ -20,7 +20,7 @@ from .core.origin import Origin
 from .core.policy import RefreshPolicy
 from .core.provider import Provider
 from .core.token import Token
-from .source import SYSTEM_CLOCK, Channel, Clock, Source, Terms
+from .source import SYSTEM_CLOCK, Clock, Source
 from .stores import PROCESS_STORE, Store
 
 __all__ = ["Options", "TokenAuth"]
@@ -64,21 +64,6 @@ _POLICY = RefreshPolicy()
 _PROMISED = tuple(name for name in vars(Store) if not name.startswith("_"))
 
 
-class _Settings(NamedTuple):
-    """The options as they were given, for copies and pickles. Most objects have the same: the defaults."""
-
-    store: Store | None = None
-    policy: RefreshPolicy | None = None
-    origins: tuple[str, ...] = ()
-    token_client: requests.Session | httpx.Client | None = None
-    on_event: Listener | None = None
-    allow_http: bool = False
-    clock: Clock | None = None
-
-
-_DEFAULTS = _Settings()
-
-
 class TokenAuth(UsualCase, _AnyAuth):
     """Attaches a provider's token, renews it before it ends, and answers a 401 with a renewal and one more try.
 
@@ -111,20 +96,21 @@ class TokenAuth(UsualCase, _AnyAuth):
         _check_store(store)
         _check_kind("policy", policy, RefreshPolicy)
         _check_kind("clock", clock, Clock)
-        self._provider = _contract(provider)
-        allowed = check_origins(provider.base_url, origins, allow_http=allow_http)
-        urls = tuple(map(str, allowed)) if origins else ()
-        settings = _Settings(store, policy, urls, token_client, on_event, allow_http, clock)
-        self._settings = _DEFAULTS if settings == _DEFAULTS else settings
+        contract = _contract(provider)
+        allowed = check_origins(contract.base_url, origins, allow_http=allow_http)
         clock = SYSTEM_CLOCK if clock is None else clock
-        place = PROCESS_STORE if store is None else store
-        terms = _POLICY if policy is None else policy
-        if place.lease <= terms.deadline:
+        store = PROCESS_STORE if store is None else store
+        policy = _POLICY if policy is None else policy
+        if store.lease <= policy.deadline:
             raise ValueError("store must have a lease that is longer than the policy's deadline")
-        source = Source(Terms(self._provider, terms, clock, on_event), place)
-        home = Origin.of(provider.base_url)
+        source = Source(contract, policy, clock, on_event, store=store)
+        home = Origin.of(contract.base_url)
         assert home is not None, "it has just been checked"  # noqa: S101 - narrows a type
-        self._open(source, home, allowed, _lent_channel(token_client), clock)
+        self._open(source, home, allowed, _lent_channel(token_client))
+
+    @property
+    def _provider(self) -> Provider:
+        return self._source.provider
 
     def token(self) -> Token:
         """Give the current token, renewed if need be.
@@ -164,7 +150,18 @@ class TokenAuth(UsualCase, _AnyAuth):
         return f"<{type(self).__name__} for {self._provider.base_url}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"provider": self._provider, **self._settings._asdict()}
+        source, origins = self._source, self._scope.origins
+        return {
+            "provider": source.provider,
+            # What is this process' own, or this version's, is left to those who read the pickle.
+            "store": None if source.slot.store is PROCESS_STORE else source.slot.store,
+            "policy": None if source.policy is _POLICY else source.policy,
+            "origins": tuple(map(str, origins)),
+            "token_client": self._channel.lent,
+            "on_event": source.listener,
+            "allow_http": not all(origin.guarded for origin in origins),
+            "clock": source.clock,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         TokenAuth.__init__(self, **state)
@@ -195,7 +192,7 @@ def _present(token: Token | None) -> Token:
     return token
 
 
-def _lent_channel(client: object) -> Channel | None:
+def _lent_channel(client: object) -> RequestsChannel | HttpxChannel | None:
     if client is None:
         return None
     if isinstance(client, requests.Session):

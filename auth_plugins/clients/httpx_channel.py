@@ -36,7 +36,7 @@ class HttpxChannel:
 
     def __init__(self, library: ModuleType, lent: Any = None) -> None:
         self._library: Any = library
-        self._lent = lent
+        self.lent = lent
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
         """Keep the promises of `Channel`."""
@@ -65,8 +65,8 @@ class HttpxChannel:
             return TokenResponse(response.status_code, headers, body)
 
     def _client(self, deadline: Deadline) -> AbstractContextManager[Any]:
-        if self._lent is not None:
-            return nullcontext(self._lent)
+        if self.lent is not None:
+            return nullcontext(self.lent)
         client = self._library.Client(verify=_tls(self._library))
         # A client takes no network backend of ours unless it is made without the environment's proxies.
         for transport in (client._transport, *client._mounts.values()):

@@ -20,10 +20,10 @@ __all__ = ["RequestsChannel"]
 class RequestsChannel:
     """A session for each call, with the environment's proxies and CA settings; or one that the user lends."""
 
-    __slots__ = ("_lent",)
+    __slots__ = ("lent",)
 
     def __init__(self, lent: requests.Session | None = None) -> None:
-        self._lent = lent
+        self.lent = lent
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
         """Keep the promises of `Channel`."""
@@ -53,8 +53,8 @@ class RequestsChannel:
             return TokenResponse(response.status_code, headers, body)
 
     def _session(self, deadline: Deadline) -> AbstractContextManager[requests.Session]:
-        if self._lent is not None:
-            return nullcontext(self._lent)
+        if self.lent is not None:
+            return nullcontext(self.lent)
         session = requests.Session()
         for scheme in ("https://", "http://"):
             session.mount(scheme, _Adapter(deadline))

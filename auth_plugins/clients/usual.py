@@ -15,8 +15,9 @@ import httpx
 import requests
 
 from ..core.origin import Origin
-from ..source import Channel, Clock, Source
+from ..source import Source
 from .bodies import Body
+from .httpx_channel import HttpxChannel
 from .httpx_door import HttpxDoor, library_of
 from .requests_channel import RequestsChannel
 from .requests_door import RequestsDoor
@@ -24,6 +25,7 @@ from .scope import Scope, default_port
 
 __all__ = ["UsualCase"]
 
+_Channel = RequestsChannel | HttpxChannel
 _NOWHERE = Origin("", "", 0)
 _REQUESTS = RequestsChannel()
 _PLAIN: set[type] = set()
@@ -62,15 +64,12 @@ _scope_of = lru_cache(64)(Scope)
 class UsualCase:
     """Signs a request for the origin of `base_url` with a token that is good for some time; the doors do the rest."""
 
-    def _open(
-        self, source: Source, home: Origin, origins: frozenset[Origin], lent: Channel | None, clock: Clock
-    ) -> None:
-        self._source, self._lent = source, lent
+    def _open(self, source: Source, home: Origin, origins: frozenset[Origin], lent: _Channel | None) -> None:
+        self._source, self._channel = source, lent or _REQUESTS
         self._home, self._scope = _home_of(home), _scope_of(origins)
-        self._channel = lent or _REQUESTS
         self._requests = RequestsDoor(source, self._scope, self._channel)
         self._httpx: tuple[HttpxDoor, ...] = ()
-        self._slot, self._wall, self._tick = source.slot, clock.__call__, clock.tick
+        self._slot, self._wall, self._tick = source.slot, source.clock.__call__, source.clock.tick
 
     def _door(self, request: Any) -> HttpxDoor:
         library = library_of(type(request))
@@ -78,7 +77,8 @@ class UsualCase:
             if door.library is library:
                 return door
         _learn(library)
-        door = HttpxDoor(library, self._source, self._scope, self._lent)
+        lent = None if self._channel is _REQUESTS else self._channel
+        door = HttpxDoor(library, self._source, self._scope, lent)
         self._httpx += (door,)
         return door
 

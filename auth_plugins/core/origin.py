@@ -45,6 +45,11 @@ class Origin:
             return False
 
     @property
+    def guarded(self) -> bool:
+        """Whether nobody on the way can read what goes there."""
+        return self.scheme == "https" or self.loopback
+
+    @property
     def prefix(self) -> str:
         """What a normalised URL of this origin begins with, up to and with the path's first slash."""
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -4,6 +4,5 @@ from .channel import Channel
 from .clock import SYSTEM_CLOCK, Clock, SystemClock
 from .live import Live
 from .source import Source
-from .terms import Terms
 
-__all__ = ["SYSTEM_CLOCK", "Channel", "Clock", "Live", "Source", "SystemClock", "Terms"]
+__all__ = ["SYSTEM_CLOCK", "Channel", "Clock", "Live", "Source", "SystemClock"]

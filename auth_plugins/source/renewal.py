@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, StoreError
 from ..core.events import EventKind
@@ -64,13 +64,9 @@ def newest(terms: Terms, slot: Slot, stored: Token | None) -> Token | None:
     return stored
 
 
-@dataclass(frozen=True, slots=True)
 class _Renewal:
-    terms: Terms
-    slot: Slot
-    channel: Channel
-    place: Place
-    stored: Token | None
+    def __init__(self, terms: Terms, slot: Slot, channel: Channel, place: Place, stored: Token | None) -> None:
+        self.terms, self.slot, self.channel, self.place, self.stored = terms, slot, channel, place, stored
 
     def without_lock(self) -> Live | None:
         """Take over a peer's good token: the lock may be a dead holder's, and last longer than anybody waits."""

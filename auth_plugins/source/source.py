@@ -34,11 +34,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ..core.events import EventKind
+from ..core.events import EventKind, Listener
 from ..core.lifecycle import LIFECYCLE, Verb, age_of, means_of
-from ..core.wire import TokenRequest, TokenResponse
+from ..core.policy import RefreshPolicy
+from ..core.provider import Provider
 from ..stores.store import Store
 from .channel import Channel
+from .clock import Clock
 from .ending import end
 from .flight import Flight
 from .launch import launch
@@ -54,20 +56,28 @@ Header = Callable[[str], Any]
 """Finds what a request carried under a header's name."""
 
 
-class Source:
+class Source(Terms):
     """Where a door gets its token. One for each auth object; what it finds out, it shares."""
 
-    __slots__ = ("_terms", "slot")
+    __slots__ = ("slot",)
 
-    def __init__(self, terms: Terms, store: Store) -> None:
-        provider, given = terms.provider, terms.provider.given()
-        live = Live.of(given, provider, terms.clock, terms.policy.due_at(given)) if given is not None else NOTHING
+    def __init__(
+        self,
+        provider: Provider,
+        policy: RefreshPolicy,
+        clock: Clock,
+        listener: Listener | None = None,
+        *,
+        store: Store,
+    ) -> None:
+        super().__init__(provider, policy, clock, listener)
+        given = provider.given()
+        live = Live.of(given, provider, clock, policy.due_at(given)) if given is not None else NOTHING
         self.slot: Slot = slot_for(provider, store, live)
-        self._terms = terms
 
     @property
     def _deadline(self) -> float:
-        return self._terms.policy.deadline
+        return self.policy.deadline
 
     def current(self, channel: Channel, *, once: bool = False) -> Live:
         """Give a token to use now; wait for it, within the deadline, only if there is none that is valid.
@@ -78,7 +88,7 @@ class Source:
             AuthError: there is none to be had.
         """
         live = self.slot.live
-        if not once and live.is_fresh(self._terms.clock):
+        if not once and live.is_fresh(self.clock):
             return live
         found = self._think(channel, once=once)
         return found if isinstance(found, Live) else found.wait(self._deadline, self._instead(live, once))
@@ -86,7 +96,7 @@ class Source:
     async def acurrent(self, channel: Channel, *, once: bool = False) -> Live:
         """Do as `current`, in a task of asyncio or trio."""
         live = self.slot.live
-        if not once and live.is_fresh(self._terms.clock):
+        if not once and live.is_fresh(self.clock):
             return live
         found = self._think(channel, once=once)
         return found if isinstance(found, Live) else await found.wait_async(self._deadline, self._instead(live, once))
@@ -123,12 +133,12 @@ class Source:
     def unhelpful(self, live: Live) -> None:
         """Learn that a request which was sent again with another token got a 401 as well."""
         with self.slot.lock:
-            self.slot.strike(live, self._terms.policy, self._terms.clock)
-        self._terms.tell(EventKind.UNHELPFUL, live.token)
+            self.slot.strike(live, self.policy, self.clock)
+        self.tell(EventKind.UNHELPFUL, live.token)
 
     def not_replayed(self, live: Live) -> None:
         """Learn that a 401 went to the caller, since the body is used up."""
-        self._terms.tell(EventKind.NOT_REPLAYED, live.token)
+        self.tell(EventKind.NOT_REPLAYED, live.token)
 
     def invalidate(self) -> None:
         """Take the token at hand for rejected: the next request renews it, or logs in. Forgets troubles, too."""
@@ -150,20 +160,11 @@ class Source:
         """Do as `logout`, in a task of asyncio or trio."""
         await self._begin_end(channel).wait_async(self._deadline)
 
-    def ask(self, request: TokenRequest, channel: Channel) -> TokenResponse:
-        """Make a call that is no renewal, in this thread.
-
-        Raises:
-            TokenEndpointUnavailable: there was no answer, or one that asks to come again.
-            InvalidTokenResponse: the answer is too long, or no token endpoint's.
-        """
-        return self._terms.ask(request, channel)
-
     def _instead(self, live: Live, once: bool) -> Live | None:
         """Give what a request that waits of its own accord goes on with if the renewal fails."""
         if not once or live.token is None or self.slot.rejects(live.token):
             return None
-        return live if live.now(self._terms.clock) < live.token.expires_at else None
+        return live if live.now(self.clock) < live.token.expires_at else None
 
     def _think(self, channel: Channel, *, once: bool = False) -> Live | Flight:
         """Look the step up, and see to the flight that it asks for, if it does."""
@@ -171,7 +172,7 @@ class Source:
         with slot.lock:
             live = slot.live
             verb = self._verb(live)
-            tick = self._terms.clock.tick()
+            tick = self.clock.tick()
             flying = slot.flying(tick, self._deadline)
             beside = verb is Verb.BESIDE and not (once and slot.unsaved is None)
             if verb is Verb.USE or (verb is Verb.BESIDE and flying is None and slot.resting(tick)):
@@ -184,17 +185,17 @@ class Source:
             flight = slot.flight = Flight(tick)
             if verb is Verb.BESIDE and live.token is not None:
                 slot.live = live.until(live.token.expires_at)
-        launch(self._terms, slot, flight, partial(renew, channel=channel))
+        launch(self, slot, flight, partial(renew, channel=channel))
         return live if beside else flight
 
     def _reconsider(self, header: Header, channel: Channel) -> Live | Flight | None:
         """Think again after a 401, given what the rejected request carried."""
-        slot, tick = self.slot, self._terms.clock.tick()
+        slot, tick = self.slot, self.clock.tick()
         with slot.lock:
             live = slot.live
             if live.token is not None and live.is_carried(header):
-                slot.strike(live, self._terms.policy, self._terms.clock)
-                early = live.token.valid_from - live.now(self._terms.clock)
+                slot.strike(live, self.policy, self.clock)
+                early = live.token.valid_from - live.now(self.clock)
                 if early > self._deadline or tick < slot.strikes.until:
                     return None
                 if early > 0:
@@ -204,21 +205,21 @@ class Source:
 
     def _ripening(self, live: Live | None) -> Flight | None:
         """See to the wait for a token that is not accepted yet: a request is sent again once only."""
-        slot, tick = self.slot, self._terms.clock.tick()
+        slot, tick = self.slot, self.clock.tick()
         if live is None or live.token is None:
             return None
-        if not 0 < live.token.valid_from - live.now(self._terms.clock) <= self._deadline:
+        if not 0 < live.token.valid_from - live.now(self.clock) <= self._deadline:
             return None
         with slot.lock:
             flying = slot.flying(tick, self._deadline)
             if flying is not None:
                 return flying
             flight = slot.flight = Flight(tick)
-        launch(self._terms, slot, flight, ripen)
+        launch(self, slot, flight, ripen)
         return flight
 
     def _verb(self, live: Live) -> Verb:
-        clock, provider, rejected = self._terms.clock, self._terms.provider, self.slot.rejects(live.token)
+        clock, provider, rejected = self.clock, self.provider, self.slot.rejects(live.token)
         now = live.now(clock)
         age = age_of(live.token, now, live.window_at, rejected=rejected)
         means = means_of(live.token, now, can_login=provider.can_login, rejected=rejected)
@@ -227,8 +228,8 @@ class Source:
 
     def _begin_end(self, channel: Channel) -> Flight:
         # Not the slot's flight: whoever asks meanwhile is to log in again, not to wait for the end.
-        flight = Flight(self._terms.clock.tick())
+        flight = Flight(self.clock.tick())
         with self.slot.lock:
             self.slot.reject(by_server=False)
-        launch(self._terms, self.slot, flight, partial(end, channel=channel))
+        launch(self, self.slot, flight, partial(end, channel=channel))
         return flight

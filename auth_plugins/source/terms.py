@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..core.answers import unserved
 from ..core.errors import AuthError
@@ -21,14 +21,15 @@ _log = logging.getLogger("auth_plugins")
 _log.addHandler(logging.NullHandler())  # A library is silent in a program that never asked for its log.
 
 
-@dataclass(frozen=True, slots=True)
 class Terms:
     """The credentials, in their contract, and how to go about it."""
 
-    provider: Provider
-    policy: RefreshPolicy
-    clock: Clock
-    listener: Listener | None = None
+    __slots__ = ("clock", "listener", "policy", "provider")
+
+    def __init__(
+        self, provider: Provider, policy: RefreshPolicy, clock: Clock, listener: Listener | None = None
+    ) -> None:
+        self.provider, self.policy, self.clock, self.listener = provider, policy, clock, listener
 
     def ask(self, request: TokenRequest, channel: Channel, deadline: float | None = None) -> TokenResponse:
         """Make a token call, and give what the provider itself has to say.

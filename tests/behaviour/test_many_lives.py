@@ -18,8 +18,10 @@ import httpx2
 import pytest
 import requests
 
-from auth_plugins import FyatuAuth, MemoryStore
+from auth_plugins import Event, FyatuAuth, MemoryStore, RefreshPolicy
+from auth_plugins.auth import Options
 from auth_plugins.simulators import FyatuSimulator
+from auth_plugins.stores import PROCESS_STORE
 from auth_plugins.testing import FakeClock, RequestsAdapter, mock_transport
 
 if TYPE_CHECKING:
@@ -72,6 +74,33 @@ def test_a_pickle_works_in_a_process_that_was_spawned(one_world: World) -> None:
         given = {"auth": auth, "timeout": 20}
         assert pool.apply(requests.get, (f"{one_world.url}/x",), given).status_code == 200
     assert one_world.token_calls == 1
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_a_copy_keeps_every_option(duplicate: Any) -> None:
+    told: list[Event] = []
+    with requests.Session() as lent:
+        options: Options = {
+            "store": MemoryStore(),
+            "policy": RefreshPolicy(window=60.0),
+            "origins": ("https://files.example", "http://plain.example:8080"),
+            "token_client": lent,
+            "on_event": told.append,
+            "allow_http": True,
+            "clock": FakeClock(),
+        }
+        assert options.keys() == Options.__annotations__.keys()
+        state = duplicate(FyatuAuth(*APP, **options)).__getstate__()
+    origins = {*options.pop("origins"), "https://api.fyatu.com"}
+    assert set(state.pop("origins")) == origins
+    assert state.pop("provider") == FyatuAuth(*APP)._provider
+    assert state == options
+
+
+def test_a_pickle_of_the_defaults_takes_those_of_the_process_that_reads_it() -> None:
+    state = FyatuAuth(*APP).__getstate__()
+    assert (state["store"], state["policy"], state["allow_http"]) == (None, None, False)
+    assert pickle.loads(pickle.dumps(FyatuAuth(*APP)))._source.slot.store is PROCESS_STORE
 
 
 def test_a_session_can_be_pickled_with_it(one_world: World) -> None:

@@ -24,7 +24,7 @@ from auth_plugins.clients.errors import as_library_error
 from auth_plugins.clients.requests_door import RequestsDoor
 from auth_plugins.core import Origin, TokenRequest, TokenResponse
 from auth_plugins.providers.fyatu import FyatuContract
-from auth_plugins.source import Source, Terms
+from auth_plugins.source import Source
 from auth_plugins.testing import FakeClock
 
 BASES = [requests.RequestException, requests.ConnectionError, httpx.TransportError, httpx2.RequestError]
@@ -64,8 +64,8 @@ UNREACHED, REFUSED = TokenEndpointUnavailable("It is away"), LoginRequired("It i
 
 def source() -> Source:
     clock = FakeClock()
-    terms = Terms(FyatuContract("an_id", "a_key", "https://api.example"), RefreshPolicy(), clock)
-    return Source(terms, MemoryStore(clock=clock))
+    contract = FyatuContract("an_id", "a_key", "https://api.example")
+    return Source(contract, RefreshPolicy(), clock, store=MemoryStore(clock=clock))
 
 
 SCOPE = Scope([Origin("https", "api.example", 443)])

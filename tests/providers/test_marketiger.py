@@ -486,7 +486,7 @@ def test_no_secret_is_shown_anywhere(world: World, caplog: pytest.LogCaptureFixt
     with pytest.raises(AuthError) as caught:
         world.get(auth)
     errors.append(caught.value)
-    shown = [repr(auth), repr(auth._provider), repr(tokens), repr(world.events), caplog.text, repr(auth._source._terms)]
+    shown = [repr(auth), repr(auth._provider), repr(tokens), repr(world.events), caplog.text, repr(auth._source)]
     shown += [f"{error!s} {error!r} {vars(error)!r}" for error in errors]
     secrets = {EMAIL, PASSWORD, *(t.access_token for t in tokens), *(str(t.refresh_token) for t in tokens)}
     assert not [secret for secret in secrets for text in shown if secret in text]

@@ -647,7 +647,7 @@ class TestIdentity:
         auth = VaultAuth(1042, base_url=URL, email=EMAIL, password=PASSWORD)
         for other in (pickle.loads(pickle.dumps(auth)), copy.deepcopy(auth), copy.copy(auth)):
             assert other._provider == auth._provider
-            assert other._settings.policy == VAULT_POLICY
+            assert other._source.policy == VAULT_POLICY
 
     def test_no_secret_is_shown(self) -> None:
         auth = VaultAuth(

@@ -68,8 +68,8 @@ class Room:
 
     def hurry(self) -> None:
         """Let nobody wait for long from now on: the first token may take what it takes."""
-        terms = self.auth._source._terms
-        self.auth._source._terms = replace(terms, policy=replace(terms.policy, deadline=0.3))
+        source = self.auth._source
+        source.policy = replace(source.policy, deadline=0.3)
 
     def told(self) -> list[tuple[EventKind, Token | None]]:
         settle(self.auth)
