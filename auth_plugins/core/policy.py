@@ -41,11 +41,15 @@ class RefreshPolicy:
     """... or less than this share of its lifetime, whichever is shorter, so that a token that lives
     for a minute is not renewed at every request."""
     jitter: float = 0.2
-    """The window is widened at random by up to this share, so that a fleet does not renew at once."""
+    """The window is widened at random by up to this share, so that a fleet does not renew at once; and the pause of
+    an `outage` is shortened."""
     early: Backoff = Backoff(5.0, 60.0)
     """The pause after a failed early renewal. Requests use the old token meanwhile."""
     refusal: Backoff = Backoff(30.0, 900.0)
     """How long refused credentials, or a dead refresh token, are not tried again."""
+    outage: Backoff = Backoff(0.5, 8.0)
+    """How long an endpoint that brought no token is left alone by requests that have none, from its second failure
+    in a row on: one failure may be a mishap, and the next request tries again at once."""
     rejection: Backoff = Backoff(1.0, 300.0)
     """How long no token is renewed on a 401 after a renewal on a 401 that did not help."""
     retry_after_cap: float = 300.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import secrets
 import threading
 import weakref
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from ..core.errors import AuthError, CredentialsRejected, LoginRequired
+from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, TokenEndpointUnavailable
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider, fingerprint
 from ..core.token import Token
@@ -28,6 +29,14 @@ _SALT = secrets.token_bytes(32)
 
 _KEPT = 1024
 
+_OURS = (CredentialsRejected, LoginRequired)
+_THEIRS = (TokenEndpointUnavailable, InvalidTokenResponse)
+
+
+def _side(error: AuthError) -> tuple[type[AuthError], ...] | None:
+    """Tell whose fault it is: what we bring, what the endpoint answers, or something in between (a store)."""
+    return next((side for side in (_OURS, _THEIRS) if isinstance(error, side)), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -35,7 +44,7 @@ class Trouble:
 
     error: AuthError
     failures: int
-    """Of the same kind, in a row."""
+    """In a row, in which the same side was at fault."""
     early_again: float
     """No renewal runs beside the requests before this."""
     again: float
@@ -119,7 +128,8 @@ class Slot:
 
         Raises:
             CredentialsRejected, LoginRequired: until the cool-down ends.
-            TokenEndpointUnavailable: until the moment for which the endpoint asked.
+            TokenEndpointUnavailable: until the moment for which the endpoint asked, or for a moment in an outage.
+            InvalidTokenResponse: likewise.
         """
         if self.trouble is not None and tick < self.trouble.again:
             error = self.trouble.error.fresh()
@@ -129,12 +139,15 @@ class Slot:
     def remember(self, error: AuthError, policy: RefreshPolicy, clock: Clock) -> None:
         """Write down what a failed renewal means for the requests to come."""
         tick, known = clock.tick(), self.trouble
-        failures = known.failures + 1 if known is not None and known.error.code == error.code else 1
+        failures = known.failures + 1 if known is not None and _side(known.error) is _side(error) else 1
         again = 0.0
-        if isinstance(error, (CredentialsRejected, LoginRequired)):
+        if _side(error) is _OURS:
             again = policy.refusal.delay(failures)
-        elif error.retry_after is not None:
+        elif error.retry_after:
             again = min(error.retry_after, policy.retry_after_cap)
+        elif _side(error) is _THEIRS and failures > 1:
+            luck = random.random()  # noqa: S311 - spreads a fleet's calls, guards nothing
+            again = policy.outage.delay(failures - 1) * (1.0 - policy.jitter * luck)
         early_again = max(again, policy.early.delay(failures))
         self.trouble = Trouble(error, failures, tick + early_again, tick + again)
         token = self.live.token

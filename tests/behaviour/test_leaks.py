@@ -69,6 +69,7 @@ def scenario(world: World, auth: TokenAuth) -> list[AuthError]:
         for outage in ("drop", "lost", "unavailable"):
             world.fyatu.outage = outage
             attempt(client)
+            world.clock.advance(60)
         world.fyatu.outage = None
         world.fyatu.rotate_secret("another_secret_key")
         attempt(client)

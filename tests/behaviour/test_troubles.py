@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 import httpx2
@@ -120,6 +120,65 @@ def test_when_the_token_has_ended_a_request_fails_with_the_librarys_own_transpor
             client.send("GET", f"{world.url}/x")
         assert isinstance(caught.value, transport[world.kind.partition("-")[0]])
         world.fyatu.outage = None
+        assert client.send("GET", f"{world.url}/x").status == 200
+
+
+@pytest.mark.matrix(
+    group="Pressure",
+    case="the endpoint stays down, and there is no valid token",
+    outcome="two calls, then one for each pause, which doubles up to 8 s; once the endpoint is up, all is well",
+)
+@pytest.mark.parametrize("outage", ["drop", "unavailable"])
+def test_in_an_outage_requests_without_a_token_fail_at_once_and_calls_become_rare(
+    world: World, outage: Literal["drop", "unavailable"]
+) -> None:
+    calls = []
+    with world.client(world.auth(policy=RefreshPolicy(jitter=0.0, tries=1))) as client:
+        world.fyatu.outage = outage
+        for _ in range(64):
+            with pytest.raises(TokenEndpointUnavailable) as caught:
+                client.send("GET", f"{world.url}/x")
+            assert isinstance(caught.value, own(world))
+            calls.append(world.token_calls)
+            world.clock.advance(0.25)
+        world.fyatu.outage = None
+        world.clock.advance(8)
+        assert client.send("GET", f"{world.url}/x").status == 200
+    called_at = [turn / 4 for turn in range(64) if turn == 0 or calls[turn] > calls[turn - 1]]
+    assert called_at == [0, 0.25, 0.75, 1.75, 3.75, 7.75, 15.75]
+
+
+@pytest.mark.matrix(
+    group="Pressure",
+    case="one token call fails, and the next request comes at once",
+    outcome="it makes a call: one failure is no outage",
+)
+def test_one_failure_is_no_outage(world: World) -> None:
+    with world.client(world.auth()) as client:
+        for _ in range(3):
+            world.fyatu.outage = "drop"
+            with pytest.raises(TokenEndpointUnavailable):
+                client.send("GET", f"{world.url}/x")
+            world.fyatu.outage = None
+            assert client.send("GET", f"{world.url}/x").status == 200
+            world.clock.advance(100_000)
+
+
+@pytest.mark.matrix(
+    group="Pressure", case="`auth.invalidate()` in an outage that is over", outcome="the next request makes a call"
+)
+def test_invalidate_ends_the_pause_of_an_outage(world: World) -> None:
+    auth = world.auth()
+    world.fyatu.outage = "drop"
+    with world.client(auth) as client:
+        for _ in range(2):
+            with pytest.raises(TokenEndpointUnavailable):
+                client.send("GET", f"{world.url}/x")
+        with pytest.raises(TokenEndpointUnavailable) as caught:
+            client.send("GET", f"{world.url}/x")
+        assert 0.3 < (caught.value.retry_after or 0) <= 0.5
+        world.fyatu.outage = None
+        auth.invalidate()
         assert client.send("GET", f"{world.url}/x").status == 200
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from auth_plugins.core import Backoff, RefreshPolicy, Token
 
 ISSUED = 1_800_000_000.0
-BACKOFFS = ("early", "refusal", "rejection")
+BACKOFFS = ("early", "refusal", "outage", "rejection")
 MAY_BE_ZERO = ("window", "window_share", "jitter", "retry_after_cap")
 ABOVE_ZERO = ("connect_timeout", "read_timeout", "deadline")
 SHARES = ("window_share", "jitter")
@@ -153,9 +153,10 @@ class TestRefreshPolicy:
     def test_default_is_what_the_documentation_says(self) -> None:
         policy = RefreshPolicy()
         assert (policy.window, policy.window_share, policy.jitter) == (300.0, 0.2, 0.2)
-        assert (policy.early, policy.refusal, policy.rejection) == (
+        assert (policy.early, policy.refusal, policy.outage, policy.rejection) == (
             Backoff(5.0, 60.0),
             Backoff(30.0, 900.0),
+            Backoff(0.5, 8.0),
             Backoff(1.0, 300.0),
         )
         assert (policy.retry_after_cap, policy.tries) == (300.0, 2)

@@ -13,6 +13,7 @@ import pytest
 
 from auth_plugins import (
     AuthError,
+    CredentialsRejected,
     Event,
     EventKind,
     InvalidTokenResponse,
@@ -164,8 +165,8 @@ def after(clock: FakeClock, seconds: float, answer: Answer) -> Callable[[], Answ
     return answering
 
 
-def lost() -> AuthError:
-    return TokenEndpointUnavailable("It got lost")
+def lost(**more: Any) -> AuthError:
+    return TokenEndpointUnavailable("It got lost", **more)
 
 
 class TestThePlace:
@@ -384,6 +385,36 @@ class TestTheSlot:
         stage.slot.remember(lost(), stage.terms.policy, stage.clock)
         assert stage.slot.live.due_at == THEN + 3405
         assert (stage.slot.live.token, stage.slot.live.window_at) == (token("old"), THEN + 3300)
+
+    @pytest.mark.parametrize(
+        ("errors", "pauses"),
+        [
+            ([lost(), lost(), lost(), lost()], [0, 0.5, 1, 2]),
+            ([lost(), InvalidTokenResponse("No token"), lost()], [0, 0.5, 1]),
+            ([lost(), CredentialsRejected("No"), LoginRequired("No"), lost(), lost()], [0, 30, 60, 0, 0.5]),
+            ([StoreError("Full"), StoreError("Full"), StoreError("Full"), lost(), lost()], [0, 0, 0, 0, 0.5]),
+            ([lost(), lost(retry_after=20.0), lost(retry_after=0.0)], [0, 20, 1]),
+        ],
+    )
+    def test_pauses_by_whose_fault_it_was_and_how_often_in_a_row(
+        self, errors: list[AuthError], pauses: list[float]
+    ) -> None:
+        stage, found = Stage(jitter=0.0), []
+        for error in errors:
+            stage.slot.remember(error, stage.terms.policy, stage.clock)
+            assert stage.slot.trouble is not None
+            found.append(stage.slot.trouble.again - stage.clock.tick())
+        assert found == pauses
+
+    def test_shortens_the_pause_of_an_outage_by_up_to_the_jitter(self) -> None:
+        pauses = set()
+        for _ in range(200):
+            stage = Stage(jitter=0.5)
+            stage.slot.remember(lost(), stage.terms.policy, stage.clock)
+            stage.slot.remember(lost(), stage.terms.policy, stage.clock)
+            assert stage.slot.trouble is not None
+            pauses.add(stage.slot.trouble.again - stage.clock.tick())
+        assert 0.25 <= min(pauses) < 0.3 < 0.45 < max(pauses) <= 0.5
 
     @pytest.mark.parametrize(("now", "counts"), [(-0.5, 0), (0.0, 1), (9.5, 1), (10.0, 0), (11.0, 0)])
     def test_counts_a_401_only_between_the_tokens_first_moment_and_its_last(self, now: float, counts: int) -> None:
