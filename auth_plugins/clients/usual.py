@@ -64,6 +64,8 @@ _scope_of = lru_cache(64)(Scope)
 class UsualCase:
     """Signs a request for the origin of `base_url` with a token that is good for some time; the doors do the rest."""
 
+    __slots__ = ("_channel", "_home", "_httpx", "_requests", "_scope", "_slot", "_source", "_tick", "_wall")
+
     def _open(self, source: Source, home: Origin, origins: frozenset[Origin], lent: _Channel | None) -> None:
         self._source, self._channel = source, lent or _REQUESTS
         self._home, self._scope = _home_of(home), _scope_of(origins)

@@ -104,14 +104,20 @@ class LoginRequired(AuthError):
 
 
 class TokenEndpointUnavailable(AuthError):
-    """The token endpoint could not be reached, did not answer in time, or asked to be left alone."""
+    """The token endpoint could not be reached, did not answer in time, or asked to be left alone.
+
+    Remembered for as long as it asked; otherwise for a moment, from the second failure in a row on.
+    """
 
     code = "token_endpoint_unavailable"
     default_hint = "Try again later."
 
 
 class InvalidTokenResponse(AuthError):
-    """The token endpoint's answer contradicts the provider's documentation."""
+    """The token endpoint's answer contradicts the provider's documentation.
+
+    Remembered, as `TokenEndpointUnavailable` is.
+    """
 
     code = "invalid_token_response"
     default_hint = "Check base_url; if it is right, the provider changed its API or is out of order."

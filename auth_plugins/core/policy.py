@@ -47,7 +47,7 @@ class RefreshPolicy:
     """The pause after a failed early renewal. Requests use the old token meanwhile."""
     refusal: Backoff = Backoff(30.0, 900.0)
     """How long refused credentials, or a dead refresh token, are not tried again."""
-    outage: Backoff = Backoff(0.5, 8.0)
+    outage: Backoff = Backoff(0.25, 8.0)
     """How long an endpoint that brought no token is left alone by requests that have none, from its second failure
     in a row on: one failure may be a mishap, and the next request tries again at once."""
     rejection: Backoff = Backoff(1.0, 300.0)

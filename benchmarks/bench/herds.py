@@ -184,7 +184,10 @@ def _turn(world: World, of: Herd, candidate: Candidate, state: str) -> tuple[flo
 
 
 def outage(_world: World, quick: bool) -> list[Row]:
-    """The token endpoint is down from a token's first moment to its last: failed requests, and token calls."""
+    """The token endpoint is down from a token's first moment on, until its last and beyond.
+
+    Requests, how many of them failed, and token calls, while the token is valid and when it has ended.
+    """
     lifetime = 4.0 if quick else 100.0
     all_of_them = [each for each in [*of_library("requests"), *of_library("httpx")] if each.name != "constant header"]
     with ThreadPoolExecutor(len(all_of_them)) as pool:
@@ -193,26 +196,37 @@ def outage(_world: World, quick: bool) -> list[Row]:
 
 def _outage_of(candidate: Candidate, lifetime: float) -> Row:
     """Let one candidate have a server of its own, and go down with it."""
-    sent = failures = 0
     with world_of_its_own() as world:
         world.control(lifetime=lifetime)
         client = candidate.open(world, True)
         client.get(world.api)
-        began = time.perf_counter()
+        ends = time.perf_counter() + lifetime
         world.control(down=1, reset=1)
-        while time.perf_counter() - began < lifetime * 0.95:
-            sent += 1
-            try:
-                failures += client.get(world.api).status_code != 200
-            except Exception:
-                failures += 1
-            time.sleep(lifetime / 400)
+        sent, failed = _until(ends - lifetime * 0.05, client, world.api, lifetime / 400)
         calls = world.control()["calls"]
+        time.sleep(max(0.0, ends - time.perf_counter()))
+        world.control(reset=1)
+        sent_later, _ = _until(ends + lifetime * 0.3, client, world.api, lifetime / 400)
+        calls_later = world.control()["calls"]
     return {
         "client": candidate.library,
         "candidate": candidate.name,
         "requests": sent,
-        "failed": failures,
-        "failed, %": 100 * failures / sent,
+        "failed": failed,
+        "failed, %": 100 * failed / sent,
         "token calls": calls,
+        "requests after its end": sent_later,
+        "token calls then": calls_later,
     }
+
+
+def _until(end: float, client: Any, url: str, pause: float) -> tuple[int, int]:
+    sent = failed = 0
+    while time.perf_counter() < end:
+        sent += 1
+        try:
+            failed += client.get(url).status_code != 200
+        except Exception:
+            failed += 1
+        time.sleep(pause)
+    return sent, failed

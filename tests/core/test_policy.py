@@ -156,7 +156,7 @@ class TestRefreshPolicy:
         assert (policy.early, policy.refusal, policy.outage, policy.rejection) == (
             Backoff(5.0, 60.0),
             Backoff(30.0, 900.0),
-            Backoff(0.5, 8.0),
+            Backoff(0.25, 8.0),
             Backoff(1.0, 300.0),
         )
         assert (policy.retry_after_cap, policy.tries) == (300.0, 2)
