@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from ..core.errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
 from ..core.origin import Origin
@@ -14,11 +13,13 @@ from ..core.wire import TokenRequest, TokenResponse
 __all__ = ["Deadline", "read_whole", "told_safely"]
 
 
-@dataclass(frozen=True, slots=True)
 class Deadline:
     """When a token call has to be over, by the steady clock."""
 
-    ends: float
+    __slots__ = ("ends",)
+
+    def __init__(self, ends: float) -> None:
+        self.ends = ends
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
