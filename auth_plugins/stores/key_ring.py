@@ -56,7 +56,7 @@ class KeyringStore(FileStore):
             with self.lock("the key"):
                 key = self._key() or self._new_key()
         try:
-            return Seal(key)
+            return Seal(key, "Put that key back into the key-ring, or remove the folder: there will be a new login.")
         except ValueError:
             pass
         raise StoreError("What the key-ring has for these tokens is no key", hint="Remove it: there will be a new one.")

@@ -20,6 +20,7 @@ Keys = str | bytes | Iterable[str | bytes]
 """One Fernet key, or several: the first one encrypts, any of them decrypts."""
 
 _MARK = b"fernet:"
+_OTHERWISE = "Give its key, beside the new one, as encryption_key."
 
 
 class Seal:
@@ -27,6 +28,7 @@ class Seal:
 
     Args:
         encryption_key: see `Keys`.
+        otherwise: what to do about a record that is encrypted with another key.
 
     Raises:
         TypeError: it is of another type.
@@ -34,7 +36,8 @@ class Seal:
         ImportError: `cryptography` is not installed.
     """
 
-    def __init__(self, encryption_key: Keys | None = None) -> None:
+    def __init__(self, encryption_key: Keys | None = None, otherwise: str = _OTHERWISE) -> None:
+        self._otherwise = otherwise
         self.keys = () if encryption_key is None else _keys(encryption_key)
         fernets = [_fernet(key) for key in self.keys]
         self._fernets = {_name(key): fernet for key, fernet in zip(self.keys, fernets, strict=True)}
@@ -65,9 +68,7 @@ class Seal:
             return MaskedBytes(raw)
         name, _, content = raw.removeprefix(_MARK).partition(b":")
         if name not in self._fernets:
-            raise StoreError(
-                "The token is encrypted with another key", hint="Give its key, beside the new one, as encryption_key."
-            )
+            raise StoreError("The token is encrypted with another key", hint=self._otherwise)
         return _decrypted(self._fernets[name], content)
 
 

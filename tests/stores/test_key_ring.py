@@ -342,6 +342,16 @@ class TestObject:
             FileStore(folder, clock=a_clock).load("key")
         assert store.load("key") == token()
 
+    def test_whose_key_somebody_replaced_in_the_key_ring_says_what_to_do(
+        self, store: KeyringStore, ring: Ring, folder: Path
+    ) -> None:
+        in_use(store)
+        ring.set_password("auth_plugins", str(folder.resolve()), Fernet.generate_key().decode())
+        with pytest.raises(StoreError, match="another key") as caught:
+            store.load("key")
+        assert "key-ring" in caught.value.hint
+        assert "encryption_key" not in caught.value.hint
+
     @pytest.mark.parametrize(
         ("arguments", "kind", "name"),
         [

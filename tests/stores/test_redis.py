@@ -16,6 +16,7 @@ import redis
 import redis.asyncio
 import requests
 from cryptography.fernet import Fernet
+from redis.crc import key_slot
 
 from auth_plugins import FyatuAuth, MarketigerAuth, RedisStore, RefreshPolicy, StoreError, Token
 from auth_plugins.simulators import MarketigerSimulator
@@ -227,6 +228,15 @@ def test_the_whole_lease_is_there_for_the_token_call_however_long_redis_took_bef
     settle(other)
     assert simulator.ledger.count("login") == 1
     assert {call.status for call in simulator.ledger.calls("refresh")} == {200}
+
+
+def test_a_prefix_that_would_part_a_token_from_its_lock_on_a_cluster_is_refused(client: Any) -> None:
+    assert len({key_slot(f"app{{}}:{{{KEY}}}{part}".encode()) for part in ("", ":lock")}) == 2
+    with pytest.raises(ValueError, match=r"\bprefix\b"):
+        RedisStore(client, prefix="app{}:")
+    for good in ("app{", "app}", "{app}:", "{a}{b}"):
+        RedisStore(client, prefix=good)
+        assert len({key_slot(f"{good}{{{KEY}}}{part}".encode()) for part in ("", ":lock")}) == 1
 
 
 class TestWhatIsKept:
