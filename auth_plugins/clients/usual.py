@@ -87,9 +87,10 @@ class UsualCase:
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request of requests."""
         live, home, url = self._slot.live, self._home, r.url
+        wall, tick = self._wall, self._tick
         if (
-            self._wall() < live.due_at
-            and self._tick() < live.due_tick
+            wall() < live.due_at
+            and tick() < live.due_tick
             and live.usual is not None
             and url is not None
             and home.first <= url < home.below
@@ -109,6 +110,7 @@ class UsualCase:
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Drive a request of an httpx or httpx2 `Client`."""
         live, home, body = self._slot.live, self._home, None
+        wall, tick = self._wall, self._tick
         try:
             # To ask for the parts by their public names costs more than all the rest. Should a library come to keep
             # them in another way, nothing is wrong, only slower.
@@ -116,8 +118,8 @@ class UsualCase:
         except AttributeError:
             url = _NOWHERE
         if (
-            self._wall() < live.due_at
-            and self._tick() < live.due_tick
+            wall() < live.due_at
+            and tick() < live.due_tick
             and live.raw is not None
             and url.host == home.host
             and url.scheme == home.scheme
@@ -149,13 +151,14 @@ class UsualCase:
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
         live, home, body = self._slot.live, self._home, None
+        wall, tick = self._wall, self._tick
         try:
             url: Any = request.url._uri_reference
         except AttributeError:
             url = _NOWHERE
         if (
-            self._wall() < live.due_at
-            and self._tick() < live.due_tick
+            wall() < live.due_at
+            and tick() < live.due_tick
             and live.raw is not None
             and url.host == home.host
             and url.scheme == home.scheme
