@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -119,44 +119,62 @@ def herd(world: World, quick: bool) -> list[Row]:
     return rows
 
 
-def _rows(world: World, of: Herd) -> list[Row]:
-    began = time.perf_counter()
-    bare: dict[type[Constant], list[float]] = {Constant: [], Twice: []}
-    while len(bare[Twice]) < _TURNS and time.perf_counter() - began < 4 * _PATIENCE:
-        for kind, found in bare.items():
-            found.append(of.seconds(world, kind("Bearer x")))
-    once, twice = (statistics.median(found) for found in bare.values())
-    rows: list[Row] = []
-    for candidate, state in product(filter(of.takes, of_library(of.library)), ("none", "expired", "revoked")):
-        if candidate.eager and state == "none":
-            continue
-        row: Row = {"herd": of.size, "client": of.library, "token": state, "candidate": candidate.name}
+@dataclass
+class _Cell:
+    """The turns of one candidate, with its token in one state."""
+
+    candidate: Candidate
+    state: str
+    seconds: list[float] = field(default_factory=list)
+    rejected: list[int] = field(default_factory=list)
+    calls: int = 0
+    failures: int = 0
+    broken: str | None = None
+    """What kept it from going on."""
+
+    def turn(self, world: World, of: Herd) -> None:
+        """Send the herd once more, unless that has taken too long already."""
+        if self.broken is not None or sum(self.seconds) >= _PATIENCE:
+            return
         try:
-            rows.append({**row, **_cell(world, of, candidate, state, once, twice)})
+            took, failed, told = _turn(world, of, self.candidate, self.state)
         except Exception as error:
-            rows.append({**row, "failures": type(error).__name__})
-    return rows
+            self.broken = type(error).__name__
+            return
+        self.seconds.append(took)
+        self.rejected.append(told["rejected"])
+        self.calls, self.failures = max(self.calls, told["calls"]), max(self.failures, failed)
+
+    def row(self, of: Herd, once: float, twice: float) -> Row:
+        """Put it beside theory; in the revoked case each request that had left before the renewal counts twice."""
+        row: Row = {"herd": of.size, "client": of.library, "token": self.state, "candidate": self.candidate.name}
+        if self.broken is not None:
+            return {**row, "failures": self.broken}
+        took = statistics.median(self.seconds)
+        theory = DELAY + once + (twice - once) * statistics.median(self.rejected) / of.count
+        return {
+            **row,
+            "token calls": self.calls,
+            "failures": self.failures,
+            "ms": took * 1e3,
+            "theory, ms": theory * 1e3,
+            "ratio": took / theory,
+            "turns": len(self.seconds),
+        }
 
 
-def _cell(world: World, of: Herd, candidate: Candidate, state: str, once: float, twice: float) -> Row:
-    calls, failures, seconds, ratios, spent = [], [], [], [], 0.0
-    while len(seconds) < _TURNS and spent < _PATIENCE:
-        took, failed, told = _turn(world, of, candidate, state)
-        # In the revoked case each request that had left before the renewal counts twice.
-        theory = DELAY + once + (twice - once) * told["rejected"] / of.count
-        spent += took
-        for values, value in ((calls, told["calls"]), (failures, failed), (seconds, took), (ratios, took / theory)):
-            values.append(value)
-    ratio = statistics.median(ratios)
-    ms = statistics.median(seconds) * 1e3
-    return {
-        "token calls": max(calls),
-        "failures": max(failures),
-        "ms": ms,
-        "theory, ms": ms / ratio,
-        "ratio": ratio,
-        "turns": len(seconds),
-    }
+def _rows(world: World, of: Herd) -> list[Row]:
+    bare: dict[type[Constant], list[float]] = {Constant: [], Twice: []}
+    states = product(filter(of.takes, of_library(of.library)), ("none", "expired", "revoked"))
+    cells = [_Cell(*each) for each in states if not (each[0].eager and each[1] == "none")]
+    for _ in range(_TURNS):  # In turn: a machine is not as fast from one minute to the next.
+        for kind, found in bare.items():
+            if sum(found) < 2 * _PATIENCE:
+                found.append(of.seconds(world, kind("Bearer x")))
+        for cell in cells:
+            cell.turn(world, of)
+    once, twice = (statistics.median(found) for found in bare.values())
+    return [cell.row(of, once, twice) for cell in cells]
 
 
 def _turn(world: World, of: Herd, candidate: Candidate, state: str) -> tuple[float, int, dict[str, Any]]:
