@@ -22,9 +22,10 @@ __all__ = ["herd", "outage"]
 
 DELAY = 0.2
 """Of a token call, in seconds."""
-_CLIENTS, _CONNECTIONS = 100, 2
-"""Of a herd of httpx: one pool would spend all its time looking for its next connection."""
-_TURNS, _PATIENCE = 5, 5.0
+_CLIENTS = 500
+"""Of a herd of httpx, with a connection each: a pool with a queue spends its time looking through it, the more so the
+less evenly requests come, and then it is the pool that is measured."""
+_TURNS, _PATIENCE = 5, 100.0
 """So often is a herd sent, unless the turns before have taken so many seconds."""
 Run = Callable[[list[Any], str, int], tuple[float, int]]
 """Sends so many requests at once; gives the seconds that it took, and how many failed."""
@@ -50,8 +51,8 @@ class Herd:
     @contextmanager
     def clients(self, auth: Any) -> Iterator[list[Any]]:
         """Open clients that share an auth object."""
-        sync, many = self.runner is None, 1 if self.library == "requests" else _CLIENTS
-        clients = [client_with(self.library, auth, sync, connections=_CONNECTIONS) for _ in range(many)]
+        sync, many = self.runner is None, 1 if self.library == "requests" else min(self.count, _CLIENTS)
+        clients = [client_with(self.library, auth, sync, connections=1) for _ in range(many)]
         try:
             yield clients
         finally:
@@ -69,7 +70,7 @@ class Herd:
 
     def warm(self, clients: list[Any], url: str) -> None:
         """Open the connections, and if it takes one, get a token."""
-        self.run(clients, url, min(self.count, _CLIENTS * _CONNECTIONS) if self.library == "httpx" else self.count)
+        self.run(clients, url, min(self.count, _CLIENTS) if self.library == "httpx" else self.count)
 
 
 def _threads(clients: list[Any], url: str, count: int) -> tuple[float, int]:
@@ -169,7 +170,7 @@ def _rows(world: World, of: Herd) -> list[Row]:
     cells = [_Cell(*each) for each in states if not (each[0].eager and each[1] == "none")]
     for _ in range(_TURNS):  # In turn: a machine is not as fast from one minute to the next.
         for kind, found in bare.items():
-            if sum(found) < 2 * _PATIENCE:
+            if sum(found) < _PATIENCE:
                 found.append(of.seconds(world, kind("Bearer x")))
         for cell in cells:
             cell.turn(world, of)
