@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import Any
 
 from .candidates import Candidate, Constant, Twice, client_with, of_library
-from .measure import Row
+from .measure import Row, in_turn
 from .world import World
 from .world import world as world_of_its_own
 
@@ -168,14 +169,16 @@ class _Cell:
 
 def _rows(world: World, of: Herd) -> list[Row]:
     bare: dict[type[Constant], list[float]] = {Constant: [], Twice: []}
+
+    def measure(kind: type[Constant]) -> None:
+        if sum(bare[kind]) < _PATIENCE:
+            bare[kind].append(of.seconds(world, kind("Bearer x")))
+
     states = product(filter(of.takes, of_library(of.library)), ("none", "expired", "revoked"))
     cells = [_Cell(*each) for each in states if not (each[0].eager and each[1] == "none")]
-    for _ in range(of.turns):  # In turn: a machine is not as fast from one minute to the next.
-        for kind, found in bare.items():
-            if sum(found) < _PATIENCE:
-                found.append(of.seconds(world, kind("Bearer x")))
-        for cell in cells:
-            cell.turn(world, of)
+    jobs = [*(partial(measure, kind) for kind in bare), *(partial(cell.turn, world, of) for cell in cells)]
+    for job in in_turn(of.turns, jobs):  # A machine is not as fast from one minute to the next.
+        job()
     once, twice = (statistics.median(found) for found in bare.values())
     return [cell.row(of, once, twice) for cell in cells]
 

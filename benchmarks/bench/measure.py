@@ -5,25 +5,31 @@ from __future__ import annotations
 import gc
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-__all__ = ["interleaved", "percentile", "summary", "table"]
+__all__ = ["in_turn", "interleaved", "percentile", "summary", "table"]
 
 Row = dict[str, Any]
+T = TypeVar("T")
+
+
+def in_turn(turns: int, each: Sequence[T]) -> Iterator[T]:
+    """Give each its turn, `turns` times; the order moves on by one each time, for whoever comes first has it easier."""
+    for turn in range(turns):
+        shift = turn % len(each)
+        yield from each[shift:]
+        yield from each[:shift]
 
 
 def interleaved(turns: int, work: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Let each candidate have a turn, `turns` times; the order moves on by one each time."""
+    """Let each candidate have a turn, `turns` times, while nobody collects garbage."""
     found: dict[str, list[float]] = {name: [] for name in work}
-    names = list(work)
     gc.collect()
     gc.disable()
     try:
-        for turn in range(turns):
-            shift = turn % len(names)
-            for name in names[shift:] + names[:shift]:
-                found[name].append(work[name]())
+        for name in in_turn(turns, list(work)):
+            found[name].append(work[name]())
     finally:
         gc.enable()
     return found

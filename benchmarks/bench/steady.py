@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .candidates import Candidate, of_library
-from .measure import Row, percentile
+from .measure import Row, in_turn, percentile
 from .world import World
 
 __all__ = ["steady"]
@@ -93,16 +93,15 @@ def steady(world: World, quick: bool) -> list[Row]:
         candidates = of_library(way.split()[0])
         taken = {each.name: _Taken() for each in candidates}
         failed: dict[str, str] = {}
-        for turn in range(turns):
-            for each in candidates:
-                bare = each.name == "constant header"
-                if turn > 0 and not bare and each.needs != "auth_plugins":
-                    continue
-                try:
-                    # The floor cannot renew: its token lives for the whole turn.
-                    _turn(world, each, way, 3600.0 if bare else each.early + renewal, seconds, taken[each.name])
-                except Exception as error:
-                    failed[each.name] = type(error).__name__
+        many = [each for each in candidates if each.name == "constant header" or each.needs == "auth_plugins"]
+        once = [each for each in candidates if each not in many]
+        for each in (*once, *in_turn(turns, many)):
+            try:
+                # The floor cannot renew: its token lives for the whole turn.
+                lifetime = 3600.0 if each.name == "constant header" else each.early + renewal
+                _turn(world, each, way, lifetime, seconds, taken[each.name])
+            except Exception as error:
+                failed[each.name] = type(error).__name__
         floor = percentile([took for took, _ in taken["constant header"].requests], 0.999)
         for name, found in taken.items():
             if name in failed:
