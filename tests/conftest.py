@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import itertools
 import re
 import shutil
@@ -195,3 +196,12 @@ def redis_server() -> Iterator[RedisServer]:
     running = RedisServer()
     yield running
     running.close()
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Give what imports a module of the benchmarks."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    yield lambda name: importlib.import_module(f"bench.{name}")
+    for name in [each for each in sys.modules if each.partition(".")[0] == "bench"]:
+        del sys.modules[name]

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-
-
-@pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.syspath_prepend(str(FOLDER))
-    yield lambda name: importlib.import_module(f"bench.{name}")
-    for name in [each for each in sys.modules if each.partition(".")[0] == "bench"]:
-        del sys.modules[name]
 
 
 def test_a_percentile_is_one_of_the_values_and_enough_of_them_do_not_exceed_it(bench: Any) -> None:

@@ -50,10 +50,15 @@ class Herd:
             return False
         return self.count <= 1_000 or candidate.name == "auth_plugins"
 
+    @property
+    def connections(self) -> int:
+        """How many it opens: one for each request, or of httpx, for each client."""
+        return self.count if self.library == "requests" else min(self.count, _CLIENTS)
+
     @contextmanager
     def clients(self, auth: Any) -> Iterator[list[Any]]:
         """Open clients that share an auth object."""
-        sync, many = self.runner is None, 1 if self.library == "requests" else min(self.count, _CLIENTS)
+        sync, many = self.runner is None, 1 if self.library == "requests" else self.connections
         clients = [client_with(self.library, auth, sync, connections=1) for _ in range(many)]
         try:
             yield clients
@@ -72,7 +77,7 @@ class Herd:
 
     def warm(self, clients: list[Any], url: str) -> None:
         """Open the connections, and if it takes one, get a token."""
-        self.run(clients, url, min(self.count, _CLIENTS) if self.library == "httpx" else self.count)
+        self.run(clients, url, self.connections)
 
 
 def _threads(clients: list[Any], url: str, count: int) -> tuple[float, int]:

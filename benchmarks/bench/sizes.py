@@ -18,7 +18,7 @@ from .candidates import Constant
 from .measure import Row, percentile
 from .world import World
 
-__all__ = ["imports", "scale"]
+__all__ = ["imports", "kept", "scale"]
 
 BASES = {
     "import requests, httpx": "import requests, httpx",
@@ -85,11 +85,30 @@ class _Endpoint(requests.adapters.BaseAdapter):
         """Do nothing."""
 
 
-def _made(number: int, lent: Any, store: Any) -> Any:
+_LENT = requests.Session()
+_LENT.mount("https://", _Endpoint())
+
+
+def _made(number: int, store: MemoryStore) -> Any:
     url = "https://auth.example.com/token"
-    auth = OAuth2ClientCredentialsAuth(url, f"client-{number}", f"secret-{number}", token_client=lent, store=store)
+    auth = OAuth2ClientCredentialsAuth(url, f"client-{number}", f"secret-{number}", token_client=_LENT, store=store)
     auth.token()
     return auth
+
+
+def kept(count: int) -> tuple[list[Any], float]:
+    """Make so many sets, and give their objects with the bytes that each takes."""
+    _made(-1, MemoryStore())  # What is imported, or made once for all.
+    gc.collect()
+    tracemalloc.start()
+    try:
+        store = MemoryStore(maxsize=200_000)
+        before = tracemalloc.get_traced_memory()[0]
+        auths = [_made(number, store) for number in range(count)]
+        gc.collect()
+        return auths, (tracemalloc.get_traced_memory()[0] - before) / count
+    finally:
+        tracemalloc.stop()
 
 
 def _ns_per_call(auths: list[Any]) -> float:
@@ -113,20 +132,12 @@ def scale(_world: World, quick: bool) -> list[Row]:
     processor's cache has to do with it.
     """
     rows: list[Row] = []
-    lent = requests.Session()
-    lent.mount("https://", _Endpoint())
     for count in (1, 100) if quick else (1, 100, 10_000, 100_000):
-        traced = count <= 10_000  # Tracing makes all slower; what a set takes does not depend on how many there are.
-        gc.collect()
-        if traced:
-            _made(-1, lent, MemoryStore())
-            tracemalloc.start()
-        store = MemoryStore(maxsize=200_000)
-        before = tracemalloc.get_traced_memory()[0] if traced else 0
-        auths = [_made(number, lent, store) for number in range(count)]
-        gc.collect()
-        kept = (tracemalloc.get_traced_memory()[0] - before) / count if traced else None
-        tracemalloc.stop()
+        if count <= 10_000:
+            auths, each = kept(count)
+        else:  # Tracing makes all slower; what a set takes does not depend on how many there are.
+            store = MemoryStore(maxsize=200_000)
+            auths, each = [_made(number, store) for number in range(count)], None
         taken, floor = _ns_per_call(auths), _ns_per_call([Constant(f"Bearer {number}") for number in range(count)])
         del auths
         rows.append(
@@ -135,19 +146,19 @@ def scale(_world: World, quick: bool) -> list[Row]:
                 "ns for a call": taken,
                 "ns for a constant header": floor,
                 "ratio": taken / floor,
-                "bytes for a set, object kept": kept,
+                "bytes for a set, object kept": each,
             }
         )
-    rows += _dropped(lent, 200 if quick else 20_000)
+    rows += _dropped(200 if quick else 20_000)
     return rows
 
 
-def _dropped(lent: Any, count: int) -> list[Row]:
+def _dropped(count: int) -> list[Row]:
     tracemalloc.start()
     store = MemoryStore()
     before = tracemalloc.get_traced_memory()[0]
     for number in range(count):
-        _made(number, lent, store)
+        _made(number, store)
     gc.collect()
     left = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
