@@ -150,7 +150,7 @@ class TokenAuth(UsualCase, _AnyAuth):
         return f"<{type(self).__name__} for {self._provider.base_url}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        source, origins = self._source, self._scope.origins
+        source, origins = self._source, self._requests.scope.origins
         return {
             "provider": source.provider,
             # What is this process' own, or this version's, is left to those who read the pickle.

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -62,6 +63,21 @@ def errors_read_like_sentences(monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setattr(AuthError, "__init__", checked)
     yield
     assert not bad
+
+
+def can_be_taken_elsewhere(lock: Any) -> bool:
+    """Tell whether nobody has the lock, this thread included, which could take its own again."""
+    found: list[bool] = []
+
+    def try_it() -> None:
+        found.append(lock.acquire(blocking=False))
+        if found[0]:
+            lock.release()
+
+    other = threading.Thread(target=try_it)
+    other.start()
+    other.join()
+    return found[0]
 
 
 @dataclass

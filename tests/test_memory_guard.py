@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-ALLOWED = 2_200
+ALLOWED = 1_820
 """For a credential set whose object is kept, with what dictionaries of this size have in reserve: those of the process
-have served other tests before.
+have served other tests before. So few sets also share less than many what is kept for them all.
 
-Why it is no less: docs/explanation/adr/0010-two-kilobytes-and-an-import.md.
+Why it is no less: docs/explanation/adr/0011-what-slots-share.md.
 """
 
 

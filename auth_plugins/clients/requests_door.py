@@ -12,11 +12,15 @@ import requests
 from requests.utils import rewind_body
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
-from ..source import Channel, Live, Source
+from ..source import Live, Source
 from .errors import as_library_error
+from .httpx_channel import HttpxChannel
+from .requests_channel import RequestsChannel
 from .scope import BodyNotReplayed, Scope, attach
 
-__all__ = ["RequestsDoor"]
+__all__ = ["AnyChannel", "RequestsDoor"]
+
+AnyChannel = RequestsChannel | HttpxChannel
 
 _USUAL = frozenset({"Authorization"})
 _MOST_DRAINED = 65_536
@@ -26,19 +30,19 @@ _MOST_DRAINED = 65_536
 class RequestsDoor:
     """Signs prepared requests; and is the hook that they carry, through copies and redirects, to their responses."""
 
-    __slots__ = ("_channel", "_names", "_scope", "_source")
+    __slots__ = ("_names", "channel", "scope", "source")
 
-    def __init__(self, source: Source, scope: Scope, channel: Channel) -> None:
-        self._source, self._scope, self._channel = source, scope, channel
+    def __init__(self, source: Source, scope: Scope, channel: AnyChannel) -> None:
+        self.source, self.scope, self.channel = source, scope, channel
         self._names = _USUAL
         """The headers that tokens travelled in, also when there is no token any more."""
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Attach the token, if it belongs where the request goes."""
-        if not self._scope.covers(request.url):
+        if not self.scope.covers(request.url):
             return request
         try:
-            live = self._source.current(self._channel, once=not _can_rewind(request))
+            live = self.source.current(self.channel, once=not _can_rewind(request))
         except AuthError as error:
             raise _told(error) from None
         attach(request.headers, live)
@@ -51,10 +55,10 @@ class RequestsDoor:
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
         """Look at a response before anybody else does; `sending` is how its request was sent."""
-        if response.status_code == 401 and self._scope.covers(response.request.url):
+        if response.status_code == 401 and self.scope.covers(response.request.url):
             response = self._renew_and_resend(response, sending)
-        elif self._source.slot.live.unproven and response.status_code != 401:
-            self._source.accepted(response.request.headers.get, replay=False)
+        elif self.source.slot.live.unproven and response.status_code != 401:
+            self.source.accepted(response.request.headers.get, replay=False)
         if 300 <= response.status_code < 400:
             self._keep_from_strangers(response)
         return response
@@ -63,7 +67,7 @@ class RequestsDoor:
         request = response.request
         can_resend = _can_rewind(request)
         try:
-            live = self._source.after_401(request.headers.get, self._channel)
+            live = self.source.after_401(request.headers.get, self.channel)
         except AuthError as error:
             if not can_resend:
                 return response
@@ -72,7 +76,7 @@ class RequestsDoor:
         if live is None:
             return response
         if not can_resend or not _rewound(request):
-            self._source.not_replayed(live)
+            self.source.not_replayed(live)
             warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=2)
             return response
         return self._resend(response, live, sending)
@@ -88,23 +92,23 @@ class RequestsDoor:
         again.elapsed = timedelta(seconds=time.perf_counter() - began)
         again.history = [*response.history, response]
         if again.status_code == 401:
-            self._source.unhelpful(live)
+            self.source.unhelpful(live)
         elif live.unproven:
-            self._source.accepted(again.request.headers.get, replay=True)
+            self.source.accepted(again.request.headers.get, replay=True)
         return again
 
     def _keep_from_strangers(self, response: requests.Response) -> None:
         """Take the token off before a redirect is followed to another origin: requests only knows `Authorization`."""
         target = response.headers.get("location")
-        if target is not None and not self._scope.covers(urljoin(response.url, target)):
+        if target is not None and not self.scope.covers(urljoin(response.url, target)):
             for name in self._names:
                 response.request.headers.pop(name, None)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, RequestsDoor) and other._source.slot is self._source.slot
+        return isinstance(other, RequestsDoor) and other.source.slot is self.source.slot
 
     def __hash__(self) -> int:
-        return id(self._source.slot)
+        return id(self.source.slot)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickled request or response takes its hooks along; this one would take the credentials.

@@ -15,17 +15,15 @@ import httpx
 import requests
 
 from ..core.origin import Origin
-from ..source import Source
+from ..source import SYSTEM_CLOCK, Clock, Source
 from .bodies import Body
-from .httpx_channel import HttpxChannel
 from .httpx_door import HttpxDoor, library_of
 from .requests_channel import RequestsChannel
-from .requests_door import RequestsDoor
+from .requests_door import AnyChannel, RequestsDoor
 from .scope import Scope, default_port
 
 __all__ = ["UsualCase"]
 
-_Channel = RequestsChannel | HttpxChannel
 _NOWHERE = Origin("", "", 0)
 _REQUESTS = RequestsChannel()
 _PLAIN: set[type] = set()
@@ -37,11 +35,12 @@ _name = itemgetter(1)
 
 
 class _Home:
-    """The origin that most requests go to, ready to be compared with."""
+    """The origin that most requests go to, ready to be compared with, and the clock that is read there."""
 
-    __slots__ = ("below", "first", "host", "port", "scheme")
+    __slots__ = ("below", "first", "host", "port", "scheme", "tick", "wall")
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.wall, self.tick = clock.__call__, clock.tick
         # As strings are ordered, what begins with "https://host/" is just what lies between it and "https://host0".
         self.first, self.below = origin.prefix, origin.prefix[:-1] + "0"
         self.scheme, self.host = origin.scheme, origin.host
@@ -64,14 +63,21 @@ _scope_of = lru_cache(64)(Scope)
 class UsualCase:
     """Signs a request for the origin of `base_url` with a token that is good for some time; the doors do the rest."""
 
-    __slots__ = ("_channel", "_home", "_httpx", "_requests", "_scope", "_slot", "_source", "_tick", "_wall")
+    __slots__ = ("_home", "_httpx", "_requests", "_slot")
 
-    def _open(self, source: Source, home: Origin, origins: frozenset[Origin], lent: _Channel | None) -> None:
-        self._source, self._channel = source, lent or _REQUESTS
-        self._home, self._scope = _home_of(home), _scope_of(origins)
-        self._requests = RequestsDoor(source, self._scope, self._channel)
+    def _open(self, source: Source, home: Origin, origins: frozenset[Origin], lent: AnyChannel | None) -> None:
+        self._home = _home_of(home) if source.clock is SYSTEM_CLOCK else _Home(home, source.clock)
+        self._requests = RequestsDoor(source, _scope_of(origins), lent or _REQUESTS)
         self._httpx: tuple[HttpxDoor, ...] = ()
-        self._slot, self._wall, self._tick = source.slot, source.clock.__call__, source.clock.tick
+        self._slot = source.slot
+
+    @property
+    def _source(self) -> Source:
+        return self._requests.source
+
+    @property
+    def _channel(self) -> AnyChannel:
+        return self._requests.channel
 
     def _door(self, request: Any) -> HttpxDoor:
         library = library_of(type(request))
@@ -80,14 +86,14 @@ class UsualCase:
                 return door
         _learn(library)
         lent = None if self._channel is _REQUESTS else self._channel
-        door = HttpxDoor(library, self._source, self._scope, lent)
+        door = HttpxDoor(library, self._source, self._requests.scope, lent)
         self._httpx += (door,)
         return door
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request of requests."""
         live, home, url = self._slot.live, self._home, r.url
-        wall, tick = self._wall, self._tick
+        wall, tick = home.wall, home.tick
         if (
             wall() < live.due_at
             and tick() < live.due_tick
@@ -110,7 +116,7 @@ class UsualCase:
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Drive a request of an httpx or httpx2 `Client`."""
         live, home, body = self._slot.live, self._home, None
-        wall, tick = self._wall, self._tick
+        wall, tick = home.wall, home.tick
         try:
             # To ask for the parts by their public names costs more than all the rest. Should a library come to keep
             # them in another way, nothing is wrong, only slower.
@@ -151,7 +157,7 @@ class UsualCase:
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
         live, home, body = self._slot.live, self._home, None
-        wall, tick = self._wall, self._tick
+        wall, tick = home.wall, home.tick
         try:
             url: Any = request.url._uri_reference
         except AttributeError:

@@ -3,10 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Token"]
+__all__ = ["LONG_AGO", "NOTHING_MORE", "Token"]
+
+LONG_AGO = -math.inf
+"""Before every other moment, so that what ended then was never there."""
+
+
+class _NothingMore(Mapping[str, str]):
+    """An empty mapping, one for all tokens, which nobody can write into."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> str:
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "{}"
+
+    def __reduce__(self) -> str:
+        return "NOTHING_MORE"
+
+    def __deepcopy__(self, memo: dict[int, object]) -> dict[str, str]:
+        return {}  # Of `dataclasses.asdict`, too, which may go on to JSON.
+
+
+NOTHING_MORE = _NothingMore()
+"""What most providers say of a token beside what has a name in `Token`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,19 +56,19 @@ class Token:
     """When the request that brought the token was sent: the server cannot have issued it earlier."""
     expires_at: float
     """The first moment at which the token is no longer valid."""
-    valid_from: float = -math.inf
+    valid_from: float = LONG_AGO
     """The first moment at which it is accepted: a 401 before it means "too early", and no renewal would help."""
     token_type: str = "Bearer"  # noqa: S105 - the scheme's name
     refresh_token: str | None = field(default=None, repr=False)
     """What renews it; `None` where the access token renews itself (Fyatu) or nothing does."""
-    refreshable_from: float = -math.inf
+    refreshable_from: float = LONG_AGO
     """The first moment at which a renewal can succeed (JWTPlus: the refresh token's `nbf`)."""
-    refreshable_until: float = -math.inf
+    refreshable_until: float = LONG_AGO
     """The first moment at which a renewal cannot succeed any more; `-inf`: it never could."""
     refresh_once: bool = False
     """Whether a renewal is never tried again once it failed (JWTPlus): its answer may have been lost on the way."""
     scopes: tuple[str, ...] = ()
-    extra: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    extra: Mapping[str, str] = field(default=NOTHING_MORE, repr=False, hash=False)
     """What else the provider said of the token, by our names (`app_type`, `request_id`)."""
 
     def refreshable(self, now: float, *, rejected: bool = False) -> bool:

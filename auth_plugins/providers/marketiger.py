@@ -37,6 +37,7 @@ from ..core import (
 )
 from ..core.answers import longest_lifetime
 from ..core.checks import check_seconds
+from ..core.token import LONG_AGO
 
 __all__ = ["MarketigerAuth", "MarketigerContract"]
 
@@ -84,8 +85,8 @@ class MarketigerContract:
         issued_at, expires_at = number(claims.get("iat")), number(claims.get("exp"))
         return Token(
             access_token=self.access_token,
-            issued_at=-math.inf if issued_at is None else issued_at,
-            expires_at=-math.inf if expires_at is None else expires_at,
+            issued_at=LONG_AGO if issued_at is None else issued_at,
+            expires_at=LONG_AGO if expires_at is None else expires_at,
             refresh_token=self.refresh_token,
             # Since when it is there nobody knows: one tries.
             refreshable_until=math.inf,
@@ -124,7 +125,7 @@ class MarketigerContract:
         if not isinstance(refresh_token, str) or not 0 < len(refresh_token) <= _LONGEST:
             # A login may bring none. Where a refresh does not, the old one may still be good, to its own end.
             refresh_token = None if request.token is None else request.token.refresh_token
-            refreshable_until = -math.inf if request.token is None else request.token.refreshable_until
+            refreshable_until = LONG_AGO if request.token is None else request.token.refreshable_until
         return Token(
             access_token=str(access_token),
             issued_at=now,

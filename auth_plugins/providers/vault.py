@@ -18,6 +18,7 @@ from ..core.answers import failure, is_token, json_object, jwt_claims, longest_l
 from ..core.checks import check_count, check_text, check_url
 from ..core.errors import CredentialsRejected, InvalidTokenResponse, LoginRequired
 from ..core.policy import Backoff, RefreshPolicy
+from ..core.token import LONG_AGO, NOTHING_MORE
 
 __all__ = ["VAULT_POLICY", "VaultAuth", "VaultContract"]
 
@@ -70,7 +71,7 @@ class VaultContract:
             issued_at=issued_at,
             expires_at=expires_at,
             refresh_token=self.refresh_token,
-            refreshable_until=-math.inf if self.refresh_token is None else math.inf,
+            refreshable_until=LONG_AGO if self.refresh_token is None else math.inf,
         )
 
     def login(self) -> TokenRequest:
@@ -108,7 +109,7 @@ class VaultContract:
         expires_at = now + min(max(ASSUMED_LIFETIME if lifetime is None else lifetime, 0.0), longest_lifetime)
         # A new refresh token comes "if applicable", and the user's id with a login only: else both are as they were.
         before, user_id = request.token, text(answer.get("user_id"))
-        refresh_token, extra = (None, {}) if before is None else (before.refresh_token, before.extra)
+        refresh_token, extra = (None, NOTHING_MORE) if before is None else (before.refresh_token, before.extra)
         if is_token(answer.get("refresh_token")):
             refresh_token = answer["refresh_token"]
         return Token(
@@ -117,7 +118,7 @@ class VaultContract:
             expires_at=expires_at,
             refresh_token=refresh_token,
             # How long a refresh token lives is not documented: one tries.
-            refreshable_until=-math.inf if refresh_token is None else expires_at + longest_lifetime,
+            refreshable_until=LONG_AGO if refresh_token is None else expires_at + longest_lifetime,
             extra=extra if user_id is None else {**extra, "user_id": user_id},
         )
 
@@ -162,11 +163,11 @@ _SECOND_FACTOR = "Vault asks for a second factor: log in where you can enter the
 
 def _life(access_token: str | None) -> tuple[float, float]:
     if access_token is None:
-        return -math.inf, -math.inf
+        return LONG_AGO, LONG_AGO
     claims = jwt_claims(access_token)
     issued_at, expires_at = number(claims.get("iat")), number(claims.get("exp"))
     if expires_at is None:
-        return -math.inf, math.inf
+        return LONG_AGO, math.inf
     if issued_at is None or issued_at > expires_at:
         issued_at = expires_at - ASSUMED_LIFETIME
     return issued_at, expires_at

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.provider import Provider
-from ..core.token import Token
+from ..core.token import LONG_AGO, Token
 from ..core.wire import Masked
 from .clock import Clock
 
@@ -20,42 +19,45 @@ class Live:
     """A snapshot that is replaced, never changed: a request that holds one is not disturbed by a renewal."""
 
     token: Token | None = None
-    authorization: Masked | None = field(default=None, repr=False)
-    """What goes on a request under this name ..."""
-    others: tuple[tuple[str, Masked], ...] = field(default=(), repr=False)
-    """... and what under other names."""
-    window_at: float = -math.inf
+    usual: Masked | None = field(default=None, repr=False)
+    """What goes on a request as `Authorization`, where that is all there is to do ..."""
+    unusual: tuple[tuple[str, Masked], ...] = field(default=(), repr=False)
+    """... and else all that goes on it: there is another header, or something to be proven."""
+    window_at: float = LONG_AGO
     """When the renewal window begins, in seconds since the epoch."""
-    due_at: float = -math.inf
+    due_at: float = LONG_AGO
     """When to think again, by the wall clock ..."""
-    due_tick: float = -math.inf
+    due_tick: float = LONG_AGO
     """... and by the steady one; whichever comes first."""
-    wall: float = 0.0
-    tick: float = 0.0
-    """Both hands of the clock when the token came."""
+    ahead: float = 0.0
+    """By how much the wall clock was ahead of the steady one when the token came, in seconds."""
+    came_valid: bool = False
+    """It had not ended yet when it came."""
     unproven: bool = False
     """It was fetched on a 401, and no request has been answered otherwise since."""
-    usual: Masked | None = field(init=False, repr=False)
-    """`authorization`, where that is all there is to do: no other header, nothing to be proven."""
-    raw: tuple[bytes, bytes, bytes] | None = field(init=False, repr=False)
-    """The same as httpx keeps it, once it was asked for: how the name is spelled, the name, and the value."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "usual", None if self.others or self.unproven else self.authorization)
-        object.__setattr__(self, "raw", None)
+    raw: tuple[bytes, bytes, bytes] | None = field(default=None, init=False, repr=False)
+    """What is usual as httpx keeps it, once it was asked for: how the name is spelled, the name, and the value."""
 
     @classmethod
     def of(cls, token: Token, provider: Provider, clock: Clock, window_at: float, *, unproven: bool = False) -> Live:
         """Make the snapshot of a token that has just come."""
-        headers = {name: Masked(value) for name, value in provider.headers(token).items()}
-        authorization, others = headers.pop("Authorization", None), tuple(headers.items())
-        live = cls(token, authorization, others, window_at, wall=clock(), tick=clock.tick(), unproven=unproven)
-        return live.until(min(window_at, token.expires_at))
+        headers = tuple((name, Masked(value)) for name, value in provider.headers(token).items())
+        wall = clock()
+        ahead, came_valid = wall - clock.tick(), wall < token.expires_at
+        live = cls(token, None, headers, window_at, ahead=ahead, came_valid=came_valid, unproven=True)
+        live = live.until(min(window_at, token.expires_at))
+        return live if unproven else live.proven()
+
+    def proven(self) -> Live:
+        """Give the same snapshot once there is nothing left to be proven."""
+        if [name for name, _ in self.unusual] != ["Authorization"]:
+            return replace(self, unproven=False)
+        return replace(self, unproven=False, usual=self.unusual[0][1], unusual=())
 
     @property
     def headers(self) -> tuple[tuple[str, Masked], ...]:
         """What goes on a request."""
-        return self.others if self.authorization is None else (("Authorization", self.authorization), *self.others)
+        return self.unusual if self.usual is None else (("Authorization", self.usual),)
 
     def prepare_for_httpx(self) -> None:
         """Make `raw` of what is usual: whoever uses requests alone has no need of it."""
@@ -72,14 +74,14 @@ class Live:
 
     def until(self, due_at: float) -> Live:
         """Give the same snapshot with another moment to think again."""
-        return replace(self, due_at=due_at, due_tick=self.tick + (due_at - self.wall))
+        return replace(self, due_at=due_at, due_tick=due_at - self.ahead)
 
     def now(self, clock: Clock) -> float:
         """Tell the time for this token, by the hand that has gone further since it came.
 
         A wall clock set back does not make it younger, nor does a machine's sleep, in which the other stands still.
         """
-        return max(clock(), self.wall + (clock.tick() - self.tick))
+        return max(clock(), clock.tick() + self.ahead)
 
 
 NOTHING = Live()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, 
 from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grants_within, means_of, worth_trying
 from ..core.provider import fingerprint
-from ..core.token import Token
+from ..core.token import LONG_AGO, Token
 from ..core.wire import Grant, TokenRequest
 from .channel import Channel
 from .live import Live
@@ -167,7 +166,7 @@ class _Renewal:
 
     def _spend(self, token: Token) -> None:
         """Write down that a renewal that is tried once has been tried."""
-        spent = replace(token, refreshable_until=-math.inf)
+        spent = replace(token, refreshable_until=LONG_AGO)
         self._save(spent)
         with self.slot.lock:
             if self.slot.live.token == token:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 import os
 import random
 import secrets
 import threading
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cachetools import LRUCache
@@ -15,7 +16,7 @@ from cachetools import LRUCache
 from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, TokenEndpointUnavailable
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider, fingerprint
-from ..core.token import Token
+from ..core.token import LONG_AGO, Token
 from ..stores.store import Store
 from .clock import Clock
 from .flight import Flight
@@ -26,6 +27,9 @@ __all__ = ["Slot", "Trouble", "Unsaved", "slot_for"]
 
 _SALT = secrets.token_bytes(32)
 """Of the keys by which slots are found. A store's own salt is read by a renewal: it may be far away."""
+
+_KEY_BYTES = 16
+"""Half a digest: enough to tell the sets of one process apart."""
 
 _KEPT = 1024
 
@@ -57,6 +61,16 @@ class Unsaved:
 
     before: Token | None
     """What it had, as far as we know. While it has that, ours is the newer one."""
+
+
+def _new_locks() -> Iterator[threading.RLock]:
+    # A lock takes more bytes than all that it guards, and is held for no longer than it takes to look something up:
+    # thousands of slots do with a few dozen. They can be entered again, since the collector may just then call a
+    # finalizer that itself uses an auth object.
+    return itertools.cycle([threading.RLock() for _ in range(64)])
+
+
+_locks = _new_locks()
 
 
 class Slot:
@@ -91,14 +105,14 @@ class Slot:
 
     def fresh_runtime(self) -> None:
         """Begin without locks held or flights up, as in a forked child, where neither will ever end."""
-        self.lock = threading.Lock()
+        self.lock = next(_locks)
         self.flight: Flight | None = None
 
     def reject(self, *, by_server: bool) -> None:
         """Take the token at hand for one that must not be used again."""
         if self.live.token is not None:
             self.rejected, self.rejected_by_server = self.live.token, by_server
-            self.live = self.live.until(-math.inf)
+            self.live = self.live.until(LONG_AGO)
         else:
             self.distrust = True
 
@@ -111,7 +125,7 @@ class Slot:
         token, now = live.token, live.now(clock)
         if token is None or not live.unproven:
             return
-        if token.valid_from <= now and not live.wall < token.expires_at <= now:
+        if token.valid_from <= now and not (live.came_valid and token.expires_at <= now):
             self.strikes = self.strikes.with_one_for(token, policy, clock.tick())
 
     def flying(self, tick: float, deadline: float) -> Flight | None:
@@ -158,7 +172,7 @@ class Slot:
             self.live = self.live.until(min(token.expires_at, rested))
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _slots: weakref.WeakValueDictionary[bytes, Slot] = weakref.WeakValueDictionary()
 # Auth objects may be made anew for every request; their token and their troubles outlive them here.
 _recent: LRUCache[bytes, Slot] = LRUCache(_KEPT)
@@ -167,7 +181,7 @@ _recent: LRUCache[bytes, Slot] = LRUCache(_KEPT)
 def slot_for(provider: Provider, store: Store, given: Live) -> Slot:
     """Find the slot of these credentials in that store, or make it, with what is given to begin with."""
     # The slot holds the store: its id is not given to another while the slot lives.
-    key = bytes.fromhex(fingerprint(provider, _SALT + id(store).to_bytes(8, "big")))
+    key = bytes.fromhex(fingerprint(provider, _SALT + id(store).to_bytes(8, "big")))[:_KEY_BYTES]
     with _lock:
         slot = _slots.get(key)
         if slot is None:
@@ -177,8 +191,8 @@ def slot_for(provider: Provider, store: Store, given: Live) -> Slot:
 
 
 def _after_fork() -> None:
-    global _lock
-    _lock = threading.Lock()
+    global _lock, _locks
+    _lock, _locks = threading.RLock(), _new_locks()
     for slot in list(_slots.values()):
         slot.fresh_runtime()
         if slot.live.token is not None:

@@ -30,7 +30,6 @@ on a 401 that does not help is not repeated before a pause, which doubles: the f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -126,7 +125,7 @@ class Source(Terms):
         """
         with self.slot.lock:
             if self.slot.live.is_carried(header):
-                self.slot.live = replace(self.slot.live, unproven=False)
+                self.slot.live = self.slot.live.proven()
             if replay:
                 self.slot.strikes = NO_STRIKES
 

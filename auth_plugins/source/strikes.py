@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from ..core.policy import RefreshPolicy
-from ..core.token import Token
+from ..core.token import LONG_AGO, Token
 
 __all__ = ["NO_STRIKES", "Strikes"]
 
@@ -18,7 +17,7 @@ class Strikes:
     count: int = 0
     token: Token | None = None
     """The latest that did not help."""
-    until: float = -math.inf
+    until: float = LONG_AGO
     """By the steady clock: no token is renewed on a 401 before this."""
 
     def with_one_for(self, token: Token | None, policy: RefreshPolicy, tick: float) -> Strikes:

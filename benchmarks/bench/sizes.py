@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import requests
 
@@ -85,26 +87,37 @@ class _Endpoint(requests.adapters.BaseAdapter):
         """Do nothing."""
 
 
-_LENT = requests.Session()
-_LENT.mount("https://", _Endpoint())
+_ENDPOINT = _Endpoint()
+_Pair = tuple[str, str]
 
 
-def _made(number: int, store: MemoryStore) -> Any:
-    url = "https://auth.example.com/token"
-    auth = OAuth2ClientCredentialsAuth(url, f"client-{number}", f"secret-{number}", token_client=_LENT, store=store)
-    auth.token()
-    return auth
+def _endpoint(*_: Any, **__: Any) -> _Endpoint:
+    return _ENDPOINT
+
+
+def _pairs(count: int) -> list[_Pair]:
+    return [(f"client-{number}", f"secret-{number}") for number in range(count)]
+
+
+def _made(pairs: list[_Pair], store: MemoryStore) -> Iterator[Any]:
+    with mock.patch.object(requests.Session, "get_adapter", _endpoint):
+        for pair in pairs:
+            auth = OAuth2ClientCredentialsAuth("https://auth.example.com/token", *pair, store=store)
+            auth.token()
+            yield auth
 
 
 def kept(count: int) -> tuple[list[Any], float]:
-    """Make so many sets, and give their objects with the bytes that each takes."""
-    _made(-1, MemoryStore())  # What is imported, or made once for all.
+    """Make so many sets, and give their objects with the bytes that each takes beside the caller's id and secret."""
+    list(_made(_pairs(1), MemoryStore()))  # What is imported, or made once for all.
+    pairs, auths = _pairs(count), [None] * count
     gc.collect()
     tracemalloc.start()
     try:
         store = MemoryStore(maxsize=200_000)
         before = tracemalloc.get_traced_memory()[0]
-        auths = [_made(number, store) for number in range(count)]
+        for number, auth in enumerate(_made(pairs, store)):
+            auths[number] = auth
         gc.collect()
         return auths, (tracemalloc.get_traced_memory()[0] - before) / count
     finally:
@@ -137,7 +150,7 @@ def scale(_world: World, quick: bool) -> list[Row]:
             auths, each = kept(count)
         else:  # Tracing makes all slower; what a set takes does not depend on how many there are.
             store = MemoryStore(maxsize=200_000)
-            auths, each = [_made(number, store) for number in range(count)], None
+            auths, each = list(_made(_pairs(count), store)), None
         taken, floor = _ns_per_call(auths), _ns_per_call([Constant(f"Bearer {number}") for number in range(count)])
         del auths
         rows.append(
@@ -154,11 +167,12 @@ def scale(_world: World, quick: bool) -> list[Row]:
 
 
 def _dropped(count: int) -> list[Row]:
+    pairs = _pairs(count)
     tracemalloc.start()
     store = MemoryStore()
     before = tracemalloc.get_traced_memory()[0]
-    for number in range(count):
-        _made(number, store)
+    for _ in _made(pairs, store):
+        pass
     gc.collect()
     left = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()

@@ -117,7 +117,7 @@ class TestOfRequests:
 
     def test_hooks_of_the_same_credentials_are_one(self) -> None:
         room = Room()
-        twin = RequestsDoor(room.auth._source, room.auth._scope, room.auth._channel)
+        twin = RequestsDoor(room.auth._source, room.door.scope, room.auth._channel)
         assert (room.door, hash(room.door)) == (twin, hash(twin))
         assert room.door != Room().door
         assert hash(room.door) != hash(Room().door)

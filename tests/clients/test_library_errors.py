@@ -74,8 +74,9 @@ SCOPE = Scope([Origin("https", "api.example", 443)])
 @pytest.mark.parametrize(("error", "away"), [(UNREACHED, True), (REFUSED, False)])
 def test_requests_is_told_of_a_connection_only_if_there_was_none(error: AuthError, away: bool) -> None:
     request = requests.Request("GET", "https://api.example/x").prepare()
+    failing: Any = Failing(error)
     with pytest.raises(requests.RequestException) as caught:
-        RequestsDoor(source(), SCOPE, Failing(error)).sign(request)
+        RequestsDoor(source(), SCOPE, failing).sign(request)
     assert isinstance(caught.value, requests.ConnectionError) is away
     assert isinstance(caught.value, type(error))
 

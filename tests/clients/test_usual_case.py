@@ -22,6 +22,9 @@ HOME = "https://api.example"
 class Shut:
     """A door that nobody may go through."""
 
+    def __init__(self, door: Any) -> None:
+        self.source, self.channel = door.source, door.channel
+
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"{name} was asked of a door")
 
@@ -67,7 +70,7 @@ def shut(room: Room, way: Any, library: Any) -> None:
     """Let no request but the first go through a door."""
     way(room.auth, f"{URL}/first", library)
     auth: Any = room.auth
-    auth._requests, auth._door = Shut(), lambda _request: Shut()
+    auth._requests, auth._door = Shut(auth._requests), lambda _request: Shut(auth._requests)
 
 
 @every_way

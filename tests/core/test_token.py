@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import math
 import pickle
 from typing import Any
@@ -29,6 +30,27 @@ def test_only_what_must_be_known_has_no_default() -> None:
         {},
     )
     assert (plain.refreshable_from, plain.refreshable_until) == (-math.inf, -math.inf)
+
+
+def test_tokens_of_which_there_is_no_more_to_say_share_an_empty_mapping_that_nobody_can_write_into() -> None:
+    extra: Any = token().extra
+    assert token(access_token="another").extra is extra
+    assert extra == {}
+    assert {} == extra  # noqa: SIM300 - from this side as well
+    assert extra != {"a": "b"}
+    assert (repr(extra), len(extra), list(extra), extra.get("a")) == ("{}", 0, [], None)
+    with pytest.raises(KeyError, match="a"):
+        extra["a"]
+    assert not any(hasattr(extra, name) for name in ("__setitem__", "__delitem__", "__dict__", "update", "clear"))
+    assert pickle.loads(pickle.dumps(token())).extra is extra
+    assert copy.copy(token()).extra is extra
+    assert hash(extra) == hash(copy.copy(extra))
+
+
+def test_a_token_as_a_dictionary_can_be_written_as_json() -> None:
+    written = json.dumps(dataclasses.asdict(token()))
+    assert json.loads(written)["extra"] == {}
+    assert Token(**dataclasses.asdict(token())) == token()
 
 
 def test_fields_are_given_by_name_alone() -> None:

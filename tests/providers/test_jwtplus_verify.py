@@ -119,7 +119,7 @@ class TestAsked:
         policy = RefreshPolicy(deadline=7.0)
         for auth in (Room().make(policy=policy), Room().make(policy=None)):
             auth.token()
-            auth._channel = Channel()  # type: ignore[assignment]
+            auth._requests.channel = Channel()  # type: ignore[assignment]
             assert auth.verify()
         assert answered == [policy, RefreshPolicy()]
 

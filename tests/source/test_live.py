@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
@@ -46,9 +46,9 @@ def test_the_raw_header_is_made_when_it_is_asked_for_and_where_it_is_usual() -> 
     live = Live.of(TOKEN, FYATU, FakeClock(THEN), THEN + 3000)
     live.prepare_for_httpx()
     assert live.raw == (b"Authorization", b"authorization", b"Bearer at")
-    unusual = replace(live, unproven=True)
-    unusual.prepare_for_httpx()
-    assert unusual.raw is None
+    unproven = carrying(("Authorization", "Bearer at"), unproven=True)
+    unproven.prepare_for_httpx()
+    assert unproven.raw is None
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,25 @@ def test_any_other_is_for_the_doors(headers: tuple[tuple[str, str], ...]) -> Non
 def test_what_is_unproven_is_for_the_doors_until_it_is_proven() -> None:
     live = carrying(("Authorization", "Bearer at"), unproven=True)
     assert live.usual is None
-    assert replace(live, unproven=False).usual == "Bearer at"
+    assert live.headers == (("Authorization", "Bearer at"),)
+    proven = live.proven()
+    assert (proven.usual, proven.headers, proven.unproven) == ("Bearer at", live.headers, False)
+    assert (proven.due_at, proven.due_tick, proven.token) == (live.due_at, live.due_tick, live.token)
+    assert proven.proven().usual == "Bearer at"
     assert NOTHING.usual is None
+
+
+def test_what_goes_under_other_names_is_for_the_doors_once_it_is_proven_as_well() -> None:
+    live = carrying(("Authorization", "Bearer at"), ("X-Token", "at"), unproven=True)
+    proven = live.proven()
+    assert (proven.usual, proven.headers, proven.unproven) == (None, live.headers, False)
 
 
 def test_it_is_due_when_its_window_begins_by_both_hands() -> None:
     clock = FakeClock(THEN)
     clock.advance(50)
     live = Live.of(TOKEN, FYATU, clock, THEN + 3000)
-    assert (live.wall, live.tick, live.window_at) == (THEN + 50, 50, THEN + 3000)
+    assert (live.ahead, live.window_at) == (THEN, THEN + 3000)
     assert (live.due_at, live.due_tick) == (THEN + 3000, 3000)
     later = live.until(THEN + 3500)
     assert (later.due_at, later.due_tick, later.token) == (THEN + 3500, 3500, TOKEN)

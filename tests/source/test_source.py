@@ -283,6 +283,65 @@ def test_nobody_waits_for_longer_than_the_deadline(way: str) -> None:
     settle(room.auth)
 
 
+def test_dozens_of_sets_have_a_lock_each_and_thousands_do_with_those() -> None:
+    rooms = [Room() for _ in range(64)]
+    assert len({id(room.slot.lock) for room in rooms}) == 64
+    rooms += [Room() for _ in range(36)]
+    assert len({id(room.slot.lock) for room in rooms}) == 64
+
+
+def test_no_set_waits_for_anothers_token_call() -> None:
+    called, go = threading.Event(), threading.Event()
+
+    @dataclass(frozen=True, slots=True)
+    class Slow(FyatuContract):
+        def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+            called.set()
+            assert go.wait(60.0)
+            return FyatuContract.read(self, request, response, now)
+
+    slow, other = Room(Slow(APP_ID, SECRET_KEY, URL)), Room()
+    waiting = threading.Thread(target=slow.auth.token)
+    waiting.start()
+    assert called.wait(30.0)
+    assert other.auth.token() is not None
+    other.auth.invalidate()
+    assert other.auth.token() is not None
+    assert slow.slot.flight is not None, "it is still on its way"
+    go.set()
+    waiting.join(30.0)
+    assert slow.slot.live.token is not None
+
+
+@pytest.mark.parametrize("whose", ["its own", "another"])
+def test_who_uses_an_object_while_one_is_thought_about_does_not_wait_for_himself(whose: str) -> None:
+    class Nosy(FakeClock):
+        """Reading it uses an object, as a finalizer may that the collector calls at that moment."""
+
+        inside: Any = None
+
+        def tick(self) -> float:
+            inside, self.inside = self.inside, None
+            if inside is not None:
+                inside()
+            return super().tick()
+
+    clock = Nosy()
+    room = Room(clock=clock)
+    asked = room if whose == "its own" else Room()
+    first = room.auth.token()
+    asked.auth.token()
+    room.auth.invalidate()
+    clock.inside = asked.auth.invalidate
+    found: list[Token] = []
+    asking = threading.Thread(target=lambda: found.append(room.auth.token()), daemon=True)
+    asking.start()
+    asking.join(30.0)
+    assert [token != first for token in found] == [True]
+    assert clock.inside is None
+    settle(room.auth)
+
+
 def test_after_a_fork_a_child_has_no_flight_and_thinks_again_when_its_window_begins() -> None:
     room = Room()
     token = room.auth.token()

@@ -151,7 +151,7 @@ class JWTPlusAuth(TokenAuth):
         checked, ahead = other or "", 0.0
         if current is not None:
             checked, ahead = other or current.access_token, server_clock_ahead(current)
-        return verified(checked, keys, self._wall() + ahead, leeway)
+        return verified(checked, keys, self._source.clock() + ahead, leeway)
 
 
 def _own_keys(current: Token | None) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from ...core import Token, is_token, jwt_claims, number
 from ...core.answers import longest_lifetime
+from ...core.token import LONG_AGO
 
 __all__ = ["is_jwt", "server_clock_ahead", "session"]
 
@@ -61,7 +62,7 @@ def session(
         valid_from=now + ((iat if starts is None else starts) - iat) + fresh_after,
         refreshable_from=opens,
         # Where `nbf` and `exp` leave nothing between them (token_expire <= refresh_notbefore + 1) it never can.
-        refreshable_until=closes if opens < closes else -math.inf,
+        refreshable_until=closes if opens < closes else LONG_AGO,
         refresh_once=True,
         extra={name: value for name, value in (extra or {}).items() if value is not None},
     )

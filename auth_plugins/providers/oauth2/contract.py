@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_plus, urlencode
 from ...core import Grant, Said, Token, TokenEndpointUnavailable, TokenRequest, TokenResponse, bearer
 from ...core.answers import failure, is_token, json_object, longest_lifetime, number, text
 from ...core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired
+from ...core.token import LONG_AGO
 from ...core.wire import Masked, MaskedBytes
 
 __all__ = ["OURS", "ClientAuth", "OAuth2Contract"]
@@ -124,7 +125,7 @@ class OAuth2Contract:
             expires_at=expires_at,
             refresh_token=refresh_token,
             # How long a refresh token lives nobody says: one tries.
-            refreshable_until=-math.inf if refresh_token is None else expires_at + longest_lifetime,
+            refreshable_until=LONG_AGO if refresh_token is None else expires_at + longest_lifetime,
             scopes=tuple(scope.split()) if isinstance(scope, str) else asked,
         )
 
