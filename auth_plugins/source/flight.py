@@ -64,6 +64,13 @@ class Flight:
         self._done = threading.Event()
         self._bells: dict[Hashable, _Bell] = {}
         self._outcome: Outcome | None = None
+        self._claimed = False
+
+    def claim(self) -> bool:
+        """Take it over. Only the first who asks may: it has one job, to be done once."""
+        with self._guard:
+            claimed, self._claimed = self._claimed, True
+        return not claimed
 
     def land(self, outcome: Outcome) -> None:
         """Tell everybody; only the first outcome counts."""

@@ -20,7 +20,14 @@ Job = Callable[[Terms, Slot], Live]
 
 def launch(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
     """Let `flight` do its job. It is no daemon: at the interpreter's end a renewal comes home first."""
-    arguments = (terms, slot, flight, job)
+    try:
+        _start(terms, slot, flight, job)
+    except BaseException:  # Whoever asked is being ended, by Ctrl-C for one, and others may count on the flight.
+        _start(terms, slot, flight, job)
+        raise
+
+
+def _start(*arguments: *tuple[Terms, Slot, Flight, Job]) -> None:
     work = threading.Thread(target=_fly, args=arguments, name="auth_plugins renewal", daemon=False)
     try:
         work.start()
@@ -29,6 +36,8 @@ def launch(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
 
 
 def _fly(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
+    if not flight.claim():
+        return
     outcome: Live | AuthError
     try:
         outcome = job(terms, slot)

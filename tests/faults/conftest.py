@@ -51,7 +51,7 @@ def renewals() -> Callable[[], bool]:
     def end() -> bool:
         latest = time.monotonic() + 5
         for thread in threading.enumerate():
-            if thread.name == "auth_plugins renewal":
+            if thread.name == "auth_plugins renewal" and thread.ident is not None:
                 thread.join(max(0.0, latest - time.monotonic()))
                 if thread.is_alive():
                     return False

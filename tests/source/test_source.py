@@ -106,6 +106,31 @@ def test_where_no_thread_is_to_be_had_the_caller_renews(monkeypatch: pytest.Monk
     assert room.threads == [threading.current_thread()]
 
 
+@pytest.mark.parametrize("already", [False, True], ids=["before it had begun", "when it had begun"])
+def test_who_is_ended_while_a_renewal_takes_off_leaves_it_to_the_others(
+    monkeypatch: pytest.MonkeyPatch, already: bool
+) -> None:
+    start = threading.Thread.start
+    starts: list[threading.Thread] = []
+
+    def interrupted(self: threading.Thread) -> None:
+        starts.append(self)
+        if already or len(starts) > 1:
+            start(self)
+        if len(starts) == 1:
+            raise KeyboardInterrupt
+
+    room = Room()
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        room.auth.token()
+    began = time.monotonic()
+    token = room.auth.token()
+    assert time.monotonic() - began < 20, "nobody waited for a renewal that never began"
+    assert room.told() == [(EventKind.LOGGED_IN, token)]
+    assert room.fyatu.ledger.token_calls == 1
+
+
 def test_a_thread_that_is_ended_by_anything_at_all_tells_whoever_waits() -> None:
     @dataclass(frozen=True, slots=True)
     class Ending(FyatuContract):
