@@ -7,7 +7,6 @@ import ctypes
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -135,11 +134,17 @@ def test_a_leading_thread_that_is_killed_takes_nobody_along(by: type[BaseExcepti
         except BaseException as error:
             ended.append(type(error))
 
-    crowd.hold()
+    calling = threading.Event()
+
+    def held() -> None:
+        calling.set()
+        crowd.gate.wait(20)
+
+    crowd.during = held
     leader = threading.Thread(target=lead)
     leader.start()
-    while crowd.auth._source.slot.flight is None:
-        time.sleep(0.001)
+    # Not before: what is sent to a thread that is just starting another one CPython may give to that one.
+    assert calling.wait(10)
     with ThreadPoolExecutor(5) as pool:
         tokens = [pool.submit(crowd.auth.token) for _ in range(5)]
         kill(leader.ident, by)
