@@ -39,6 +39,8 @@ class _NothingMore(Mapping[str, str]):
         return {}  # Of `dataclasses.asdict`, too, which may go on to JSON.
 
 
+_MOMENTS = ("issued_at", "expires_at", "valid_from", "refreshable_from", "refreshable_until")
+
 NOTHING_MORE = _NothingMore()
 """What most providers say of a token beside what has a name in `Token`."""
 
@@ -48,6 +50,9 @@ class Token:
     """One access token and what is known of it. All times are seconds since the epoch.
 
     The secrets (`access_token`, `refresh_token`) and `extra` never show in its `repr`.
+
+    Raises:
+        ValueError: a time is NaN, which is neither before nor after anything.
     """
 
     access_token: str = field(repr=False)
@@ -70,6 +75,11 @@ class Token:
     scopes: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default=NOTHING_MORE, repr=False, hash=False)
     """What else the provider said of the token, by our names (`app_type`, `request_id`)."""
+
+    def __post_init__(self) -> None:
+        for name in _MOMENTS:
+            if math.isnan(getattr(self, name)):
+                raise ValueError(f"{name} must be a number of seconds, or infinite, and not NaN")
 
     def refreshable(self, now: float, *, rejected: bool = False) -> bool:
         """Whether a renewal can succeed at `now`.

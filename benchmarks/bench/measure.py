@@ -6,9 +6,10 @@ import gc
 import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["in_turn", "interleaved", "percentile", "summary", "table"]
+__all__ = ["in_turn", "interleaved", "percentile", "summary", "table", "uncollected"]
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -25,14 +26,21 @@ def in_turn(turns: int, each: Sequence[T]) -> Iterator[T]:
 def interleaved(turns: int, work: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
     """Let each candidate have a turn, `turns` times, while nobody collects garbage."""
     found: dict[str, list[float]] = {name: [] for name in work}
+    with uncollected():
+        for name in in_turn(turns, list(work)):
+            found[name].append(work[name]())
+    return found
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Let nobody collect garbage meanwhile: whom it falls on is a matter of luck."""
     gc.collect()
     gc.disable()
     try:
-        for name in in_turn(turns, list(work)):
-            found[name].append(work[name]())
+        yield
     finally:
         gc.enable()
-    return found
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -53,6 +53,13 @@ def test_a_token_as_a_dictionary_can_be_written_as_json() -> None:
     assert Token(**dataclasses.asdict(token())) == token()
 
 
+@pytest.mark.parametrize("name", ["issued_at", "expires_at", "valid_from", "refreshable_from", "refreshable_until"])
+def test_no_time_of_a_token_is_nan(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be a number"):
+        token(**{name: math.nan})
+    assert getattr(token(**{name: math.inf}), name) == math.inf
+
+
 def test_fields_are_given_by_name_alone() -> None:
     with pytest.raises(TypeError):
         Token("at", NOW, NOW + 60.0)  # type: ignore[call-arg]
