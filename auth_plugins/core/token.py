@@ -39,10 +39,10 @@ class _NothingMore(Mapping[str, str]):
         return {}  # Of `dataclasses.asdict`, too, which may go on to JSON.
 
 
-_MOMENTS = ("issued_at", "expires_at", "valid_from", "refreshable_from", "refreshable_until")
-
 NOTHING_MORE = _NothingMore()
 """What most providers say of a token beside what has a name in `Token`."""
+
+_MOMENTS = ("issued_at", "expires_at", "valid_from", "refreshable_from", "refreshable_until")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

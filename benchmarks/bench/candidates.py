@@ -52,6 +52,11 @@ class Candidate:
         """Whether it is installed."""
         return importlib.util.find_spec(self.needs) is not None
 
+    @property
+    def ours(self) -> bool:
+        """Whether it is this package."""
+        return self.needs == "auth_plugins"
+
 
 class Constant(requests.auth.AuthBase, httpx.Auth):
     """The floor: a header that never changes."""

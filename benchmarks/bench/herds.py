@@ -188,9 +188,9 @@ def _rows(world: World, of: Herd) -> list[Row]:
 
     states = product(filter(of.takes, of_library(of.library)), ("none", "expired", "revoked"))
     cells = [_Cell(*each) for each in states if not (each[0].eager and each[1] == "none")]
-    jobs = [partial(measure, kind) for kind in bare]
-    jobs += [partial(cell.turn, world, of) for cell in cells if cell.candidate.needs == "auth_plugins"]
-    others = [partial(cell.turn, world, of) for cell in cells if cell.candidate.needs != "auth_plugins"]
+    jobs, others = [partial(measure, kind) for kind in bare], []
+    for cell in cells:
+        (jobs if cell.candidate.ours else others).append(partial(cell.turn, world, of))
     few = min(_OTHERS, of.turns)
     # In turn, since a machine is not as fast from one minute to the next.
     for job in (*in_turn(few, [*jobs, *others]), *in_turn(of.turns - few, jobs)):

@@ -93,7 +93,7 @@ def steady(world: World, quick: bool) -> list[Row]:
         candidates = of_library(way.split()[0])
         taken = {each.name: _Taken() for each in candidates}
         failed: dict[str, str] = {}
-        many = [each for each in candidates if each.name == "constant header" or each.needs == "auth_plugins"]
+        many = [each for each in candidates if each.name == "constant header" or each.ours]
         once = [each for each in candidates if each not in many]
         for each in (*once, *in_turn(turns, many)):
             try:
