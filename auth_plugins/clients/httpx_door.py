@@ -55,23 +55,37 @@ class HttpxDoor:
 
     def again(self, request: Request, response: Response, body: Body) -> tuple[Request, Live] | None:
         """Answer a 401 to `request`: give what to send now, and the token on it; `None`: the caller gets the 401."""
+        rejected = response.request
         try:
-            renewed = self._source.after_401(response.request.headers.get, self._channel)
+            found = self._source.after_401(rejected.headers.get, self._channel)
+            if found is None:
+                return None
+            ready = body.rewind(rejected.stream)
+            if ready:
+                response.read()  # Others can use its connection while this one waits.
+            live = self._source.settled(found)
         except AuthError as error:
-            if not body.can_be_resent(response.request.stream):
+            if not body.can_be_resent(rejected.stream):
                 return None
             raise self._told(error, request) from None
-        return self._made_again(response.request, renewed, body)
+        return self._made_again(rejected, live, ready)
 
     async def aagain(self, request: Request, response: Response, body: Body) -> tuple[Request, Live] | None:
         """Do as `again`, in a task of asyncio or trio."""
+        rejected = response.request
         try:
-            renewed = await self._source.aafter_401(response.request.headers.get, self._channel)
+            found = self._source.after_401(rejected.headers.get, self._channel)
+            if found is None:
+                return None
+            ready = body.rewind(rejected.stream)
+            if ready:
+                await response.aread()
+            live = await self._source.asettled(found)
         except AuthError as error:
-            if not body.can_be_resent(response.request.stream):
+            if not body.can_be_resent(rejected.stream):
                 return None
             raise self._told(error, request) from None
-        return self._made_again(response.request, renewed, body)
+        return self._made_again(rejected, live, ready)
 
     def _attach(self, request: Request, live: Live) -> Live:
         """Put the token on a request; refuse one that the library would carry to strangers.
@@ -105,19 +119,14 @@ class HttpxDoor:
         elif renewed.unproven:
             self._source.accepted(response.request.headers.get, replay=True)
 
-    def _ready(self, rejected: Request, live: Live, body: Body) -> bool:
-        if body.rewind(rejected.stream):
-            return True
-        self._source.not_replayed(live)
-        warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=2)
-        return False
-
-    def _made_again(self, rejected: Request, live: Live | None, body: Body) -> tuple[Request, Live] | None:
+    def _made_again(self, rejected: Request, live: Live, ready: bool) -> tuple[Request, Live] | None:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.
 
         After a redirect that is the last one of the chain: the first may have taken effect.
         """
-        if live is None or not self._ready(rejected, live, body):
+        if not ready:
+            self._source.not_replayed(live)
+            warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=2)
             return None
         again = self.library.Request(
             rejected.method,

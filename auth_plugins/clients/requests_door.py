@@ -67,23 +67,26 @@ class RequestsDoor:
         request = response.request
         can_resend = _can_rewind(request)
         try:
-            live = self.source.after_401(request.headers.get, self.channel)
+            found = self.source.after_401(request.headers.get, self.channel)
+            if found is None:
+                return response
+            ready = can_resend and _rewound(request)
+            if ready:
+                _drain(response)
+            live = self.source.settled(found)
         except AuthError as error:
             if not can_resend:
                 return response
             response.close()
             raise _told(error) from None
-        if live is None:
-            return response
-        if not can_resend or not _rewound(request):
-            self.source.not_replayed(live)
-            warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=2)
-            return response
-        return self._resend(response, live, sending)
+        if ready:
+            return self._resend(response, live, sending)
+        self.source.not_replayed(live)
+        warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=2)
+        return response
 
     def _resend(self, response: requests.Response, live: Live, sending: dict[str, Any]) -> requests.Response:
         request = response.request
-        _drain(response)
         # The session goes on with this very request if it is redirected, so it gets the new token and history the copy.
         response.request = request.copy()
         attach(request.headers, live)
@@ -149,7 +152,7 @@ def _rewound(request: requests.PreparedRequest) -> bool:
 
 
 def _drain(response: requests.Response) -> None:
-    """Read a 401 to its end, so that its connection can be used again, or give the connection up."""
+    """Read a 401 to its end, so that others can use its connection while this one waits, or give the connection up."""
     body = bytearray()
     try:
         for chunk in response.iter_content(16_384):

@@ -100,20 +100,39 @@ class Source(Terms):
         found = self._think(channel, once=once)
         return found if isinstance(found, Live) else await found.wait_async(self._deadline, self._instead(live, once))
 
-    def after_401(self, header: Header, channel: Channel) -> Live | None:
-        """Give the token to send a rejected request with once more; `None`: hand the 401 to the caller.
+    def after_401(self, header: Header, channel: Channel) -> Live | Flight | None:
+        """Judge a 401: give the token to send a rejected request with once more, or the flight that will bring it.
+
+        `None`: hand the 401 to the caller. Whoever holds a connection gives it back before he waits (`settled`).
 
         Raises:
-            AuthError: a new token is needed and is not to be had.
+            AuthError: a new token is needed, and was refused a moment ago.
         """
-        found = self._reconsider(header, channel)
+        slot, tick = self.slot, self.clock.tick()
+        with slot.lock:
+            live = slot.live
+            if live.token is not None and live.is_carried(header):
+                slot.strike(live, self.policy, self.clock)
+                early = live.token.valid_from - live.now(self.clock)
+                if early > self._deadline or tick < slot.strikes.until:
+                    return None
+                if early > 0:
+                    return live
+                slot.reject(by_server=True)
+        return self._think(channel)
+
+    def settled(self, found: Live | Flight) -> Live:
+        """Wait for the token, and until it is accepted: a request is sent again once only.
+
+        Raises:
+            AuthError: a new token is not to be had.
+        """
         live = found.wait(self._deadline) if isinstance(found, Flight) else found
         ripening = self._ripening(live)
         return live if ripening is None else ripening.wait(self._deadline, live)
 
-    async def aafter_401(self, header: Header, channel: Channel) -> Live | None:
-        """Do as `after_401`, in a task of asyncio or trio."""
-        found = self._reconsider(header, channel)
+    async def asettled(self, found: Live | Flight) -> Live:
+        """Do as `settled`, in a task of asyncio or trio."""
         live = await found.wait_async(self._deadline) if isinstance(found, Flight) else found
         ripening = self._ripening(live)
         return live if ripening is None else await ripening.wait_async(self._deadline, live)
@@ -187,27 +206,10 @@ class Source(Terms):
         launch(self, slot, flight, partial(renew, channel=channel))
         return live if beside else flight
 
-    def _reconsider(self, header: Header, channel: Channel) -> Live | Flight | None:
-        """Think again after a 401, given what the rejected request carried."""
+    def _ripening(self, live: Live) -> Flight | None:
+        """See to the wait for a token that is not accepted yet."""
         slot, tick = self.slot, self.clock.tick()
-        with slot.lock:
-            live = slot.live
-            if live.token is not None and live.is_carried(header):
-                slot.strike(live, self.policy, self.clock)
-                early = live.token.valid_from - live.now(self.clock)
-                if early > self._deadline or tick < slot.strikes.until:
-                    return None
-                if early > 0:
-                    return live
-                slot.reject(by_server=True)
-        return self._think(channel)
-
-    def _ripening(self, live: Live | None) -> Flight | None:
-        """See to the wait for a token that is not accepted yet: a request is sent again once only."""
-        slot, tick = self.slot, self.clock.tick()
-        if live is None or live.token is None:
-            return None
-        if not 0 < live.token.valid_from - live.now(self.clock) <= self._deadline:
+        if live.token is None or not 0 < live.token.valid_from - live.now(self.clock) <= self._deadline:
             return None
         with slot.lock:
             flying = slot.flying(tick, self._deadline)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+import importlib
+import json
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+import requests
 
 from auth_plugins import RefreshPolicy
+from auth_plugins.testing import CLIENT_KINDS
 
 if TYPE_CHECKING:
     from auth_plugins.simulators import SimRequest, SimResponse
+    from auth_plugins.testing.server import SimulatorServer
     from tests.conftest import World
 
 
@@ -48,9 +54,75 @@ def test_a_401_for_an_older_token_is_sent_again_with_the_current_one_and_renews_
         calls = world.token_calls
         live = auth._source.after_401({"Authorization": f"Bearer {old}"}.get, auth._channel)
         assert live is not None
-        assert live.token == auth.token()
+        assert auth._source.settled(live).token == auth.token()
         assert client.send("GET", f"{world.url}/x").sent["authorization"] == f"Bearer {new}"
     assert world.token_calls == calls
+
+
+def only_connection(kind: str) -> Any:
+    """A client that has one, and waits for it."""
+    if kind == "requests":
+        session = requests.Session()
+        session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=1, pool_block=True))
+        return session
+    library = importlib.import_module(kind)
+    return library.Client(limits=library.Limits(max_connections=1), trust_env=False)
+
+
+@pytest.mark.matrix(
+    group="Rejections",
+    case="the token call needs the connection on which the 401 came",
+    outcome="that is given back before the renewal",
+)
+@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
+def test_a_401_gives_its_connection_back_to_the_renewal_that_it_causes(make_world: Any, kind: str) -> None:
+    world = make_world(kind)
+    with only_connection(kind) as client:
+        client.auth = world.auth(token_client=client, policy=RefreshPolicy(tries=1, read_timeout=5.0, deadline=10.0))
+        client.get(f"{world.url}/x")
+        world.fyatu.revoke_all()
+        response = client.get(f"{world.url}/x")
+    assert (response.status_code, [each.status_code for each in response.history]) == (200, [401])
+
+
+@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
+def test_the_body_of_a_401_that_goes_to_the_caller_is_left_to_the_caller(make_world: Any, kind: str) -> None:
+    world = make_world(kind)
+    with only_connection(kind) as client:
+        client.auth = world.auth()
+        world.fyatu.reject_all = True
+        url = f"{world.url}/x"
+        assert client.get(url).status_code == 401  # From now on no renewal is tried for a while.
+        if kind == "requests":
+            body = client.get(url, stream=True).raw.read()
+        else:
+            with client.stream("GET", url) as response:
+                body = b"".join(response.iter_raw())
+    assert json.loads(body)["success"] is False
+
+
+@pytest.mark.matrix(
+    group="Rejections",
+    case="others need the connections of those who wait after a 401",
+    outcome="they have them meanwhile",
+)
+@pytest.mark.parametrize("kind", [each for each in CLIENT_KINDS if each != "requests"])
+def test_who_waits_after_a_401_keeps_nobody_from_his_connection(
+    make_world: Any, stranger: SimulatorServer, kind: str
+) -> None:
+    world, met = make_world(kind), []
+
+    def meanwhile(_: httpx.Request) -> None:
+        if world.fyatu.ledger.calls("api"):
+            met.append(client.send("GET", f"{stranger.url}/nobody").status)
+
+    lent = httpx.Client(event_hooks={"request": [meanwhile]}, trust_env=False)
+    limits = importlib.import_module(kind.partition("-")[0]).Limits(max_connections=1)
+    with lent, world.client(world.auth(token_client=lent), limits=limits, timeout=5.0) as client:
+        client.send("GET", f"{world.url}/x")
+        world.fyatu.revoke_all()
+        assert client.send("GET", f"{world.url}/x").status == 200
+    assert met == [404]
 
 
 @pytest.mark.matrix(

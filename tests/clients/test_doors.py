@@ -43,7 +43,9 @@ class Room(source.Room):
     def replaced(self) -> Any:
         """Let the token at hand be rejected: the next one came on a 401."""
         live = self.auth._source.current(self.auth._channel)
-        self.auth._source.after_401(dict(live.headers).get, self.auth._channel)
+        found = self.auth._source.after_401(dict(live.headers).get, self.auth._channel)
+        if found is not None:
+            self.auth._source.settled(found)
         return self.slot.live
 
 

@@ -233,9 +233,10 @@ class LateContract(FyatuContract):
 
 def _after_401(room: Room, live: Any, way: str) -> Any:
     carried, source, channel = dict(live.headers).get, room.auth._source, room.auth._channel
-    if way == "thread":
-        return source.after_401(carried, channel)
-    return anyio.run(source.aafter_401, carried, channel, backend=way)
+    rejected = source.after_401(carried, channel)
+    if rejected is None or way == "thread":
+        return rejected and source.settled(rejected)
+    return anyio.run(source.asettled, rejected, backend=way)
 
 
 WAYS = pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
