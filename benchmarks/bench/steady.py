@@ -62,82 +62,116 @@ async def _in_tasks(client: Any, url: str, seconds: float) -> tuple[list[tuple[f
     return taken, lag
 
 
-async def _one_loop(candidate: Candidate, world: World, seconds: float) -> tuple[list[tuple[float, bool]], float]:
-    client = candidate.open(world, False)
-    await client.get(world.api)
-    world.control(delay=DELAY, reset=1)
-    taken = await _in_tasks(client, world.api, seconds)
-    await client.aclose()
-    return taken
-
-
 @dataclass
-class _Taken:
-    """What all turns of a candidate came to."""
+class _Loaded:
+    """A candidate under load, with its client, and what all its turns came to."""
 
+    candidate: Candidate
+    way: str
+    lifetime: float
+    runner: asyncio.Runner
+    client: Any = None
     requests: list[tuple[float, bool]] = field(default_factory=list)
     calls: int = 0
     lag: float | None = None
+    failed: str | None = None
+
+    def turn(self, world: World, seconds: float) -> None:
+        """Go on for so many seconds, unless it has failed."""
+        if self.failed is None:
+            try:
+                self._turn(world, seconds)
+            except Exception as error:
+                self.failed = type(error).__name__
+
+    def _turn(self, world: World, seconds: float) -> None:
+        world.control(lifetime=self.lifetime, delay=0)
+        sync = self.way != "httpx async"
+        if self.client is None:
+            self.client = self.candidate.open(world, sync)
+            _ = self.client.get(world.api) if sync else self.runner.run(_warm(self.client, world.api))
+        world.control(delay=DELAY, reset=1)
+        if sync:
+            taken = _in_threads(self.client, world.api, seconds)
+        else:
+            taken, lag = self.runner.run(_in_tasks(self.client, world.api, seconds))
+            self.lag = max(lag, self.lag or 0.0)
+        self.requests += taken
+        self.calls += world.control(delay=0)["calls"]
+
+    def close(self) -> None:
+        """Let an asynchronous client go while its loop runs."""
+        if self.way == "httpx async" and self.client is not None:
+            self.runner.run(self.client.aclose())
+
+    def row(self, floor: float) -> Row:
+        """Put it beside the constant header's p99.9, in seconds."""
+        if self.failed is not None:
+            return {"client": self.way, "candidate": self.candidate.name, "requests": self.failed}
+        times = [seconds * 1e3 for seconds, _ in self.requests]
+        return {
+            "client": self.way,
+            "candidate": self.candidate.name,
+            "requests": len(times),
+            "renewals": self.calls,
+            "waited": sum(each > DELAY * 500 for each in times),
+            "failed": sum(not good for _, good in self.requests),
+            "p50, ms": percentile(times, 0.5),
+            "p99, ms": percentile(times, 0.99),
+            "p99.9, ms": percentile(times, 0.999),
+            "to the floor's p99.9": percentile(times, 0.999) / 1e3 / floor,
+            "max, ms": max(times),
+            "loop stood still, ms": None if self.lag is None else self.lag * 1e3,
+        }
+
+
+async def _warm(client: Any, url: str) -> None:
+    await client.get(url)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How long everything takes, in seconds."""
+
+    once: float
+    """The one turn of the other candidates ..."""
+    lifetime: float
+    """... into which one renewal falls, beginning as early as each of them does."""
+    turn: float
+    """A turn of the constant header, and of this package ..."""
+    turns: int
+    """... and how many they have."""
+    lifetime_in_turns: float
+    """This package begins a fifth of it before the end: longer than the others' turns, or it finds its token ended."""
+
+    def of(self, candidate: Candidate) -> float:
+        """Give the lifetime of a candidate's tokens. The floor cannot renew."""
+        if candidate.name == "constant header":
+            return 3600.0
+        return self.lifetime_in_turns if candidate.ours else candidate.early + self.lifetime
 
 
 def steady(world: World, quick: bool) -> list[Row]:
     """Milliseconds of a request through renewals; who took more than half a token call has waited for one.
 
-    The constant header and this package have six turns, in turn: the slowest request of a thousand differs by half from
-    one turn to the next. The others have one, which shows who waits.
+    The constant header and this package take turns of a second: the machine is not as fast from one minute to the next,
+    and it is the slowest request of a thousand that is looked at. The others have one turn, which shows who waits.
     """
-    # Whatever it takes for a renewal: some begin 20, 30, 60 or 225 seconds before the end.
-    renewal, seconds, turns = (4.0, 6.0, 1) if quick else (9.0, 12.0, 6)
-    rows: list[Row] = []
-    for way in ("requests", "httpx", "httpx async"):
-        candidates = of_library(way.split()[0])
-        taken = {each.name: _Taken() for each in candidates}
-        failed: dict[str, str] = {}
-        many = [each for each in candidates if each.name == "constant header" or each.ours]
-        once = [each for each in candidates if each not in many]
-        for each in (*once, *in_turn(turns, many)):
-            try:
-                # The floor cannot renew: its token lives for the whole turn.
-                lifetime = 3600.0 if each.name == "constant header" else each.early + renewal
-                _turn(world, each, way, lifetime, seconds, taken[each.name])
-            except Exception as error:
-                failed[each.name] = type(error).__name__
-        floor = percentile([took for took, _ in taken["constant header"].requests], 0.999)
-        for name, found in taken.items():
-            if name in failed:
-                rows.append({"client": way, "candidate": name, "requests": failed[name]})
-            else:
-                rows.append(_row(way, name, found, floor))
-    return rows
+    plan = _Plan(6.0, 4.0, 0.5, 15, 12.0) if quick else _Plan(12.0, 9.0, 1.0, 80, 30.0)
+    return [row for way in ("requests", "httpx", "httpx async") for row in _rows(world, way, plan)]
 
 
-def _turn(world: World, candidate: Candidate, way: str, lifetime: float, seconds: float, found: _Taken) -> None:
-    world.control(lifetime=lifetime, delay=0)
-    if way == "httpx async":
-        taken, lag = asyncio.run(_one_loop(candidate, world, seconds))
-        found.lag = max(lag, found.lag or 0.0)
-    else:
-        client = candidate.open(world, True)
-        client.get(world.api)
-        world.control(delay=DELAY, reset=1)
-        taken = _in_threads(client, world.api, seconds)
-    found.requests += taken
-    found.calls += world.control(delay=0)["calls"]
-
-
-def _row(way: str, name: str, found: _Taken, floor: float) -> Row:
-    times = [seconds * 1e3 for seconds, _ in found.requests]
-    return {
-        "client": way,
-        "candidate": name,
-        "requests": len(times),
-        "renewals": found.calls,
-        "waited": sum(each > DELAY * 500 for each in times),
-        "failed": sum(not good for _, good in found.requests),
-        "p50, ms": percentile(times, 0.5),
-        "p99, ms": percentile(times, 0.99),
-        "p99.9, ms": percentile(times, 0.999),
-        "to the floor's p99.9": percentile(times, 0.999) / 1e3 / floor,
-        "max, ms": max(times),
-        "loop stood still, ms": None if found.lag is None else found.lag * 1e3,
-    }
+def _rows(world: World, way: str, plan: _Plan) -> list[Row]:
+    with asyncio.Runner() as runner:
+        loaded = [_Loaded(each, way, plan.of(each), runner) for each in of_library(way.split()[0])]
+        floor = next(each for each in loaded if each.candidate.name == "constant header")
+        many = [each for each in loaded if each is floor or each.candidate.ours]
+        for each in loaded:
+            if each not in many:
+                each.turn(world, plan.once)
+        for each in in_turn(plan.turns, many):
+            each.turn(world, plan.turn)
+        for each in loaded:
+            each.close()
+    p999 = percentile([took for took, _ in floor.requests], 0.999)
+    return [each.row(p999) for each in loaded]
