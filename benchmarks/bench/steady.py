@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .candidates import Candidate, of_library
-from .measure import Row, in_turn, percentile
+from .measure import Row, in_turn, percentile, uncollected
 from .world import World
 
 __all__ = ["steady"]
@@ -39,9 +39,10 @@ def _in_threads(client: Any, url: str, seconds: float) -> list[tuple[float, bool
     return taken
 
 
-async def _in_tasks(client: Any, url: str, seconds: float) -> tuple[list[tuple[float, bool]], float]:
+async def _in_tasks(client: Any, url: str, seconds: float) -> tuple[list[tuple[float, bool]], list[float]]:
     taken: list[tuple[float, bool]] = []
-    end, lag = time.perf_counter() + seconds, 0.0
+    lags: list[float] = []
+    end = time.perf_counter() + seconds
 
     async def worker() -> None:
         while (began := time.perf_counter()) < end:
@@ -53,13 +54,12 @@ async def _in_tasks(client: Any, url: str, seconds: float) -> tuple[list[tuple[f
             await asyncio.sleep(PACE)
 
     async def watch() -> None:
-        nonlocal lag
         while (began := time.perf_counter()) < end:
             await asyncio.sleep(0.005)
-            lag = max(lag, time.perf_counter() - began - 0.005)
+            lags.append(time.perf_counter() - began - 0.005)
 
     await asyncio.gather(watch(), *(worker() for _ in range(4)))
-    return taken, lag
+    return taken, lags
 
 
 @dataclass
@@ -73,7 +73,7 @@ class _Loaded:
     client: Any = None
     requests: list[tuple[float, bool]] = field(default_factory=list)
     calls: int = 0
-    lag: float | None = None
+    lags: list[float] = field(default_factory=list)
     failed: str | None = None
 
     def turn(self, world: World, seconds: float) -> None:
@@ -91,12 +91,13 @@ class _Loaded:
             self.client = self.candidate.open(world, sync)
             _ = self.client.get(world.api) if sync else self.runner.run(_warm(self.client, world.api))
         world.control(delay=DELAY, reset=1)
-        if sync:
-            taken = _in_threads(self.client, world.api, seconds)
-        else:
-            taken, lag = self.runner.run(_in_tasks(self.client, world.api, seconds))
-            self.lag = max(lag, self.lag or 0.0)
-        self.requests += taken
+        with uncollected():
+            if sync:
+                self.requests += _in_threads(self.client, world.api, seconds)
+            else:
+                taken, lags = self.runner.run(_in_tasks(self.client, world.api, seconds))
+                self.requests += taken
+                self.lags += lags
         self.calls += world.control(delay=0)["calls"]
 
     def close(self) -> None:
@@ -121,7 +122,8 @@ class _Loaded:
             "p99.9, ms": percentile(times, 0.999),
             "to the floor's p99.9": percentile(times, 0.999) / 1e3 / floor,
             "max, ms": max(times),
-            "loop stood still, ms": None if self.lag is None else self.lag * 1e3,
+            "loop's lag p99.9, ms": percentile(self.lags, 0.999) * 1e3 if self.lags else None,
+            "loop stood still, ms": max(self.lags) * 1e3 if self.lags else None,
         }
 
 
