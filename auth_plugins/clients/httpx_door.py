@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +11,7 @@ from ..source import Channel, Live, Source
 from .bodies import Body
 from .errors import as_library_error
 from .httpx_channel import HttpxChannel
-from .scope import BodyNotReplayed, Scope, attach
+from .scope import Scope, attach, tell_not_replayed
 
 __all__ = ["HttpxDoor", "library_of"]
 
@@ -125,8 +124,7 @@ class HttpxDoor:
         After a redirect that is the last one of the chain: the first may have taken effect.
         """
         if not ready:
-            self._source.not_replayed(live)
-            warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=2)
+            tell_not_replayed(self._source, live)
             return None
         again = self.library.Request(
             rejected.method,

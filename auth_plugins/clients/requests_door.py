@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urljoin
@@ -16,7 +15,7 @@ from ..source import Live, Source
 from .errors import as_library_error
 from .httpx_channel import HttpxChannel
 from .requests_channel import RequestsChannel
-from .scope import BodyNotReplayed, Scope, attach
+from .scope import Scope, attach, tell_not_replayed
 
 __all__ = ["AnyChannel", "RequestsDoor"]
 
@@ -81,8 +80,7 @@ class RequestsDoor:
             raise _told(error) from None
         if ready:
             return self._resend(response, live, sending)
-        self.source.not_replayed(live)
-        warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=2)
+        tell_not_replayed(self.source, live)
         return response
 
     def _resend(self, response: requests.Response, live: Live, sending: dict[str, Any]) -> requests.Response:

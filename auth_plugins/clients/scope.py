@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from ..core.origin import Origin
-from ..source import Live
+from ..source import Live, Source
 
-__all__ = ["BodyNotReplayed", "Scope", "attach", "default_port"]
+__all__ = ["BodyNotReplayed", "Scope", "attach", "default_port", "tell_not_replayed"]
 
 
 class BodyNotReplayed(UserWarning):
@@ -44,3 +45,9 @@ def attach(headers: MutableMapping[str, Any], live: Live) -> None:
     """Put the token on a request, in place of any other."""
     for name, value in live.headers:
         headers[name] = value
+
+
+def tell_not_replayed(source: Source, live: Live) -> None:
+    """Tell that the caller gets a 401 since the body is used up, though there is a token: `live`."""
+    source.not_replayed(live)
+    warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=3)

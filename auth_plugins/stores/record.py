@@ -94,7 +94,7 @@ def _header_text(value: object) -> str:
 def _time(value: object) -> float:
     if value in ("inf", "-inf"):
         return float(str(value))
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
     return float(value)
 

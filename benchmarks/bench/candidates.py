@@ -19,6 +19,7 @@ from .world import World
 
 __all__ = ["CANDIDATES", "Candidate", "Constant", "Least", "Twice", "of_library"]
 
+_FLOOR = "constant header"
 _numbers = itertools.count()
 _TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Nobody uses it; to make one for each client of a herd would take longer than the herd."""
@@ -51,6 +52,11 @@ class Candidate:
     def there(self) -> bool:
         """Whether it is installed."""
         return importlib.util.find_spec(self.needs) is not None
+
+    @property
+    def floor(self) -> bool:
+        """Whether it is the constant header."""
+        return self.name.startswith(_FLOOR)
 
     @property
     def ours(self) -> bool:
@@ -288,7 +294,7 @@ def _google_auth(session: Any) -> Any:
 
 
 CANDIDATES = [
-    plain("constant header", "requests", "requests", _floor),
+    plain(_FLOOR, "requests", "requests", _floor),
     plain("least code", "requests", "requests", _least),
     plain("auth_plugins", "requests", "auth_plugins", _ours),
     plain("auth_plugins (Fyatu)", "requests", "auth_plugins", _fyatu),
@@ -298,7 +304,7 @@ CANDIDATES = [
     plain("requests_oauth2client", "requests", "requests_oauth2client", _requests_oauth2client, early=20),
     Candidate("requests-oauthlib", "requests", "requests_oauthlib", _requests_oauthlib, _oauthlib_auth, eager=True),
     plain("singleflight-auth", "requests", "singleflight_auth", _singleflight("requests")),
-    plain("constant header", "httpx", "httpx", _floor),
+    plain(_FLOOR, "httpx", "httpx", _floor),
     plain("least code", "httpx", "httpx", _least),
     plain("auth_plugins", "httpx", "auth_plugins", _ours),
     plain("auth_plugins (Fyatu)", "httpx", "auth_plugins", _fyatu),

@@ -48,7 +48,7 @@ class Herd:
 
     def takes(self, candidate: Candidate) -> bool:
         """Whether a candidate's cells end within minutes: others make a token call for each task, one by one."""
-        if candidate.name == "constant header" or (self.runner is not None and candidate.name == "least code"):
+        if candidate.floor or (self.runner is not None and candidate.name == "least code"):
             return False
         return self.count <= 1_000 or candidate.name == "auth_plugins"
 
@@ -229,7 +229,7 @@ def outage(_world: World, quick: bool) -> list[Row]:
     Requests, how many of them failed, and token calls, while the token is valid and when it has ended.
     """
     lifetime = 4.0 if quick else 100.0
-    all_of_them = [each for each in [*of_library("requests"), *of_library("httpx")] if each.name != "constant header"]
+    all_of_them = [each for each in [*of_library("requests"), *of_library("httpx")] if not each.floor]
     with ThreadPoolExecutor(len(all_of_them)) as pool:
         return list(pool.map(lambda each: _outage_of(each, lifetime), all_of_them))
 

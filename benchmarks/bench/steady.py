@@ -16,7 +16,6 @@ from .world import World
 
 __all__ = ["steady"]
 
-_FLOOR, _TWIN = "constant header", "constant header, once more"
 DELAY, PACE = 0.2, 0.01
 """Seconds: a token call takes, between two requests of one worker."""
 
@@ -79,6 +78,11 @@ class _Loaded:
     lags: list[float] = field(default_factory=list)
     failed: str | None = None
 
+    @property
+    def sync(self) -> bool:
+        """Whether it runs in threads."""
+        return self.way != "httpx async"
+
     def turn(self, world: World, seconds: float) -> None:
         """Go on for so many seconds, unless it has failed."""
         if self.failed is None:
@@ -89,13 +93,12 @@ class _Loaded:
 
     def _turn(self, world: World, seconds: float) -> None:
         world.control(lifetime=self.lifetime, delay=0)
-        sync = self.way != "httpx async"
         if self.client is None:
-            self.client = self.candidate.open(world, sync)
-            _ = self.client.get(world.api) if sync else self.runner.run(_warm(self.client, world.api))
+            self.client = self.candidate.open(world, self.sync)
+            _ = self.client.get(world.api) if self.sync else self.runner.run(self.client.get(world.api))
         world.control(delay=DELAY, reset=1)
         with uncollected():
-            if sync:
+            if self.sync:
                 self.turns.append(_in_threads(self.client, world.api, seconds))
             else:
                 taken, lags = self.runner.run(_in_tasks(self.client, world.api, seconds))
@@ -105,7 +108,7 @@ class _Loaded:
 
     def close(self) -> None:
         """Let an asynchronous client go while its loop runs."""
-        if self.way == "httpx async" and self.client is not None:
+        if not self.sync and self.client is not None:
             self.runner.run(self.client.aclose())
 
     def row(self, floor: _Loaded) -> Row:
@@ -122,7 +125,7 @@ class _Loaded:
             "failed": sum(not good for turn in self.turns for _, good in turn),
             "p50, ms": percentile(times, 0.5),
             "p99, ms": percentile(times, 0.99),
-            "p99.9, ms": percentile(times, 0.999),
+            "p99.9, ms": _p999(self.turns) * 1e3,
             "to the floor's p99.9": _p999(self.turns) / _p999(floor.turns),
             "between": None if self is floor or len(self.turns) == 1 else _between(self.turns, floor.turns),
             "max, ms": max(times),
@@ -145,10 +148,6 @@ def _between(turns: _Turns, floor: _Turns) -> str:
     return f"{percentile(ratios, 0.025):.2f} and {percentile(ratios, 0.975):.2f}"
 
 
-async def _warm(client: Any, url: str) -> None:
-    await client.get(url)
-
-
 @dataclass(frozen=True)
 class _Plan:
     """How long everything takes, in seconds."""
@@ -166,7 +165,7 @@ class _Plan:
 
     def of(self, candidate: Candidate) -> float:
         """Give the lifetime of a candidate's tokens. The floor cannot renew."""
-        if candidate.name in (_FLOOR, _TWIN):
+        if candidate.floor:
             return 3600.0
         return self.lifetime_in_turns if candidate.ours else candidate.early + self.lifetime
 
@@ -185,13 +184,12 @@ def steady(world: World, quick: bool) -> list[Row]:
 
 def _rows(world: World, way: str, plan: _Plan) -> list[Row]:
     candidates = of_library(way.split()[0])
-    header = next(each for each in candidates if each.name == _FLOOR)
+    header = next(each for each in candidates if each.floor)
+    twin = replace(header, name=f"{header.name}, once more")
+    all_of_them = [header, twin, *(each for each in candidates if each is not header)]
     with asyncio.Runner() as runner:
-        loaded = [
-            _Loaded(each, way, plan.of(each), runner)
-            for each in (header, replace(header, name=_TWIN), *(each for each in candidates if each is not header))
-        ]
-        many = [each for each in loaded if each.candidate.ours or each.candidate.name in (_FLOOR, _TWIN)]
+        loaded = [_Loaded(each, way, plan.of(each), runner) for each in all_of_them]
+        many = [each for each in loaded if each.candidate.ours or each.candidate.floor]
         for each in loaded:
             if each not in many:
                 each.turn(world, plan.once)
