@@ -57,34 +57,30 @@ class HttpxDoor:
         rejected = response.request
         try:
             found = self._source.after_401(rejected.headers.get, self._channel)
-            if found is None:
+            if found is None or not self._rewound(rejected, body):
                 return None
-            ready = body.rewind(rejected.stream)
-            if ready:
-                response.read()  # Others can use its connection while this one waits.
+            response.read()  # Others can use its connection while this one waits.
             live = self._source.settled(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
             raise self._told(error, request) from None
-        return self._made_again(rejected, live, ready)
+        return self._made_again(rejected, live)
 
     async def aagain(self, request: Request, response: Response, body: Body) -> tuple[Request, Live] | None:
         """Do as `again`, in a task of asyncio or trio."""
         rejected = response.request
         try:
             found = self._source.after_401(rejected.headers.get, self._channel)
-            if found is None:
+            if found is None or not self._rewound(rejected, body):
                 return None
-            ready = body.rewind(rejected.stream)
-            if ready:
-                await response.aread()
+            await response.aread()
             live = await self._source.asettled(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
             raise self._told(error, request) from None
-        return self._made_again(rejected, live, ready)
+        return self._made_again(rejected, live)
 
     def _attach(self, request: Request, live: Live) -> Live:
         """Put the token on a request; refuse one that the library would carry to strangers.
@@ -118,14 +114,18 @@ class HttpxDoor:
         elif renewed.unproven:
             self._source.accepted(response.request.headers.get, replay=True)
 
-    def _made_again(self, rejected: Request, live: Live, ready: bool) -> tuple[Request, Live] | None:
+    def _rewound(self, rejected: Request, body: Body) -> bool:
+        """Make the body ready to be sent once more; or tell that the caller gets the 401, who need not wait for it."""
+        if body.rewind(rejected.stream):
+            return True
+        tell_not_replayed(self._source)
+        return False
+
+    def _made_again(self, rejected: Request, live: Live) -> tuple[Request, Live]:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.
 
         After a redirect that is the last one of the chain: the first may have taken effect.
         """
-        if not ready:
-            tell_not_replayed(self._source, live)
-            return None
         again = self.library.Request(
             rejected.method,
             rejected.url,

@@ -69,19 +69,17 @@ class RequestsDoor:
             found = self.source.after_401(request.headers.get, self.channel)
             if found is None:
                 return response
-            ready = can_resend and _rewound(request)
-            if ready:
-                _drain(response)
+            if not can_resend or not _rewound(request):
+                tell_not_replayed(self.source)
+                return response
+            _drain(response)
             live = self.source.settled(found)
         except AuthError as error:
             if not can_resend:
                 return response
             response.close()
             raise _told(error) from None
-        if ready:
-            return self._resend(response, live, sending)
-        tell_not_replayed(self.source, live)
-        return response
+        return self._resend(response, live, sending)
 
     def _resend(self, response: requests.Response, live: Live, sending: dict[str, Any]) -> requests.Response:
         request = response.request

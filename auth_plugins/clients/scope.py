@@ -47,7 +47,7 @@ def attach(headers: MutableMapping[str, Any], live: Live) -> None:
         headers[name] = value
 
 
-def tell_not_replayed(source: Source, live: Live) -> None:
-    """Tell that the caller gets a 401 since the body is used up, though there is a token: `live`."""
-    source.not_replayed(live)
+def tell_not_replayed(source: Source) -> None:
+    """Tell that the caller gets a 401 since the body is used up. The renewal goes on without this request."""
+    source.not_replayed()
     warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=3)

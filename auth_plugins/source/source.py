@@ -10,7 +10,8 @@ lock, for as long as it takes to look a step up in the lifecycle table. The step
     BESIDE   take the token, and see to it that one renewal is under way;
     WAIT     wait for the one renewal that is under way, or start it.
 
-A request whose body is a stream can be sent only once, so it waits where others would go on beside a renewal.
+A request whose body is a stream can be sent only once, so it waits where others would go on beside a renewal, and
+where they would try a token that is not accepted yet.
 
 A renewal is a `Flight`. It runs in a thread of its own, whoever asked for it, so it is bound to no event loop, it
 blocks none, and it survives a caller that is cancelled or runs out of time: a provider that rotates its refresh
@@ -81,7 +82,8 @@ class Source(Terms):
     def current(self, channel: Channel, *, once: bool = False) -> Live:
         """Give a token to use now; wait for it, within the deadline, only if there is none that is valid.
 
-        A request that can be sent only `once` (its body is a stream) waits for a renewal that is due as well.
+        A request that can be sent only `once` (its body is a stream) waits for a renewal that is due as well, and until
+        its token is accepted.
 
         Raises:
             AuthError: there is none to be had.
@@ -90,7 +92,9 @@ class Source(Terms):
         if not once and live.is_fresh(self.clock):
             return live
         found = self._think(channel, once=once)
-        return found if isinstance(found, Live) else found.wait(self._deadline, self._instead(live, once))
+        if not isinstance(found, Live):
+            found = found.wait(self._deadline, self._instead(live, once))
+        return self.settled(found) if once else found
 
     async def acurrent(self, channel: Channel, *, once: bool = False) -> Live:
         """Do as `current`, in a task of asyncio or trio."""
@@ -98,7 +102,9 @@ class Source(Terms):
         if not once and live.is_fresh(self.clock):
             return live
         found = self._think(channel, once=once)
-        return found if isinstance(found, Live) else await found.wait_async(self._deadline, self._instead(live, once))
+        if not isinstance(found, Live):
+            found = await found.wait_async(self._deadline, self._instead(live, once))
+        return await self.asettled(found) if once else found
 
     def after_401(self, header: Header, channel: Channel) -> Live | Flight | None:
         """Judge a 401: give the token to send a rejected request with once more, or the flight that will bring it.
@@ -122,7 +128,7 @@ class Source(Terms):
         return self._think(channel)
 
     def settled(self, found: Live | Flight) -> Live:
-        """Wait for the token, and until it is accepted: a request is sent again once only.
+        """Wait for the token, and until it is accepted: there is one try, or one more, and no other.
 
         Raises:
             AuthError: a new token is not to be had.
@@ -154,9 +160,9 @@ class Source(Terms):
             self.slot.strike(live, self.policy, self.clock)
         self.tell(EventKind.UNHELPFUL, live.token)
 
-    def not_replayed(self, live: Live) -> None:
+    def not_replayed(self) -> None:
         """Learn that a 401 went to the caller, since the body is used up."""
-        self.tell(EventKind.NOT_REPLAYED, live.token)
+        self.tell(EventKind.NOT_REPLAYED, self.slot.live.token)
 
     def invalidate(self) -> None:
         """Take the token at hand for rejected: the next request renews it, or logs in. Forgets troubles, too."""

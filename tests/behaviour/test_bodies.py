@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -28,8 +29,8 @@ def digests(fyatu: FyatuSimulator) -> list[str]:
     return [call.body_sha256 for call in fyatu.ledger.calls("api")]
 
 
-def revoked(world: World) -> Any:
-    auth = world.auth()
+def revoked(world: World, **options: Any) -> Any:
+    auth = world.auth(**options)
     auth.token()
     world.fyatu.revoke_all()
     return auth
@@ -171,6 +172,30 @@ def test_an_asynchronous_generator_is_not_sent_again(make_world: Any, kind: str)
         with pytest.warns(BodyNotReplayed):
             assert client.send("POST", f"{world.url}/x", content=used_up_too()).status == 401
         assert client.send("POST", f"{world.url}/x", content=used_up_too()).status == 200
+    assert digests(world.fyatu) == [sha256(b"abcd").hexdigest()] * 2
+
+
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="a generator whose token was rejected, and a renewal that takes its time",
+    outcome="the 401 is handed over at once; the next request waits for that renewal",
+)
+@pytest.mark.parametrize("kind", CLIENT_KINDS)
+def test_a_401_that_cannot_be_answered_is_handed_over_before_the_renewal_ends(make_world: Any, kind: str) -> None:
+    def held(_: httpx.Request) -> None:
+        ended.append(go_on.wait(10.0))
+
+    world, go_on, ended = make_world(kind), threading.Event(), list[bool]()
+    go_on.set()
+    lent = httpx.Client(event_hooks={"request": [held]}, trust_env=False)
+    with lent, world.client(revoked(world, token_client=lent)) as client:
+        go_on.clear()
+        with pytest.warns(BodyNotReplayed):
+            assert client.send("POST", f"{world.url}/x", content=once(kind)).status == 401
+        assert ended == [True], "the login before; the other one is still held"
+        go_on.set()
+        assert client.send("POST", f"{world.url}/x", content=once(kind)).status == 200
+    assert (ended, world.token_calls) == ([True, True], 2)
     assert digests(world.fyatu) == [sha256(b"abcd").hexdigest()] * 2
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import requests
 
-from auth_plugins import RefreshPolicy
+from auth_plugins import BodyNotReplayed, RefreshPolicy
 from auth_plugins.testing import CLIENT_KINDS
 
 if TYPE_CHECKING:
@@ -83,6 +83,23 @@ def test_a_401_gives_its_connection_back_to_the_renewal_that_it_causes(make_worl
         world.fyatu.revoke_all()
         response = client.get(f"{world.url}/x")
     assert (response.status_code, [each.status_code for each in response.history]) == (200, [401])
+
+
+@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
+def test_a_401_that_goes_to_the_caller_does_not_keep_its_connection_from_the_renewal(
+    make_world: Any, kind: str
+) -> None:
+    world = make_world(kind)
+    with only_connection(kind) as client:
+        client.auth = world.auth(token_client=client, policy=RefreshPolicy(tries=1, read_timeout=5.0, deadline=10.0))
+        url = f"{world.url}/x"
+        client.get(url)
+        world.fyatu.revoke_all()
+        sent = {"data" if kind == "requests" else "content": iter([b"once"])}
+        with pytest.warns(BodyNotReplayed):
+            assert client.post(url, **sent).status_code == 401
+        assert client.get(url).status_code == 200
+        assert world.told(client.auth) == ["logged_in", "not_replayed", "logged_in"]
 
 
 @pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])

@@ -25,6 +25,7 @@ from auth_plugins import (
 )
 from auth_plugins.simulators import JWTPlusSimulator, SimRequest
 from auth_plugins.testing import CLIENT_KINDS, FakeClock, RequestsAdapter, mock_transport, open_client, settle
+from tests.behaviour.test_bodies import once
 
 URL = "https://jwtplus.example"
 _numbers = itertools.count()
@@ -101,13 +102,8 @@ def test_a_whole_life_through_a_lent_client(library: str) -> None:
     assert room.calls() == ["login"]
 
 
-@pytest.mark.parametrize("kind", CLIENT_KINDS)
-@pytest.mark.parametrize("strict", [False, True])
-def test_every_client_lives_with_both_kinds_of_api(server: Any, kind: str, strict: bool) -> None:
-    clock, jwtplus = FakeClock(), JWTPlusSimulator(refresh_notbefore=60)
-    jwtplus.strict = strict
-    url = server.mount(f"/jwtplus-{next(_numbers)}", jwtplus, clock=clock)
-    auth = JWTPlusAuth(
+def signed_in(jwtplus: JWTPlusSimulator, url: str, clock: FakeClock) -> JWTPlusAuth:
+    return JWTPlusAuth(
         jwtplus.app_id,
         jwtplus._secret,
         base_url=url,
@@ -118,6 +114,15 @@ def test_every_client_lives_with_both_kinds_of_api(server: Any, kind: str, stric
         clock=clock,
         store=MemoryStore(clock=clock),
     )
+
+
+@pytest.mark.parametrize("kind", CLIENT_KINDS)
+@pytest.mark.parametrize("strict", [False, True])
+def test_every_client_lives_with_both_kinds_of_api(server: Any, kind: str, strict: bool) -> None:
+    clock, jwtplus = FakeClock(), JWTPlusSimulator(refresh_notbefore=60)
+    jwtplus.strict = strict
+    url = server.mount(f"/jwtplus-{next(_numbers)}", jwtplus, clock=clock)
+    auth = signed_in(jwtplus, url, clock)
     with open_client(kind, auth) as client:
         for step in (0.0, 3350.0, 3700.0):
             clock.advance(step)
@@ -127,6 +132,22 @@ def test_every_client_lives_with_both_kinds_of_api(server: Any, kind: str, stric
         jwtplus.revoke_all()
         assert client.send("POST", f"{url}/x", content=b"body").status == 200
         assert not jwtplus.ledger.count("refresh") > 2
+
+
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="a generator, and a token that is not accepted before the next second (JWTPlus)",
+    outcome="it waits for that moment, and is sent once",
+)
+@pytest.mark.parametrize("kind", CLIENT_KINDS)
+def test_what_can_be_sent_once_is_not_sent_too_early(server: Any, kind: str) -> None:
+    clock, jwtplus = FakeClock(), JWTPlusSimulator(refresh_notbefore=60)
+    jwtplus.strict = True
+    url = server.mount(f"/jwtplus-{next(_numbers)}", jwtplus, clock=clock)
+    auth = signed_in(jwtplus, url, clock)
+    with open_client(kind, auth) as client:
+        assert client.send("POST", f"{url}/x", content=once(kind)).status == 200
+    assert [call.endpoint for call in jwtplus.ledger.calls()] == ["login", "api"]
 
 
 class TestTheWindow:

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import anyio
@@ -250,6 +251,19 @@ def test_a_token_that_was_used_too_early_is_given_once_its_time_has_come_and_no_
     assert _after_401(room, live, way) is live
     assert (room.clock.tick() - began, room.clock.slept) == (0.25, (0.25,))
     assert room.fyatu.ledger.token_calls == 1
+
+
+@WAYS
+@pytest.mark.parametrize("once", [False, True])
+def test_only_what_has_one_try_waits_until_a_token_is_accepted_before_it_is_used(way: str, once: bool) -> None:
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Sleeping())
+    source, channel = room.auth._source, room.auth._channel
+    if way == "thread":
+        live = source.current(channel, once=once)
+    else:
+        live = anyio.run(partial(source.acurrent, channel, once=once), backend=way)
+    assert live is room.slot.live
+    assert room.clock.slept == ((0.25,) if once else ())
 
 
 @WAYS
@@ -566,8 +580,8 @@ def test_a_token_that_served_is_proven() -> None:
     assert room.slot.live.usual == dict(newer.headers)["Authorization"]
 
 
-def test_what_was_not_sent_again_is_told_with_the_token_that_it_would_have_had() -> None:
+def test_what_was_not_sent_again_is_told_with_the_token_at_hand() -> None:
     room = Room()
     live = room.auth._source.current(room.auth._channel)
-    room.auth._source.not_replayed(live)
+    room.auth._source.not_replayed()
     assert room.told()[1:] == [(EventKind.NOT_REPLAYED, live.token)]
