@@ -100,7 +100,7 @@ class Watched(MemoryStore):
         super().__init__(clock=clock)
         self.done: list[tuple[str, str]] = []
         self.before_lock: Callable[[], None] = lambda: None
-        self.fails = False
+        self.fails = self.full = False
 
     def load(self, key: str) -> Token | None:
         self.done.append(("load", key))
@@ -110,6 +110,8 @@ class Watched(MemoryStore):
 
     def save(self, key: str, token: Token) -> None:
         self.done.append(("save", key))
+        if self.full:
+            raise StoreError("The disk is full")
         super().save(key, token)
 
     def delete(self, key: str) -> None:
@@ -213,6 +215,18 @@ class TestThePlace:
         stage.store.fails = True
         stage.renew()
         assert stage.slot.unsaved == Unsaved(token("old"))
+
+    def test_which_still_takes_nothing_is_tried_again_after_a_pause_that_grows(self) -> None:
+        stage = Stage()
+        stage.have(OURS)
+        stage.slot.unsaved, stage.store.full = Unsaved(None), True
+        for failures, pause in ((1, 5.0), (2, 10.0)):
+            assert stage.renew().token == OURS
+            trouble = stage.slot.trouble
+            assert trouble is not None
+            assert (trouble.failures, trouble.error.message) == (failures, "The disk is full")
+            assert trouble.early_again - stage.clock.tick() == stage.slot.live.due_at - stage.clock() == pause
+        assert [event.kind for event in stage.events] == [EventKind.SAVE_FAILED] * 2
 
 
 OLD, OURS, THEIRS = token("old"), token("ours", THEN + 10), token("theirs", THEN + 20)

@@ -132,6 +132,11 @@ def test_who_is_ended_while_a_renewal_takes_off_leaves_it_to_the_others(
     assert room.fyatu.ledger.token_calls == 1
 
 
+def test_a_flight_is_claimed_once() -> None:
+    flight = Flight(0.0)
+    assert [flight.claim() for _ in range(3)] == [True, False, False]
+
+
 def test_a_thread_that_is_ended_by_anything_at_all_tells_whoever_waits() -> None:
     @dataclass(frozen=True, slots=True)
     class Ending(FyatuContract):
@@ -291,6 +296,23 @@ def test_many_who_were_too_early_wait_in_one_flight(way: str, monkeypatch: pytes
         thread.join()
     assert found == [live] * 5
     assert room.clock.slept == (0.25,)
+
+
+@WAYS
+def test_who_was_too_early_has_waited_by_the_time_the_token_is_given(way: str) -> None:
+    given, was_given = threading.Event(), list[bool]()
+
+    class Slow(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            was_given.append(given.wait(0.2))
+            super().sleep(seconds)
+
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Slow())
+    live = room.auth._source.current(room.auth._channel)
+    assert _after_401(room, live, way) is live
+    given.set()
+    settle(room.auth)
+    assert was_given == [False]
 
 
 @WAYS
