@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import certifi
 import httpx
@@ -13,12 +13,20 @@ import httpx2
 import pytest
 import requests
 
-from auth_plugins import RefreshPolicy
+from auth_plugins import FyatuAuth, MemoryStore, RefreshPolicy
 from auth_plugins.clients import HttpxChannel, RequestsChannel
 from auth_plugins.clients.httpx_channel import _Backend, _Stream, _tls
 from auth_plugins.clients.reading import Deadline
 from auth_plugins.clients.requests_channel import _bounded, _Reader
 from auth_plugins.core import Grant, TokenRequest
+from auth_plugins.simulators import FyatuSimulator
+from auth_plugins.testing import CLIENT_KINDS, open_client
+from tests.conftest import APP_ID, SECRET_KEY
+
+if TYPE_CHECKING:
+    from auth_plugins.simulators import SimRequest, SimResponse
+    from auth_plugins.simulators.ledger import Endpoint
+    from auth_plugins.testing.server import SimulatorServer
 
 POLICY = RefreshPolicy(connect_timeout=3.0, read_timeout=7.0, deadline=100.0)
 REQUEST = TokenRequest(Grant.LOGIN, "https://api.example/token", {"X-Own": "1"}, b"body")
@@ -45,6 +53,28 @@ def test_a_call_of_httpx_asks_for_json_as_it_is_keeps_its_times_and_follows_noth
     assert (sent[b"Accept"], sent[b"Accept-Encoding"], sent[b"X-Own"]) == (b"application/json", b"identity", b"1")
     assert request.extensions["timeout"] == {"connect": 3.0, "read": 7.0, "write": 7.0, "pool": 7.0}
     assert (response.status, response.headers["x-answer"], response.body) == (307, "1", b"no")
+
+
+class Listening(FyatuSimulator):
+    """A provider that is told who calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.agents: list[str] = []
+
+    def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
+        self.agents.append(request.headers["user-agent"])
+        return super().answer_token_call(endpoint, request)
+
+
+@pytest.mark.parametrize("kind", CLIENT_KINDS)
+def test_a_call_goes_through_the_library_whose_request_needs_it(server: SimulatorServer, kind: str) -> None:
+    fyatu = Listening()
+    url = server.mount(f"/listening-{kind}", fyatu)
+    auth = FyatuAuth(APP_ID, SECRET_KEY, base_url=url, store=MemoryStore())
+    with open_client(kind, auth) as client:
+        assert client.send("GET", f"{url}/x").status == 200
+    assert [agent.partition("/")[0] for agent in fyatu.agents] == [f"python-{kind.partition('-')[0]}"]
 
 
 class Recording(requests.adapters.BaseAdapter):
