@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from inspect import isawaitable
 from typing import Any
 
 __all__ = ["Body"]
 
 
 class Body:
-    """Where the body of a request began. Made before it is sent.
+    """Where the body of a request began. Made before it is sent; and in a task, then awaited (`alook`).
 
-    Its library replays bytes and forms by itself, rewinds the files of a multipart form, and would send a file that it
-    has read to its end as an empty body, without a word.
+    Its library replays bytes and forms by itself, rewinds the files of a multipart form, and would send a file, or
+    anything else that it has read to its end, as an empty body, without a word.
     """
 
     __slots__ = ("_begin", "_file", "_stream", "replayable")
@@ -20,23 +22,36 @@ class Body:
         self._stream = stream
         self._file: Any = None
         self._begin = 0
-        if type(stream).__name__ == "ByteStream":
+        kind = type(stream).__name__
+        if kind == "ByteStream":
             self.replayable = True
-        elif type(stream).__name__ == "MultipartStream":
+        elif kind == "MultipartStream":
             parts = (getattr(part, "file", b"") for part in stream.fields)
             self.replayable = all(isinstance(part, (str, bytes)) or _seekable(part) for part in parts)
-        else:
+        elif kind in ("IteratorByteStream", "AsyncIteratorByteStream"):
             self._look_inside(getattr(stream, "_stream", None))
+        else:
+            self.replayable = False
 
     def _look_inside(self, content: Any) -> None:
+        # A list can be read twice. What else makes iterators may have been used up by the first: nobody can tell.
+        self.replayable = isinstance(content, Sequence)
         if hasattr(content, "read"):
-            self.replayable = _seekable(content)
-            if self.replayable:
-                self._file, self._begin = content, content.tell()
-        else:
-            # What makes a new iterator for each turn can be read twice; an iterator cannot.
-            again = hasattr(content, "__iter__") or hasattr(content, "__aiter__")
-            self.replayable = again and not hasattr(content, "__next__") and not hasattr(content, "__anext__")
+            self._file = content
+            if not hasattr(content, "__aiter__"):
+                self._keep(_where(content))
+
+    async def alook(self) -> None:
+        """Ask where an asynchronous file begins, such as those of anyio, trio and aiofiles."""
+        if self._file is not None and not self.replayable:
+            try:
+                self._keep(await _now(self._file.tell()) if await _now(self._file.seekable()) else None)
+            except (AttributeError, OSError, ValueError):
+                self._keep(None)
+
+    def _keep(self, begin: int | None) -> None:
+        self.replayable = begin is not None
+        self._begin = begin or 0
 
     def can_be_resent(self, stream: Any) -> bool:
         """Whether `stream`, which may be another after a redirect, can be sent once more."""
@@ -44,15 +59,31 @@ class Body:
 
     def rewind(self, stream: Any) -> bool:
         """Make `stream` ready to be sent once more; `False` if that cannot be done."""
-        if not self.can_be_resent(stream):
-            return False
-        if self._file is None or stream is not self._stream:
-            return True
         try:
-            self._file.seek(self._begin)
+            if self._has_moved(stream):
+                self._file.seek(self._begin)
         except (OSError, ValueError):  # ValueError: the file was closed.
             return False
-        return True
+        return self.can_be_resent(stream)
+
+    async def arewind(self, stream: Any) -> bool:
+        """Do as `rewind`, with an asynchronous file as well."""
+        try:
+            if self._has_moved(stream):
+                await _now(self._file.seek(self._begin))
+        except (OSError, ValueError):
+            return False
+        return self.can_be_resent(stream)
+
+    def _has_moved(self, stream: Any) -> bool:
+        return self.replayable and self._file is not None and stream is self._stream
+
+
+def _where(file: Any) -> Any:
+    try:
+        return file.tell() if _seekable(file) else None
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def _seekable(file: Any) -> bool:
@@ -60,3 +91,8 @@ def _seekable(file: Any) -> bool:
         return bool(file.seekable())
     except (AttributeError, ValueError):
         return False
+
+
+async def _now(found: Any) -> Any:
+    # aiofiles has all methods asynchronous; anyio and trio leave `seekable` as it is.
+    return await found if isawaitable(found) else found

@@ -46,6 +46,7 @@ class HttpxDoor:
 
     async def asign(self, request: Request, body: Body) -> Live:
         """Do as `sign`, in a task of asyncio or trio."""
+        await body.alook()
         try:
             live = await self._source.acurrent(self._channel, once=not body.replayable)
         except AuthError as error:
@@ -57,7 +58,10 @@ class HttpxDoor:
         rejected = response.request
         try:
             found = self._source.after_401(rejected.headers.get, self._channel)
-            if found is None or not self._rewound(rejected, body):
+            if found is None:
+                return None
+            if not body.rewind(rejected.stream):
+                tell_not_replayed(self._source)
                 return None
             response.read()  # Others can use its connection while this one waits.
             live = self._source.settled(found)
@@ -72,7 +76,10 @@ class HttpxDoor:
         rejected = response.request
         try:
             found = self._source.after_401(rejected.headers.get, self._channel)
-            if found is None or not self._rewound(rejected, body):
+            if found is None:
+                return None
+            if not await body.arewind(rejected.stream):
+                tell_not_replayed(self._source)
                 return None
             await response.aread()
             live = await self._source.asettled(found)
@@ -113,13 +120,6 @@ class HttpxDoor:
             self._source.unhelpful(renewed)
         elif renewed.unproven:
             self._source.accepted(response.request.headers.get, replay=True)
-
-    def _rewound(self, rejected: Request, body: Body) -> bool:
-        """Make the body ready to be sent once more; or tell that the caller gets the 401, who need not wait for it."""
-        if body.rewind(rejected.stream):
-            return True
-        tell_not_replayed(self._source)
-        return False
 
     def _made_again(self, rejected: Request, live: Live) -> tuple[Request, Live]:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.

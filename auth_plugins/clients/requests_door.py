@@ -22,6 +22,8 @@ __all__ = ["AnyChannel", "RequestsDoor"]
 AnyChannel = RequestsChannel | HttpxChannel
 
 _USUAL = frozenset({"Authorization"})
+_IN_MEMORY = (type(None), str, bytes, bytearray, memoryview)
+"""Bodies that are there again whenever they are asked for."""
 _MOST_DRAINED = 65_536
 """Of a 401's body, in bytes. To read more of it costs more than a new connection."""
 
@@ -134,11 +136,11 @@ def _told(error: AuthError) -> AuthError:
 
 
 def _can_rewind(request: requests.PreparedRequest) -> bool:
-    return isinstance(request.body, (str, bytes, type(None))) or isinstance(request._body_position, int)
+    return isinstance(request.body, _IN_MEMORY) or isinstance(request._body_position, int)
 
 
 def _rewound(request: requests.PreparedRequest) -> bool:
-    if isinstance(request.body, (str, bytes, type(None))):
+    if isinstance(request.body, _IN_MEMORY):
         return True
     try:
         rewind_body(request)

@@ -95,8 +95,8 @@ def check_bool(name: str, value: object) -> bool:
     return value
 
 
-def check_seconds(name: str, value: object, *, above_zero: bool = False) -> float:
-    """Accept a finite number that is not negative, nor zero where it must be above.
+def check_seconds(name: str, value: object, *, above_zero: bool = False, at_most: float = sys.float_info.max) -> float:
+    """Accept a finite number that is not negative, nor zero where it must be above, nor more than `at_most`.
 
     Raises:
         TypeError: it is not a number.
@@ -105,22 +105,23 @@ def check_seconds(name: str, value: object, *, above_zero: bool = False) -> floa
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number")
     # A number that no float holds compares all the same.
-    if not 0 <= value <= sys.float_info.max or (above_zero and value == 0):
-        raise ValueError(f"{name} must be a finite number {'above' if above_zero else 'not below'} zero")
+    if not 0 <= value <= at_most or (above_zero and value == 0):
+        limit = "" if at_most == sys.float_info.max else f", and at most {at_most:,.0f}"
+        raise ValueError(f"{name} must be a finite number {'above' if above_zero else 'not below'} zero{limit}")
     return float(value)
 
 
-def check_count(name: str, value: object) -> int:
-    """Accept a whole number from 1.
+def check_count(name: str, value: object, *, at_most: int | None = None) -> int:
+    """Accept a whole number from 1, and to `at_most`.
 
     Raises:
         TypeError: it is not an int.
-        ValueError: it is less.
+        ValueError: it is less, or more.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int")
-    if value < 1:
-        raise ValueError(f"{name} must be 1 or more")
+    if value < 1 or (at_most is not None and value > at_most):
+        raise ValueError(f"{name} must be 1 {'or more' if at_most is None else f'to {at_most:,}'}")
     return value
 
 

@@ -9,6 +9,10 @@ from .token import Token
 
 __all__ = ["Backoff", "RefreshPolicy"]
 
+_DAY = 86_400.0
+"""Seconds. No socket waits for longer than 24 days, and no lock for longer than 292 years."""
+_MOST = {"tries": 100, "max_response_bytes": 2**30}
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -55,24 +59,25 @@ class RefreshPolicy:
     retry_after_cap: float = 300.0
     """The longest `Retry-After` that is believed."""
     tries: int = 2
-    """Token calls in one renewal, at most; though a refresh that fails is followed by a login, where there is one."""
+    """Token calls in one renewal, 100 at most; though a refresh that fails is followed by a login, if there is one."""
     connect_timeout: float = 5.0
+    """How long a token call waits for its connection, at most a day ..."""
     read_timeout: float = 10.0
+    """... and for each piece of its answer, likewise."""
     deadline: float = 30.0
-    """The longest that a request waits for a renewal."""
+    """The longest that a request waits for a renewal, at most a day."""
     max_response_bytes: int = 262_144
-    """A longer answer of a token endpoint is refused."""
+    """A longer answer of a token endpoint is refused. At most 1 GB."""
 
     def __post_init__(self) -> None:
-        for name in ("window", "window_share", "jitter", "retry_after_cap"):
-            check_seconds(name, getattr(self, name), above_zero=False)
-        for name in ("connect_timeout", "read_timeout", "deadline"):
-            check_seconds(name, getattr(self, name), above_zero=True)
+        for name in ("window", "retry_after_cap"):
+            check_seconds(name, getattr(self, name))
         for name in ("window_share", "jitter"):
-            if getattr(self, name) > 1:
-                raise ValueError(f"{name} must not be more than 1")
-        for name in ("tries", "max_response_bytes"):
-            check_count(name, getattr(self, name))
+            check_seconds(name, getattr(self, name), at_most=1.0)
+        for name in ("connect_timeout", "read_timeout", "deadline"):
+            check_seconds(name, getattr(self, name), above_zero=True, at_most=_DAY)
+        for name, most in _MOST.items():
+            check_count(name, getattr(self, name), at_most=most)
         for field in fields(self):
             if field.type == "Backoff" and not isinstance(getattr(self, field.name), Backoff):
                 raise TypeError(f"{field.name} must be a Backoff")

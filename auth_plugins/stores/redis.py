@@ -44,7 +44,8 @@ class RedisStore:
         client: a synchronous client, for its settings (TLS, cluster, sentinel) are the caller's own.
         prefix: what all keys begin with; without `{}`, after which a cluster looks for no other hash tag.
         encryption_key: see `FileStore`.
-        lease: seconds after which a lock ends by itself; longer than the policy's `deadline`.
+        lease: seconds after which a lock ends by itself; longer than the policy's `deadline`, and at most
+            ten years.
         lock_timeout: seconds to wait for somebody else's renewal of the same token.
         clock: what tells the time, in seconds since the epoch.
 
@@ -69,7 +70,7 @@ class RedisStore:
         if "{}" in prefix:  # A cluster looks at the first hash tag alone, and an empty one is none.
             raise ValueError("prefix must not have {} in it: a cluster could not keep a token beside its lock")
         self._seal = Seal(encryption_key)
-        self._lease = check_seconds("lease", lease, above_zero=True)
+        self._lease = check_seconds("lease", lease, above_zero=True, at_most=_LONGEST / 1000)
         self._lock_timeout = check_seconds("lock_timeout", lock_timeout, above_zero=True)
         if not callable(clock):
             raise TypeError("clock must be callable")

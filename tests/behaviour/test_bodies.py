@@ -9,10 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiofiles.threadpool  # type: ignore[import-untyped]
+import anyio
 import httpx
 import httpx2
 import pytest
 import requests
+import trio
 
 from auth_plugins import BodyNotReplayed
 from auth_plugins.testing import CLIENT_KINDS
@@ -111,6 +114,45 @@ def test_what_can_be_iterated_anew_is_sent_again(one_world: World, library: Any)
     assert digests(one_world.fyatu) == [sha256(b"abcd").hexdigest()] * 2
 
 
+ASYNCHRONOUS = ["httpx-asyncio", "httpx-trio", "httpx2-asyncio", "httpx2-trio"]
+
+
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="an asynchronous file (anyio, trio, aiofiles), from its beginning or its middle",
+    outcome="sent again, byte for byte",
+)
+@pytest.mark.parametrize("begin", [0, 4321])
+@pytest.mark.parametrize("of_the_loop", [False, True], ids=["anyio", "own"])
+@pytest.mark.parametrize("kind", ASYNCHRONOUS)
+def test_an_asynchronous_file_is_sent_again_from_where_it_began(
+    make_world: Any, kind: str, of_the_loop: bool, begin: int, tmp_path: Path
+) -> None:
+    own: Any = trio.wrap_file if kind.endswith("trio") else aiofiles.threadpool.wrap
+    wrap = own if of_the_loop else anyio.wrap_file
+    world = make_world(kind)
+    (tmp_path / "body").write_bytes(WHOLE)
+    with (tmp_path / "body").open("rb") as file, world.client(revoked(world)) as client:
+        file.seek(begin)
+        reply = client.send("POST", f"{world.url}/x", content=wrap(file))
+    assert (reply.status, reply.history) == (200, (401,))
+    assert digests(world.fyatu) == [sha256(WHOLE[begin:]).hexdigest()] * 2
+
+
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="a bytearray, or a view of some memory",
+    outcome="sent again, byte for byte",
+    client="requests",
+)
+@pytest.mark.parametrize("make", [bytearray, memoryview])
+def test_requests_sends_a_piece_of_memory_again(one_world: World, make: Any) -> None:
+    with requests.Session() as session:
+        session.auth = revoked(one_world)
+        assert session.post(f"{one_world.url}/x", data=make(b"abcd")).status_code == 200
+    assert digests(one_world.fyatu) == [sha256(b"abcd").hexdigest()] * 2
+
+
 def used_up() -> Iterator[bytes]:
     yield b"ab"
     yield b"cd"
@@ -124,6 +166,28 @@ async def used_up_too() -> AsyncIterator[bytes]:
 def once(kind: str) -> Iterator[bytes] | AsyncIterator[bytes]:
     """What this kind of client can send, once."""
     return used_up_too() if kind.endswith(("-asyncio", "-trio")) else used_up()
+
+
+class Upload:
+    """Makes an iterator for each turn; the first one leaves nothing."""
+
+    def __init__(self) -> None:
+        self._left = [b"ab", b"cd"]
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._left:
+            yield self._left.pop(0)
+
+
+class AsyncUpload:
+    """The same, asynchronously."""
+
+    def __init__(self) -> None:
+        self._upload = Upload()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self._upload:
+            yield part
 
 
 class Pipe(io.RawIOBase):
@@ -141,10 +205,10 @@ class Pipe(io.RawIOBase):
 
 @pytest.mark.matrix(
     group="Bodies and streams",
-    case="a generator, or a pipe",
+    case="a generator, a pipe, or an object that makes generators",
     outcome="the 401 is handed over, with a warning; the next request has a new token",
 )
-@pytest.mark.parametrize("make", [used_up, Pipe], ids=["generator", "pipe"])
+@pytest.mark.parametrize("make", [used_up, Pipe, Upload], ids=["generator", "pipe", "iterable"])
 @pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
 def test_what_is_used_up_is_not_sent_again_but_the_401_is_handed_over_with_a_warning(
     make_world: Any, make: Any, kind: str
@@ -162,16 +226,17 @@ def test_what_is_used_up_is_not_sent_again_but_the_401_is_handed_over_with_a_war
 
 @pytest.mark.matrix(
     group="Bodies and streams",
-    case="an asynchronous generator",
+    case="an asynchronous generator, or an object that makes them",
     outcome="the 401 is handed over, with a warning; the next request has a new token",
 )
-@pytest.mark.parametrize("kind", ["httpx-asyncio", "httpx-trio", "httpx2-asyncio", "httpx2-trio"])
-def test_an_asynchronous_generator_is_not_sent_again(make_world: Any, kind: str) -> None:
+@pytest.mark.parametrize("make", [used_up_too, AsyncUpload], ids=["generator", "iterable"])
+@pytest.mark.parametrize("kind", ASYNCHRONOUS)
+def test_an_asynchronous_generator_is_not_sent_again(make_world: Any, make: Any, kind: str) -> None:
     world = make_world(kind)
     with world.client(revoked(world)) as client:
         with pytest.warns(BodyNotReplayed):
-            assert client.send("POST", f"{world.url}/x", content=used_up_too()).status == 401
-        assert client.send("POST", f"{world.url}/x", content=used_up_too()).status == 200
+            assert client.send("POST", f"{world.url}/x", content=make()).status == 401
+        assert client.send("POST", f"{world.url}/x", content=make()).status == 200
     assert digests(world.fyatu) == [sha256(b"abcd").hexdigest()] * 2
 
 

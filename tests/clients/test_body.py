@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
+import aiofiles.threadpool  # type: ignore[import-untyped]
+import anyio
 import httpx
 import httpx2
 import pytest
+import trio
 
 from auth_plugins.clients.bodies import Body
 
@@ -18,7 +23,9 @@ class ByteStream:
 
 
 class Stream(httpx.SyncByteStream):
-    """A body of somebody's own."""
+    """A body of somebody's own, which may be used up."""
+
+    _stream = (b"body",)
 
 
 class Silent:
@@ -33,8 +40,35 @@ class Forward(io.BytesIO):
         return False
 
 
+class Lost(io.BytesIO):
+    """A file that can be rewound, and does not know where it is."""
+
+    def tell(self) -> int:
+        raise OSError
+
+
+class Nowhere:
+    """A file that can be rewound, and cannot be asked where it is."""
+
+    def read(self, _size: int = -1) -> bytes:
+        return b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+    def seekable(self) -> bool:
+        return True
+
+
 class Turns:
-    """An asynchronous body that begins anew at each turn."""
+    """A body that makes an iterator for each turn: whether there is anything left for it, nobody knows."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        raise NotImplementedError
+
+
+class AsyncTurns:
+    """The same, asynchronously."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         raise NotImplementedError
@@ -69,15 +103,20 @@ def multipart(file: Any) -> dict[str, Any]:
         (multipart(Silent()), False),
         ({"content": io.BytesIO(b"body")}, True),
         ({"content": Forward(b"body")}, False),
+        ({"content": Lost(b"body")}, False),
+        ({"content": Nowhere()}, False),
         ({"content": [b"bo", b"dy"]}, True),
+        ({"content": (b"bo", b"dy")}, True),
         ({"content": pieces()}, False),
-        ({"content": Turns()}, True),
+        ({"content": Turns()}, False),
+        ({"content": AsyncTurns()}, False),
         ({"content": async_pieces()}, False),
     ],
     ids=[
         "bytes", "form", "none", "multipart", "multipart of text", "multipart of a file that goes forward only",
-        "multipart of a file that does not say", "a file", "a file that goes forward only", "a list", "a generator",
-        "an asynchronous iterable", "an asynchronous generator",
+        "multipart of a file that does not say", "a file", "a file that goes forward only", "a file that is lost",
+        "a file that cannot tell", "a list", "a tuple", "a generator", "an iterable", "an asynchronous iterable",
+        "an asynchronous generator",
     ],
 )  # fmt: skip
 def test_a_body_is_replayable_if_its_library_or_its_file_can_begin_anew(
@@ -128,3 +167,67 @@ def test_a_closed_file_in_a_form_is_not_replayable() -> None:
     stream = stream_of(httpx, files={"file": file})
     file.close()
     assert not Body(stream).replayable
+
+
+ASYNC_FILES = pytest.mark.parametrize(
+    ("wrap", "loop"),
+    [
+        (anyio.wrap_file, "asyncio"),
+        (anyio.wrap_file, "trio"),
+        (trio.wrap_file, "trio"),
+        (aiofiles.threadpool.wrap, "asyncio"),
+    ],
+    ids=["anyio on asyncio", "anyio on trio", "trio", "aiofiles"],
+)
+
+
+@ASYNC_FILES
+@pytest.mark.parametrize("library", [httpx, httpx2])
+class TestAnAsynchronousFile:
+    def test_goes_back_to_where_it_began(self, library: Any, wrap: Any, loop: str, tmp_path: Path) -> None:
+        async def read_twice() -> tuple[bool, bytes, bool, bytes]:
+            stream = stream_of(library, content=file)
+            body = Body(stream)
+            await body.alook()
+            return body.replayable, await file.read(), await body.arewind(stream), await file.read()
+
+        with on_disk(tmp_path, b"not this, but the body") as opened:
+            opened.seek(14)
+            file = wrap(opened)
+            assert anyio.run(read_twice, backend=loop) == (True, b"the body", True, b"the body")
+
+    def test_that_was_closed_meanwhile_does_not(self, library: Any, wrap: Any, loop: str, tmp_path: Path) -> None:
+        async def closed() -> tuple[bool, bool, bool]:
+            stream = stream_of(library, content=file)
+            body, late = Body(stream), Body(stream)
+            await body.alook()
+            opened.close()
+            await late.alook()
+            return body.replayable, await body.arewind(stream), late.replayable
+
+        with on_disk(tmp_path, b"body") as opened:
+            file = wrap(opened)
+            assert anyio.run(closed, backend=loop) == (True, False, False)
+
+    def test_that_goes_forward_only_does_not(self, library: Any, wrap: Any, loop: str) -> None:
+        async def forward() -> tuple[bool, bool]:
+            stream = stream_of(library, content=file)
+            body = Body(stream)
+            await body.alook()
+            return body.replayable, await body.arewind(stream)
+
+        reading, writing = os.pipe()
+        with os.fdopen(writing, "wb"), os.fdopen(reading, "rb") as opened:
+            file = wrap(opened)
+            assert anyio.run(forward, backend=loop) == (False, False)
+
+    def test_is_not_taken_for_another_one(self, library: Any, wrap: Any, loop: str, tmp_path: Path) -> None:
+        with on_disk(tmp_path, b"body") as opened:
+            stream = stream_of(library, content=wrap(opened))
+            body = Body(stream)
+            assert (body.replayable, body.rewind(stream)) == (False, False), "nobody has asked it"
+
+
+def on_disk(folder: Path, content: bytes) -> io.BufferedReader:
+    (folder / "body").write_bytes(content)
+    return (folder / "body").open("rb")

@@ -274,6 +274,13 @@ class TestSeconds:
     def test_accepts_the_largest_number_that_a_float_can_hold(self) -> None:
         assert check_seconds(NAME, sys.float_info.max) == sys.float_info.max
 
+    def test_may_have_an_end(self) -> None:
+        assert check_seconds(NAME, 60, at_most=60.0) == 60.0
+        with pytest.raises(ValueError, match=rf"^{NAME} must be a finite number not below zero, and at most 60$"):
+            check_seconds(NAME, 60.1, at_most=60.0)
+        with pytest.raises(ValueError, match=rf"^{NAME} must be a finite number above zero$"):
+            check_seconds(NAME, 0, above_zero=True)
+
     @pytest.mark.parametrize("zero", [0, 0.0, -0.0], ids=repr)
     def test_zero_only_where_it_means_something(self, zero: float) -> None:
         assert check_seconds(NAME, zero) == 0.0
@@ -293,6 +300,13 @@ class TestCount:
     @given(st.integers(min_value=1))
     def test_gives_what_it_accepts(self, value: int) -> None:
         assert check_count(NAME, value) == value
+
+    def test_may_have_an_end(self) -> None:
+        assert check_count(NAME, 3, at_most=3) == 3
+        with pytest.raises(ValueError, match=rf"^{NAME} must be 1 to 3$"):
+            check_count(NAME, 4, at_most=3)
+        with pytest.raises(ValueError, match=rf"^{NAME} must be 1 or more$"):
+            check_count(NAME, 0)
 
     @given(st.integers(max_value=0))
     def test_refuses_less_than_one(self, value: int) -> None:

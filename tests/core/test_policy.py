@@ -206,6 +206,14 @@ class TestRefreshPolicy:
         with pytest.raises(ValueError, match=rf"\b{name}\b"):
             RefreshPolicy(**{name: 0})  # type: ignore[arg-type]
 
+    @pytest.mark.parametrize(
+        ("name", "most"), [*((name, 86_400.0) for name in ABOVE_ZERO), ("tries", 100), ("max_response_bytes", 2**30)]
+    )
+    def test_nobody_waits_for_more_than_a_day_nor_tries_a_thousand_times(self, name: str, most: float) -> None:
+        assert getattr(RefreshPolicy(**{name: most}), name) == most  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=rf"^{name} must be .* {most:,.0f}$"):
+            RefreshPolicy(**{name: most + 1})  # type: ignore[arg-type]
+
     @pytest.mark.parametrize("name", BACKOFFS)
     @pytest.mark.parametrize("value", [None, 5.0, (5.0, 60.0), Backoff, "Backoff"], ids=repr)
     def test_refuses_what_is_no_backoff(self, name: str, value: object) -> None:

@@ -404,3 +404,10 @@ def test_a_lease_that_ends_before_a_renewal_does_is_refused(server: RedisServer)
     with pytest.raises(ValueError, match=r"^store must have a lease"):
         FyatuAuth("A1B2C3D4E5F6G7H8", "your_secret_key_here", store=store)
     FyatuAuth("A1B2C3D4E5F6G7H8", "your_secret_key_here", store=store, policy=RefreshPolicy(deadline=29.0))
+
+
+def test_a_lease_is_as_long_as_redis_can_keep_it(server: RedisServer, prefix: str) -> None:
+    with RedisStore.from_url(server.url, prefix=prefix, lease=315_360_000).lock(KEY):
+        pass
+    with pytest.raises(ValueError, match=r"^lease must be a finite number above zero, and at most 315,360,000$"):
+        RedisStore.from_url(server.url, lease=315_360_001)
