@@ -6,6 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from auth_plugins import EventKind, FyatuAuth, MemoryStore
+from auth_plugins.testing import FakeClock, settle
+from tests.conftest import APP_ID, SECRET_KEY
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -54,3 +60,23 @@ def test_what_the_documentation_quotes_is_what_a_run_wrote(bench: Any) -> None:
     folder = FOLDER.parent / "docs" / "explanation" / "benchmarks"
     result = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert bench("report").page(result) == (folder / "results.md").read_text(encoding="utf-8")
+
+
+def test_its_server_renews_fyatus_tokens_as_fyatu_does(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER))
+    clock, told = FakeClock(), list[EventKind]()
+    with bench("world").world() as world:
+        auth = FyatuAuth(
+            APP_ID,
+            SECRET_KEY,
+            base_url=world.home,
+            clock=clock,
+            store=MemoryStore(clock=clock),
+            on_event=lambda event: told.append(event.kind),
+        )
+        auth.token()
+        clock.advance(3600 - 100)
+        auth.token()
+        settle(auth)
+        assert world.control()["calls"] == 2
+    assert told == [EventKind.LOGGED_IN, EventKind.REFRESHED]

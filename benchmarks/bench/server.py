@@ -40,7 +40,7 @@ class State:
             return 503, {"error": "temporarily_unavailable"}
         token = secrets.token_hex(20)
         self.ends[token] = time.monotonic() + self.lifetime
-        if path.endswith("/auth/token"):
+        if "/auth/" in path:
             data = {"accessToken": token, "tokenType": "Bearer", "expiresIn": int(self.lifetime)}
             return 200, {"success": True, "data": data}
         return 200, {"access_token": token, "token_type": "Bearer", "expires_in": int(self.lifetime)}
@@ -74,7 +74,7 @@ class Protocol(asyncio.Protocol):
         path, _, query = target.partition("?")
         if path == "/control":
             self._answer(200, state.control(dict(parse_qsl(query))))
-        elif path.endswith("/token"):
+        elif path.endswith(("/token", "/auth/refresh")):
             answer = state.token(path)
             asyncio.get_running_loop().call_later(state.delay, self._answer, *answer)
         elif path == "/open" or state.ends.get(headers.get("authorization", "")[7:], 0.0) > time.monotonic():

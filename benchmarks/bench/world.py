@@ -21,6 +21,10 @@ class World:
         self.token_url, self.api, self.open = f"{self.home}/token", f"{self.home}/api", f"{self.home}/open"
         self._session = requests.Session()
 
+    def close(self) -> None:
+        """Close the connection to the knobs."""
+        self._session.close()
+
     def control(self, **knobs: float) -> dict[str, Any]:
         """Turn `lifetime`, `delay`, `down`, `revoke`, `reset`; tell `calls` and `rejected` as they were before."""
         told: dict[str, Any] = self._session.get(f"{self.home}/control", params=knobs, timeout=30).json()
@@ -30,10 +34,11 @@ class World:
 @contextmanager
 def world() -> Iterator[World]:
     """Run the server while the block runs."""
-    server = subprocess.Popen([sys.executable, "-m", "bench.server"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        yield World(int(server.stdout.readline()))
-    finally:
-        server.terminate()
-        server.wait()
+    with subprocess.Popen([sys.executable, "-m", "bench.server"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            found = World(int(server.stdout.readline()))
+            yield found
+            found.close()
+        finally:
+            server.terminate()
