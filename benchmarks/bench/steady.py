@@ -178,7 +178,7 @@ def steady(world: World, quick: bool) -> list[Row]:
     second row shows what is chance, and so do the bounds between which a ratio would be in 95 of 100 draws of these
     turns. The others have one turn, which shows who waits.
     """
-    plan = _Plan(6.0, 4.0, 0.5, 15, 12.0) if quick else _Plan(12.0, 9.0, 1.0, 100, 30.0)
+    plan = _Plan(6.0, 4.0, 0.5, 15, 12.0) if quick else _Plan(12.0, 9.0, 1.0, 240, 30.0)
     return [row for way in ("requests", "httpx", "httpx async") for row in _rows(world, way, plan)]
 
 
