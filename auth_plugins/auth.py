@@ -177,8 +177,13 @@ def _check_kind(name: str, value: object, kind: type) -> None:
 
 def _check_store(store: object) -> None:
     # Never `isinstance`: before Python 3.12 it reads the properties of what it is given, and a salt may be far away.
-    if store is not None and any(inspect.getattr_static(store, name, None) is None for name in _PROMISED):
+    if store is None:
+        return
+    found = [inspect.getattr_static(store, name, None) for name in _PROMISED]
+    if any(each is None for each in found):
         raise TypeError("store must be a Store")
+    if any(map(inspect.iscoroutinefunction, found)):
+        raise TypeError("store must be a Store whose methods are ordinary functions, and not coroutine functions")
 
 
 def _contract(provider: object) -> Provider:

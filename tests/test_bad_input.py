@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from auth_plugins import (
     Backoff,
+    Event,
     FyatuAuth,
     FyatuBusinessAuth,
     JWTPlusAuth,
@@ -25,6 +26,7 @@ from auth_plugins import (
     OAuth2ClientCredentialsAuth,
     OAuth2RefreshTokenAuth,
     RefreshPolicy,
+    Token,
     TokenAuth,
     VaultAuth,
 )
@@ -182,6 +184,16 @@ def given_at_all(value: object) -> bool:
     return value is not None
 
 
+class AsyncStore(MemoryStore):
+    """One whose token would have to be awaited."""
+
+    async def load(self, key: str) -> Token | None:  # type: ignore[override]
+        return super().load(key)
+
+
+async def never_awaited(_: Event) -> None: ...
+
+
 CREDENTIALS = {
     (FyatuAuth, "app_id"): 8,
     (FyatuAuth, "secret_key"): 16,
@@ -192,10 +204,10 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((make, name, no_text | odd_text | long_text | short(size)) for (make, name), size in CREDENTIALS.items()),
     *((make, "base_url", no_text | bad_url) for make in DOORS),
     *((make, "origins", no_urls | bad_urls | no_url_list) for make in AUTHS),
-    *((make, "store", no_option) for make in AUTHS),
+    *((make, "store", no_option | st.just(AsyncStore())) for make in AUTHS),
     *((make, "policy", no_option | st.just(Backoff(1.0, 2.0)) | st.just(RefreshPolicy)) for make in AUTHS),
     *((make, "token_client", no_option) for make in AUTHS),
-    *((make, "on_event", not_callable) for make in AUTHS),
+    *((make, "on_event", not_callable | st.just(never_awaited)) for make in AUTHS),
     *((make, "allow_http", no_bool) for make in AUTHS),
     *((make, "clock", no_option | st.just(lambda: 0.0)) for make in AUTHS),
     (TokenAuth, "provider", no_text | texts | st.just(FyatuContract)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Iterable
+from inspect import iscoroutinefunction
 
 from .origin import Origin
 
@@ -126,6 +127,14 @@ def check_count(name: str, value: object, *, at_most: int | None = None) -> int:
 
 
 def check_callable(name: str, value: object) -> None:
-    """Accept `None` or something that can be called."""
-    if value is not None and not callable(value):
+    """Accept `None` or something that can be called, and has then been called: nobody awaits what a coroutine is.
+
+    Raises:
+        TypeError: it cannot be called, or is a coroutine function, or an object with one for its `__call__`.
+    """
+    if value is None:
+        return
+    if not callable(value):
         raise TypeError(f"{name} must be callable")
+    if iscoroutinefunction(value) or iscoroutinefunction(getattr(type(value), "__call__", None)):  # noqa: B004
+        raise TypeError(f"{name} must be an ordinary function, and not a coroutine function")

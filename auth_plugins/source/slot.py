@@ -191,9 +191,12 @@ def slot_for(provider: Provider, store: Store, given: Live) -> Slot:
 
 
 def _after_fork() -> None:
-    global _lock, _locks
+    global _lock, _locks, _recent
     _lock, _locks = threading.RLock(), _new_locks()
-    for slot in list(_slots.values()):
+    # The cache is made anew: another thread may just have been changing it, and would never end in the child.
+    living, _recent = list(_slots.items()), LRUCache(_KEPT)
+    for key, slot in living:
+        _recent[key] = slot
         slot.fresh_runtime()
         if slot.live.token is not None:
             slot.live = slot.live.until(slot.live.window_at)  # The flight it counted on is the parent's.

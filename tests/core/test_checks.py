@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pytest
@@ -325,3 +326,13 @@ class TestCallable:
     @pytest.mark.parametrize("value", [MARK, 0, 1, True, False, "", [], ...], ids=repr)
     def test_refuses_the_rest_also_what_is_false(self, value: object) -> None:
         assert refusal_names(NAME, TypeError, check_callable, NAME, value)
+
+    def test_refuses_what_would_have_to_be_awaited(self) -> None:
+        async def asynchronous(_: object) -> None: ...
+
+        class Asynchronous:
+            async def __call__(self, _: object) -> None: ...
+
+        for value in (asynchronous, partial(asynchronous, 1), Asynchronous(), Asynchronous().__call__):
+            assert refusal_names(NAME, TypeError, check_callable, NAME, value)
+        check_callable(NAME, Asynchronous)

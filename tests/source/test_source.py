@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from cachetools import LRUCache
 
 from auth_plugins import (
     AuthError,
@@ -415,6 +416,18 @@ def test_after_a_fork_a_child_has_no_flight_and_thinks_again_when_its_window_beg
     assert (room.slot.flight, room.slot.live.due_at) == (None, token.expires_at - 300)
     assert room.slot.live.token == token
     assert room.auth.token() == token
+
+
+def test_a_cache_that_another_thread_was_changing_at_the_fork_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    class HalfChanged(LRUCache[bytes, Any]):
+        def __setitem__(self, key: bytes, value: Any) -> None:
+            raise KeyError(key)
+
+    room = Room()
+    monkeypatch.setattr(slots, "_recent", HalfChanged(1))
+    slots._after_fork()
+    assert room.slot in slots._recent.values()
+    assert Room().auth.token() is not None
 
 
 def test_a_flight_that_has_outlived_the_deadline_does_not_count() -> None:
