@@ -81,7 +81,7 @@ class Body:
 
 def _where(file: Any) -> Any:
     try:
-        return file.tell() if _seekable(file) else None
+        return file.tell() if file.seekable() else None
     except (AttributeError, OSError, ValueError):
         return None
 

@@ -127,7 +127,7 @@ def check_count(name: str, value: object, *, at_most: int | None = None) -> int:
 
 
 def check_callable(name: str, value: object) -> None:
-    """Accept `None` or something that can be called, and has then been called: nobody awaits what a coroutine is.
+    """Accept `None` or an ordinary function: nobody would await what a coroutine function gives.
 
     Raises:
         TypeError: it cannot be called, or is a coroutine function, or an object with one for its `__call__`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import requests
@@ -37,8 +37,7 @@ def world() -> Iterator[World]:
     with subprocess.Popen([sys.executable, "-m", "bench.server"], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
-            found = World(int(server.stdout.readline()))
-            yield found
-            found.close()
+            with closing(World(int(server.stdout.readline()))) as found:
+                yield found
         finally:
             server.terminate()

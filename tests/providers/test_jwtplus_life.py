@@ -102,8 +102,12 @@ def test_a_whole_life_through_a_lent_client(library: str) -> None:
     assert room.calls() == ["login"]
 
 
-def signed_in(jwtplus: JWTPlusSimulator, url: str, clock: FakeClock) -> JWTPlusAuth:
-    return JWTPlusAuth(
+def on_a_socket(server: Any, *, strict: bool) -> tuple[FakeClock, JWTPlusSimulator, str, JWTPlusAuth]:
+    """A server and an API at its side, which may ask it for each token; where they are, and an auth object."""
+    clock, jwtplus = FakeClock(), JWTPlusSimulator(refresh_notbefore=60)
+    jwtplus.strict = strict
+    url = server.mount(f"/jwtplus-{next(_numbers)}", jwtplus, clock=clock)
+    auth = JWTPlusAuth(
         jwtplus.app_id,
         jwtplus._secret,
         base_url=url,
@@ -114,15 +118,13 @@ def signed_in(jwtplus: JWTPlusSimulator, url: str, clock: FakeClock) -> JWTPlusA
         clock=clock,
         store=MemoryStore(clock=clock),
     )
+    return clock, jwtplus, url, auth
 
 
 @pytest.mark.parametrize("kind", CLIENT_KINDS)
 @pytest.mark.parametrize("strict", [False, True])
 def test_every_client_lives_with_both_kinds_of_api(server: Any, kind: str, strict: bool) -> None:
-    clock, jwtplus = FakeClock(), JWTPlusSimulator(refresh_notbefore=60)
-    jwtplus.strict = strict
-    url = server.mount(f"/jwtplus-{next(_numbers)}", jwtplus, clock=clock)
-    auth = signed_in(jwtplus, url, clock)
+    clock, jwtplus, url, auth = on_a_socket(server, strict=strict)
     with open_client(kind, auth) as client:
         for step in (0.0, 3350.0, 3700.0):
             clock.advance(step)
@@ -141,10 +143,7 @@ def test_every_client_lives_with_both_kinds_of_api(server: Any, kind: str, stric
 )
 @pytest.mark.parametrize("kind", CLIENT_KINDS)
 def test_what_can_be_sent_once_is_not_sent_too_early(server: Any, kind: str) -> None:
-    clock, jwtplus = FakeClock(), JWTPlusSimulator(refresh_notbefore=60)
-    jwtplus.strict = True
-    url = server.mount(f"/jwtplus-{next(_numbers)}", jwtplus, clock=clock)
-    auth = signed_in(jwtplus, url, clock)
+    _, jwtplus, url, auth = on_a_socket(server, strict=True)
     with open_client(kind, auth) as client:
         assert client.send("POST", f"{url}/x", content=once(kind)).status == 200
     assert [call.endpoint for call in jwtplus.ledger.calls()] == ["login", "api"]
