@@ -115,11 +115,11 @@ class HttpxDoor:
         return False
 
     def learn(self, response: Response, renewed: Live) -> None:
-        """Look at the response to a request that was sent again."""
-        if response.status_code == 401:
+        """Look at the response to a request that was sent again; who redirected it to a stranger accepted the token."""
+        if response.status_code == 401 and self.covers(response.request):
             self._source.unhelpful(renewed)
         elif renewed.unproven:
-            self._source.accepted(response.request.headers.get, replay=True)
+            self._source.accepted(dict(renewed.headers).get, replay=True)
 
     def _made_again(self, rejected: Request, live: Live) -> tuple[Request, Live]:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.
@@ -133,6 +133,8 @@ class HttpxDoor:
             stream=rejected.stream,
             extensions=rejected.extensions,
         )
+        if hasattr(rejected, "_content"):
+            again.read()  # So has this one its `content`: an event hook may look there.
         attach(again.headers, live)
         return again, live
 

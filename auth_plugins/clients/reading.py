@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from ..core.errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
 from ..core.origin import Origin
@@ -99,5 +99,19 @@ def told_safely(request: TokenRequest, call: Callable[[], TokenResponse]) -> Tok
     except AuthError:
         raise
     except Exception as error:
-        what = type(error).__name__
+        answer, what = _answer_in(error), type(error).__name__
+    if answer is not None:
+        return answer
     raise TokenEndpointUnavailable(f"The token endpoint at {Origin.of(request.url)} gave no answer ({what})")
+
+
+def _answer_in(error: Exception) -> TokenResponse | None:
+    """Find the error answer at which a hook of a lent client raised: `raise_for_status` is often one of them."""
+    response = getattr(error, "response", None)
+    status, headers = getattr(response, "status_code", None), getattr(response, "headers", None)
+    if not isinstance(status, int) or status < 400 or not isinstance(headers, Mapping):
+        return None
+    # What the hook has read is there; the rest went with the connection.
+    read = getattr(response, "_content", None)
+    body = read if isinstance(read, bytes) else b""
+    return TokenResponse(status, {name.lower(): value for name, value in headers.items()}, body)

@@ -62,8 +62,14 @@ class RequestsChannel:
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # An auth that does nothing keeps .netrc, and a lent session's own auth, from writing over the header.
+    # An auth that does next to nothing keeps .netrc, and a lent session's own auth, from writing over the header.
+    request.register_hook("response", _followed_by_nobody)
     return request
+
+
+def _followed_by_nobody(response: requests.Response, **_: Any) -> None:
+    # A session looks where a redirect leads even if it is not to go there, and reads its whole body first.
+    response.headers.pop("location", None)
 
 
 class _Adapter(HTTPAdapter):

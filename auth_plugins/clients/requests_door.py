@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urljoin
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from requests.utils import rewind_body
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
@@ -45,14 +47,21 @@ class RequestsDoor:
         try:
             live = self.source.current(self.channel, once=not _can_rewind(request))
         except AuthError as error:
-            raise _told(error) from None
+            raise _told(error, request) from None
         attach(request.headers, live)
         for name, _ in live.headers:
             if name not in self._names:
                 self._names |= {name}
-        if self not in request.hooks["response"]:
-            request.hooks["response"].append(self)
+        self.watch(request)
         return request
+
+    def watch(self, request: requests.PreparedRequest) -> None:
+        """Be the hook of a request, before all others, in place of any like it, which would answer with its own token.
+
+        In hooks of the request's own: a copy shares its original's, and may be signed for somebody else.
+        """
+        others = [each for each in request.hooks["response"] if not isinstance(each, RequestsDoor)]
+        request.hooks = {"response": [self, *others]}
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
         """Look at a response before anybody else does; `sending` is how its request was sent."""
@@ -80,7 +89,7 @@ class RequestsDoor:
             if not can_resend:
                 return response
             response.close()
-            raise _told(error) from None
+            raise _told(error, request) from None
         return self._resend(response, live, sending)
 
     def _resend(self, response: requests.Response, live: Live, sending: dict[str, Any]) -> requests.Response:
@@ -99,17 +108,10 @@ class RequestsDoor:
         return again
 
     def _keep_from_strangers(self, response: requests.Response) -> None:
-        """Take the token off before a redirect is followed to another origin: requests only knows `Authorization`."""
+        """Take the token off what follows a redirect to another origin: requests only knows `Authorization`."""
         target = response.headers.get("location")
         if target is not None and not self.scope.covers(urljoin(response.url, target)):
-            for name in self._names:
-                response.request.headers.pop(name, None)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RequestsDoor) and other.source.slot is self.source.slot
-
-    def __hash__(self) -> int:
-        return id(self.source.slot)
+            response.request.headers = _KeptHere(response.request.headers, self._names)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickled request or response takes its hooks along; this one would take the credentials.
@@ -117,6 +119,20 @@ class RequestsDoor:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RequestsDoor:
         return self
+
+
+class _KeptHere(CaseInsensitiveDict[Any]):
+    """The headers of a request that was redirected to a stranger. The next request gets a copy: without the token.
+
+    The request itself keeps it, for it may be the caller's own, to be sent once more.
+    """
+
+    def __init__(self, headers: Mapping[str, Any], names: frozenset[str]) -> None:
+        super().__init__(headers)
+        self._kept = frozenset(name.lower() for name in names)
+
+    def copy(self) -> CaseInsensitiveDict[Any]:
+        return CaseInsensitiveDict((name, value) for name, value in self.items() if name.lower() not in self._kept)
 
 
 class _SpentHook:
@@ -130,13 +146,25 @@ def _spent_hook() -> _SpentHook:
     return _SpentHook()
 
 
-def _told(error: AuthError) -> AuthError:
+def _told(error: AuthError, request: requests.PreparedRequest) -> AuthError:
     base = requests.ConnectionError if isinstance(error, TokenEndpointUnavailable) else requests.RequestException
-    return as_library_error(error, base)
+    told: Any = as_library_error(error, base)
+    told.request = requests.PreparedRequest()
+    # No headers: one may be the old token.
+    told.request.method, told.request.url, told.request.headers = request.method, request.url, CaseInsensitiveDict()
+    return told  # type: ignore[no-any-return]
 
 
 def _can_rewind(request: requests.PreparedRequest) -> bool:
-    return isinstance(request.body, _IN_MEMORY) or isinstance(request._body_position, int)
+    body: Any = request.body
+    if isinstance(body, _IN_MEMORY):
+        return True
+    if not isinstance(request._body_position, int):
+        return False
+    try:  # What tells where it stands cannot always go back there: the body of another response, for one.
+        return bool(body.seekable()) if hasattr(body, "seekable") else hasattr(body, "seek")
+    except ValueError:  # It was closed.
+        return False
 
 
 def _rewound(request: requests.PreparedRequest) -> bool:

@@ -285,6 +285,42 @@ def test_a_file_that_was_closed_meanwhile_is_not_sent_again(one_world: World) ->
     assert one_world.fyatu.ledger.count("api") == 1
 
 
+class Downstream(io.RawIOBase):
+    """It tells where it stands and cannot go back there, as the body of another response."""
+
+    def __init__(self) -> None:
+        self._left = [b"cd", b"ab"]
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return 4 - 2 * len(self._left)
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._left.pop() if self._left else b""
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@pytest.mark.matrix(
+    group="Bodies and streams",
+    case="a stream that tells where it stands and cannot go back, in the window",
+    outcome="it waits for the renewal: it has one try",
+    client="requests",
+)
+def test_a_stream_that_cannot_go_back_waits_for_a_renewal_that_is_due(one_world: World) -> None:
+    auth = one_world.auth()
+    old = auth.token()
+    one_world.clock.advance(86_400 - 100)
+    with requests.Session() as session:
+        session.auth = auth
+        sent = session.post(f"{one_world.url}/x", data=Downstream())
+    assert sent.status_code == 200
+    assert sent.request.headers["Authorization"] != f"Bearer {old.access_token}"
+    assert digests(one_world.fyatu) == [sha256(b"abcd").hexdigest()]
+
+
 @pytest.mark.matrix(group="Bodies and streams", case="a streamed response", outcome="it is not read ahead")
 @pytest.mark.parametrize("library", LIBRARIES, ids=["httpx", "httpx2"])
 def test_a_streamed_response_is_not_read_ahead(one_world: World, library: Any) -> None:

@@ -138,6 +138,21 @@ def test_applied_twice_there_is_one_header_one_hook_and_one_retry(one_world: Wor
     assert one_world.fyatu.ledger.count("api") == 2
 
 
+def test_copies_of_one_request_that_are_signed_for_two_accounts_renew_each_its_own(one_world: World) -> None:
+    fyatu, theirs = FyatuSimulator("B1B2C3D4E5F6G7H8"), one_world.server
+    there = theirs.mount("/account-b", fyatu, clock=one_world.clock)
+    ours = one_world.auth()
+    other = FyatuAuth("B1B2C3D4E5F6G7H8", APP[1], base_url=there, store=one_world.store, clock=one_world.clock)
+    template = requests.Request("POST", f"{there}/x", data=b"pay").prepare()
+    with requests.Session() as session:
+        ours(template.copy())
+        mine = other(template.copy())
+        fyatu.revoke_all()
+        assert session.send(mine).status_code == 200
+        assert session.send(template).status_code == 401, "it was never signed"
+    assert (one_world.token_calls, fyatu.ledger.token_calls) == (1, 2)
+
+
 def test_a_prepared_request_and_its_copy_renew(one_world: World) -> None:
     auth = one_world.auth()
     request = requests.Request("GET", f"{one_world.url}/x", auth=auth).prepare().copy()
@@ -281,6 +296,26 @@ atexit.register(lambda: print(requests.get({one_world.url!r} + "/x", auth=auth, 
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "200", "")
+
+
+@pytest.mark.matrix(
+    group="Processes and interpreters",
+    case="A request from an atexit handler, in the window",
+    outcome="the renewal comes home before the process ends",
+)
+def test_a_renewal_beside_a_request_from_an_atexit_handler_comes_home(one_world: World) -> None:
+    one_world.fyatu.latency = 0.2
+    program = f"""
+import atexit, requests
+from auth_plugins import FyatuAuth, RefreshPolicy
+url, policy = {one_world.url!r}, RefreshPolicy(window=1e6, window_share=1.0)
+told = lambda event: print(event.kind.value, flush=True)
+auth = FyatuAuth({APP[0]!r}, {APP[1]!r}, base_url=url, policy=policy, on_event=told)
+auth.token()
+atexit.register(lambda: requests.get(url + "/x", auth=auth, timeout=10))
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["logged_in", "refreshed"], "")
 
 
 ALIASED = """

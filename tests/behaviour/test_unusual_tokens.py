@@ -183,4 +183,4 @@ class TestOtherHeader:
             meanwhile(auth)
             [hook] = request.hooks["response"]
             hook(response)
-            assert ("X-Token" in request.headers) is carried
+            assert ("X-Token" in request.copy().headers) is carried

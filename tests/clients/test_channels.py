@@ -13,7 +13,14 @@ import httpx2
 import pytest
 import requests
 
-from auth_plugins import FyatuAuth, MemoryStore, RefreshPolicy
+from auth_plugins import (
+    CredentialsRejected,
+    FyatuAuth,
+    InvalidTokenResponse,
+    MemoryStore,
+    RefreshPolicy,
+    TokenEndpointUnavailable,
+)
 from auth_plugins.clients import HttpxChannel, RequestsChannel
 from auth_plugins.clients.httpx_channel import _Backend, _Stream, _tls
 from auth_plugins.clients.reading import Deadline
@@ -108,6 +115,67 @@ def test_a_call_of_requests_asks_for_json_as_it_is_keeps_its_times_and_follows_n
     assert sent == {"Accept": "application/json", "Accept-Encoding": "identity", "X-Own": "1"}
     assert timeout == (3.0, 7.0)
     assert (response.status, response.headers["x-answer"], response.body) == (307, "1", b"no")
+
+
+class Endless(io.RawIOBase):
+    """A body that goes on for as long as somebody reads."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self.given += len(buffer)
+        assert self.given < 10 * POLICY.max_response_bytes, "nobody stopped"
+        return len(buffer)
+
+
+def test_a_redirects_body_is_read_within_the_same_bounds_as_any_other() -> None:
+    class Bottomless(Recording):
+        def send(self, *args: Any, **how: Any) -> requests.Response:
+            response = super().send(*args, **how)
+            response.raw = endless
+            return response
+
+    endless = Endless()
+    with requests.Session() as lent:
+        lent.mount("https://", Bottomless())
+        with pytest.raises(InvalidTokenResponse, match="longer than"):
+            RequestsChannel(lent).send(REQUEST, POLICY)
+    assert endless.given <= 2 * POLICY.max_response_bytes
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["read", "unread"])
+@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
+def test_a_hook_that_raises_for_status_does_not_hide_what_the_endpoint_says(
+    server: SimulatorServer, kind: str, reads: bool
+) -> None:
+    def raising(response: Any, **_: Any) -> None:
+        if reads:
+            assert response.content if kind == "requests" else response.read()
+        response.raise_for_status()
+
+    fyatu = FyatuSimulator()
+    url = server.mount(f"/raising-{kind}-{reads}", fyatu)
+    if kind == "requests":
+        lent: Any = requests.Session()
+        lent.hooks["response"].append(raising)
+    else:
+        library = {"httpx": httpx, "httpx2": httpx2}[kind]
+        lent = library.Client(event_hooks={"response": [raising]}, trust_env=False)
+    with lent:
+        auth = FyatuAuth(APP_ID, "not_the_secret_key", base_url=url, store=MemoryStore(), token_client=lent)
+        with pytest.raises(CredentialsRejected) as caught:
+            auth.token()
+        assert (caught.value.status, caught.value.provider_code) == (401, "AUTH_INVALID_CREDENTIALS" if reads else None)
+        fyatu.rate_limit = 7
+        auth.invalidate()
+        with pytest.raises(TokenEndpointUnavailable) as limited:
+            auth.token()
+        assert limited.value.retry_after == 7
+    assert fyatu.ledger.token_calls == 2
 
 
 def test_no_step_may_take_longer_than_the_call() -> None:

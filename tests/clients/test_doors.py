@@ -93,7 +93,8 @@ class TestOfRequests:
         mine = [name for name in request.headers if name.startswith("X-")]
         assert len(mine) == 2
         room.door(answered(request, status, Location="https://stranger.example/x"))
-        assert all((name in request.headers) is kept for name in mine)
+        assert all((name in request.copy().headers) is kept for name in mine)
+        assert all(name in request.headers for name in mine), "the request itself may be sent once more"
 
     def test_a_header_that_an_earlier_token_had_is_taken_off_as_well(self) -> None:
         room = Room(InAHeaderOfItsOwn(APP_ID, SECRET_KEY, URL))
@@ -103,13 +104,13 @@ class TestOfRequests:
             room.replaced()
             room.signed()
         room.door(answered(old, 302, Location="https://stranger.example/x"))
-        assert not any(name in old.headers for name in names)
+        assert not any(name in old.copy().headers for name in names)
 
     def test_a_redirect_home_takes_nothing_off(self) -> None:
         room = Room()
         request = room.signed()
         room.door(answered(request, 302, Location="/elsewhere"))
-        assert "Authorization" in request.headers
+        assert "Authorization" in request.copy().headers
 
     def test_a_request_without_a_url_is_not_signed(self) -> None:
         room = Room()
@@ -117,13 +118,19 @@ class TestOfRequests:
         request.url = None
         assert "Authorization" not in room.auth(request).headers
 
-    def test_hooks_of_the_same_credentials_are_one(self) -> None:
-        room = Room()
-        twin = RequestsDoor(room.auth._source, room.door.scope, room.auth._channel)
-        assert (room.door, hash(room.door)) == (twin, hash(twin))
-        assert room.door != Room().door
-        assert hash(room.door) != hash(Room().door)
-        assert room.door != print
+    @pytest.mark.parametrize("fresh", [True, False], ids=["usual", "unusual"])
+    def test_who_signs_last_is_the_only_one_of_his_kind_to_answer(self, fresh: bool) -> None:
+        ours, theirs = Room(), Room()
+        ours.auth.token()
+        if fresh:
+            theirs.auth.token()
+        template = requests.Request("GET", f"{URL}/x").prepare()
+        first, second, third = template.copy(), template.copy(), template.copy()
+        ours.auth(first)
+        theirs.auth(second)
+        theirs.auth(ours.auth(third))
+        hooks = [each.hooks["response"] for each in (template, first, second, third)]
+        assert hooks == [[], [ours.door], [theirs.door], [theirs.door]]
 
     @pytest.mark.parametrize("given", [[], [print]], ids=["alone", "beside another"])
     def test_a_request_that_is_signed_twice_has_one_hook_of_ours(self, given: list[Any]) -> None:
@@ -131,7 +138,7 @@ class TestOfRequests:
         request = requests.Request("GET", f"{URL}/x", hooks={"response": given}).prepare()
         for _ in range(3):
             room.auth(request)
-        assert request.hooks["response"] == [*given, room.door]
+        assert request.hooks["response"] == [room.door, *given]
 
     @pytest.mark.parametrize("size", [0, 10, 65_536, 200_000])
     def test_a_401_is_read_to_its_end_or_given_up_before_the_request_goes_out_again(self, size: int) -> None:
@@ -189,6 +196,7 @@ class TestOfHttpx:
         assert made is not None
         again, live = made
         assert (again.method, again.url, again.stream) == ("PUT", request.url, request.stream)
+        assert again.content == b"body"
         assert again.extensions == request.extensions
         assert again.headers["X"] == "y"
         assert again.headers["Authorization"] == dict(live.headers)["Authorization"] != request.headers["Authorization"]

@@ -73,12 +73,14 @@ SCOPE = Scope([Origin("https", "api.example", 443)])
 
 @pytest.mark.parametrize(("error", "away"), [(UNREACHED, True), (REFUSED, False)])
 def test_requests_is_told_of_a_connection_only_if_there_was_none(error: AuthError, away: bool) -> None:
-    request = requests.Request("GET", "https://api.example/x").prepare()
+    request = requests.Request("GET", "https://api.example/x", headers={"X": "y"}).prepare()
     failing: Any = Failing(error)
     with pytest.raises(requests.RequestException) as caught:
         RequestsDoor(source(), SCOPE, failing).sign(request)
     assert isinstance(caught.value, requests.ConnectionError) is away
     assert isinstance(caught.value, type(error))
+    told: Any = caught.value.request
+    assert (told.method, told.url, dict(told.headers)) == ("GET", request.url, {})
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])

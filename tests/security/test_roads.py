@@ -179,6 +179,32 @@ def test_the_replay_after_a_401_leaves_its_token_behind_too(town: Town, target: 
     assert_no_stranger_saw_a_secret(town)
 
 
+def test_a_strangers_401_after_a_replay_does_not_make_renewals_pause(town: Town) -> None:
+    auth = town.auth()
+    with town.client(auth) as client:
+        for _ in range(3):
+            town.simulator.revoke_all()
+            url = f"{town.base_url}/redirect?status=307&to=https://evil.example/x"
+            assert client.send("POST", url, content=b"x", follow_redirects=True).status == 401
+            town.simulator.revoke_all()
+            assert client.send("GET", f"{town.base_url}/x").status == 200
+
+
+def test_a_request_that_was_redirected_to_a_stranger_can_be_sent_once_more(
+    make_town: Callable[[str, str], Town],
+) -> None:
+    town = make_town("fyatu", "requests")
+    town.net.redirects[f"{town.simulator.base_path}/go"] = (302, "https://evil.example/x")
+    auth = town.auth()
+    with town.client(auth) as client:
+        request = requests.Request("GET", f"{town.base_url}/go", auth=auth).prepare()
+        for _ in range(2):
+            client._session.send(request)  # type: ignore[attr-defined]
+    sent = town.net.sent_to(home=True)
+    assert ["authorization: bearer " in each.lower() for each in sent if "/go" in each] == [True, True]
+    assert_no_stranger_saw_a_secret(town)
+
+
 @pytest.mark.parametrize("target", cases("Redirect of a custom header to", {**STRANGERS, **RELATIVE}, STAYS))
 def test_a_token_in_a_header_of_its_own_stays_behind_with_requests(
     make_town: Callable[[str, str], Town], target: str

@@ -196,6 +196,21 @@ class TestRequestsAdapter:
 
 
 class TestResponses:
+    @pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+    def test_a_response_for_one_url_below_is_given_there_and_the_simulator_answers_elsewhere(self, first: bool) -> None:
+        def special() -> None:
+            mock.get(f"{BASE}/special", json={"special": True})
+
+        with responses.RequestsMock() as mock:
+            if first:
+                special()
+            register_responses(FyatuSimulator(), mock, BASE, FakeClock())
+            if not first:
+                special()
+            for _ in range(2):
+                assert requests.get(f"{BASE}/special", timeout=5).json() == {"special": True}
+                assert requests.get(f"{BASE}/x", timeout=5).status_code == 401
+
     def test_only_the_base_url_and_below_are_answered(self) -> None:
         with responses.RequestsMock() as mock:
             register_responses(FyatuSimulator(), mock, BASE + "/", FakeClock())
