@@ -38,7 +38,8 @@ class FileStore:
     Args:
         path: the folder; it is made at the first renewal if there is none.
         encryption_key: a Fernet key (`cryptography.fernet.Fernet.generate_key()`), or several: the first one
-            encrypts, all of them decrypt. So a new key is put before the old one, which goes when all tokens are new.
+            encrypts, all of them decrypt. To change it, give `[old, new]` to every process, then `[new, old]`, and
+            `[new]` when all tokens are new.
         lock_timeout: seconds to wait for another process that is renewing the same token.
         clock: what tells the time, in seconds since the epoch.
 
@@ -92,6 +93,8 @@ class FileStore:
         with suppress(Damaged):
             token = decode(key, seal.open(raw))
             return token if self._clock() < token.useful_until else None
+        if files.told(path, lambda: files.read(path)) != raw:
+            return self.load(key)  # Whoever found it as well has written another one.
         self._set_aside(path)
         return None
 
@@ -118,8 +121,7 @@ class FileStore:
         """
         path = self._place(key, ".lock")
         self._open_folder()
-        if os.path.lexists(path):
-            files.told(path, lambda: files.check_file(path, path.lstat()))
+        files.told(path, lambda: files.check_if_there(path))
         filelock = _filelock()
         lock = filelock.FileLock(path, timeout=self._lock_timeout, mode=0o600, thread_local=False)
         if not files.told(path, lambda: _had(lock, filelock.Timeout)):
@@ -172,6 +174,8 @@ class FileStore:
 
     def _set_aside(self, path: Path) -> None:
         aside = files.told(path, lambda: files.set_aside(path))
+        if aside is None:
+            return
         _log.warning("%s was damaged or is not ours; it is now %s", path, aside.name)
 
     def __repr__(self) -> str:

@@ -69,6 +69,12 @@ def check_file(path: Path, found: os.stat_result) -> None:
     _check_ours(path, found, stat.S_ISREG, "a plain file", "600")
 
 
+def check_if_there(path: Path) -> None:
+    """Do as `check_file` with what stands there, if anything does."""
+    with suppress(FileNotFoundError):
+        check_file(path, path.lstat())
+
+
 def read(path: Path) -> MaskedBytes | None:
     """Give what is in a file; `None` if there is none, and nothing if it is longer than `LARGEST`.
 
@@ -94,17 +100,23 @@ def replace(path: Path, content: bytes) -> None:
     scratch = _scratch(path)
     try:
         _write(scratch, content)
-        os.replace(scratch, path)
+        _rename(scratch, path)
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
     _sync(path.parent)
 
 
-def set_aside(path: Path) -> Path:
-    """Give a file another name, under which nobody will take it for what it is not; the last one is kept."""
+def set_aside(path: Path) -> Path | None:
+    """Give a file another name, under which nobody will take it for what it is not; the last one is kept.
+
+    `None`: it is not there any more, as where another process found it as well.
+    """
     aside = path.with_suffix(".damaged")
-    os.replace(path, aside)
+    try:
+        _rename(path, aside)
+    except FileNotFoundError:
+        return None
     return aside
 
 
@@ -116,6 +128,22 @@ def sweep(folder: Path) -> None:
                 scratch.unlink()
         except OSError:
             continue  # Somebody else has swept it away, or nobody can.
+
+
+def _rename(source: Path, target: Path) -> None:
+    for pause in _PAUSES:
+        try:
+            os.replace(source, target)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    os.replace(source, target)
+
+
+_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if os.name == "nt" else ()
+"""Seconds. On Windows nothing takes the place of a file that somebody has open: a peer that reads it, a virus scanner.
+To fail there would drop a refresh token that the provider has just given for the one before."""
 
 
 def _scratch(path: Path) -> Path:

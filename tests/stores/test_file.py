@@ -764,3 +764,69 @@ def test_a_disk_that_does_not_take_a_token_costs_no_request_whose_token_was_vali
     assert marketiger["got"][-1] == marketiger["got"][-2] > 0
     assert "renewal_failed" in marketiger["told"]
     assert fyatu["left"] == marketiger["left"] == []
+
+
+class TestDamageThatTwoFind:
+    """They look without a lock, so one may be slower than the other."""
+
+    @staticmethod
+    def _slowly(store: FileStore, meanwhile: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+        unsealed = store._seal.open
+        todo = [meanwhile]
+
+        def slowly(raw: bytes) -> bytes:
+            if todo:
+                todo.pop()()
+            return unsealed(raw)
+
+        seal = type("Slow", (), {"open": staticmethod(slowly), "close": store._seal.close})()
+        monkeypatch.setattr(store, "_sealing", lambda: seal)
+
+    def test_is_set_aside_by_one_and_the_other_finds_nothing(
+        self, store: FileStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = in_use(store, folder)["token"]
+        path.write_bytes(b"damage")
+        self._slowly(store, lambda: FileStore(folder, clock=a_clock).load("key"), monkeypatch)
+        assert store.load("key") is None
+        assert path.with_suffix(".damaged").read_bytes() == b"damage"
+
+    def test_is_not_taken_for_what_somebody_has_put_in_its_place(
+        self, store: FileStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = in_use(store, folder)["token"]
+        path.write_bytes(b"damage")
+        self._slowly(store, lambda: FileStore(folder, clock=a_clock).save("key", token("new")), monkeypatch)
+        assert store.load("key") == token("new")
+        assert not path.with_suffix(".damaged").exists()
+
+    def test_may_be_gone_at_the_very_moment_at_which_it_is_set_aside(self, folder: Path) -> None:
+        folder.mkdir()
+        assert files.set_aside(folder / "gone.token") is None
+
+
+def test_where_a_file_that_is_open_cannot_be_replaced_one_tries_again_for_a_moment(
+    store: FileStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where another process that reads it is enough."""
+    path, replace, refusals = in_use(store, folder)["token"], os.replace, [13, 13]
+
+    def refusing(source: Any, target: Any) -> None:
+        if refusals:
+            raise PermissionError(refusals.pop(), "Access is denied")
+        replace(source, target)
+
+    monkeypatch.setattr(files, "_PAUSES", (0.001, 0.001))
+    monkeypatch.setattr(os, "replace", refusing)
+    store.save("key", token("new"))
+    assert store.load("key") == token("new")
+    refusals += [13, 13, 13]
+    with pytest.raises(StoreError, match="denied"):
+        store.save("key", token("newer"))
+    refusals.clear()
+    assert store.load("key") == token("new")
+    assert path.exists()
+
+
+def test_a_lock_file_that_vanishes_while_it_is_looked_at_is_no_failure(folder: Path) -> None:
+    files.check_if_there(folder / "gone.lock")
