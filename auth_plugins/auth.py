@@ -68,7 +68,7 @@ class TokenAuth(UsualCase, _AnyAuth):
     """Attaches a provider's token, renews it before it ends, and answers a 401 with a renewal and one more try.
 
     It may be used from any number of threads, event loops and libraries at the same time. Objects with equal
-    credentials and the same store share their token. Copies and pickles keep the credentials, and nothing else.
+    credentials and the same store share their token. Copies and pickles keep credentials and options, and no token.
 
     Args:
         provider: the contract, with the credentials in it.

@@ -225,7 +225,7 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((VaultAuth, name, (no_text | odd_text).filter(given_at_all)) for name in ("email", "password")),
     *((VaultAuth, name, no_text.filter(given_at_all)) for name in ("refresh_token", "access_token")),
     *((MarketigerAuth, name, no_text.filter(given_at_all)) for name in MARKETIGER_TEXTS),
-    (MarketigerAuth, "assumed_lifetime", no_number | at_most_zero),
+    *((make, "assumed_lifetime", no_number | at_most_zero) for make in (MarketigerAuth, VaultAuth, *OAUTH2)),
     *((JWTPlusAuth, name, no_text | odd_text | st.just("")) for name in ("app_id", "app_key", "header")),
     (JWTPlusAuth, "scheme", no_text | odd_text),
     *((JWTPlusAuth, name, no_text | st.just("")) for name in ("ip", "user_agent")),
@@ -244,6 +244,7 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((RefreshPolicy, name, no_number | below_zero | above_one) for name in ("window_share", "jitter")),
     *((RefreshPolicy, name, no_number | at_most_zero) for name in ("connect_timeout", "read_timeout", "deadline")),
     *((RefreshPolicy, name, no_option | st.none()) for name in ("early", "refusal", "outage", "rejection")),
+    (RefreshPolicy, "calls_at_once", (no_number | st.integers(max_value=0) | st.floats()).filter(given_at_all)),
     *(
         (RefreshPolicy, name, no_number | st.integers(max_value=0) | st.floats())
         for name in ("tries", "max_response_bytes")

@@ -6,10 +6,12 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus
 
 from .errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
 from .provider import Said
@@ -30,6 +32,9 @@ __all__ = [
 ]
 
 E = TypeVar("E", bound=AuthError)
+
+_COME_AGAIN = {408: "gave up waiting for the call", 425: "was called too early", 429: "was called too often"}
+"""4xx of the road and not of the provider: RFC 9110, section 15.5.9; RFC 8470, section 5.2; RFC 6585, section 4."""
 
 longest_lifetime = 366 * 86_400.0
 """Seconds. A token that claims to live longer is renewed after this: a number that large is a mistake."""
@@ -123,10 +128,10 @@ def failure(kind: type[E], message: str, request: TokenRequest, response: TokenR
 
 
 def unserved(request: TokenRequest, response: TokenResponse, said: Said, now: float) -> AuthError | None:
-    """Tell the errors that are no provider's own: 429 and 5xx (come again), 1xx and 3xx (not a token endpoint)."""
+    """Tell the errors that are no provider's own: come again (408, 425, 429, 5xx), not a token endpoint (1xx, 3xx)."""
     status = response.status
-    if status == 429 or status >= 500:
-        what = "was called too often" if status == 429 else f"failed with {status}"
+    if status in _COME_AGAIN or status >= 500:
+        what = _COME_AGAIN.get(status, f"failed with {status}")
         asked = retry_after(response, now)
         return failure(
             TokenEndpointUnavailable, f"The token endpoint {what}", request, response, said, retry_after=asked
@@ -142,9 +147,32 @@ def unserved(request: TokenRequest, response: TokenResponse, said: Said, now: fl
 def _clean(said: str | None, request: TokenRequest, most: int) -> str | None:
     if said is None:
         return None
-    plain = [secret for secret in request.secrets if secret]
-    escaped = [json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for secret in plain for ascii_only in (True, False)]
-    for secret in sorted({*plain, *escaped}, key=len, reverse=True):
+    written = {each for secret in request.secrets if secret for each in _writings(secret)}
+    for secret in sorted(written, key=len, reverse=True):
         said = said.replace(secret, "***")
     printable = "".join(c if c.isprintable() else " " for c in said).strip()
     return printable[:most] or None
+
+
+def _writings(secret: str) -> tuple[str, ...]:
+    """Give a secret as an answer may quote it: as it is, or as it stood in JSON, in a form or a URL, in HTML."""
+    from html import escape  # Its table of names takes longer to load than all of this room.
+
+    units = secret.encode("utf-16-be", "surrogatepass")
+    codes = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
+    return (
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        # As Go has it, and as .NET has it.
+        re.sub(r"[<>&]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(secret, ensure_ascii=False)[1:-1]),
+        "".join(
+            "\\\\" if code == 92 else chr(code) if code in _PLAIN_IN_DOTNET else f"\\u{code:04X}" for code in codes
+        ),
+        quote(secret, safe="", errors="surrogatepass"),
+        quote_plus(secret, errors="surrogatepass"),
+        escape(secret),
+    )
+
+
+_PLAIN_IN_DOTNET = frozenset(range(ord(" "), 127)) - set(b"\"&'+<>\\`")

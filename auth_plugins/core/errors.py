@@ -59,7 +59,7 @@ class AuthError(Exception):
         self.request_id = request_id
         """The provider's name for the call: its support will ask for it."""
         self.retry_after = retry_after
-        """Seconds to wait, where the provider asked for it."""
+        """Seconds until the next call: what the provider asked for; for a failure that is remembered, what is left."""
 
     def details(self) -> dict[str, Any]:
         """Give the keyword arguments that make this error again."""

@@ -111,12 +111,14 @@ def grants_within(tries: int, grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
     return (grants + (Grant.LOGIN,) * tries)[: max(tries, len(grants))]
 
 
-def worth_trying(grant: Grant, last: Grant | None, failure: AuthError) -> bool:
-    """Whether `grant` is worth a call after `last` failed with `failure`.
+def worth_trying(grant: Grant, last: Grant | None, failure: AuthError, *, needed: bool) -> bool:
+    """Whether `grant` is worth a call after `last` failed with `failure`; `needed`: somebody waits for its token.
 
-    After a refresh that failed for any reason one logs in (Fyatu's own strategy); a login is repeated only if it may
-    not have arrived; an endpoint that asked for time is left alone.
+    After a refresh that failed for any reason one logs in (Fyatu's own strategy); but with a valid token at hand not
+    where the endpoint asked for time. A login is repeated only if it may not have arrived. Nothing follows a refusal.
     """
-    if failure.retry_after is not None or isinstance(failure, CredentialsRejected):
+    if isinstance(failure, CredentialsRejected):
         return False
+    if failure.retry_after:
+        return needed and last is not grant
     return last is not grant or isinstance(failure, TokenEndpointUnavailable)

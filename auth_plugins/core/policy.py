@@ -68,6 +68,10 @@ class RefreshPolicy:
     """The longest that a request waits for a renewal, at most a day."""
     max_response_bytes: int = 262_144
     """A longer answer of a token endpoint is refused. At most 1 GB."""
+    calls_at_once: int | None = None
+    """How many renewals call one server (the origin of `base_url`) at once from this process, whatever the credentials;
+    the others wait for their turn, within the deadline. `None`: any number. `JWTPlusAuth` has 8 of its own accord: its
+    server ends under a few hundred."""
 
     def __post_init__(self) -> None:
         for name in ("window", "retry_after_cap"):
@@ -78,6 +82,8 @@ class RefreshPolicy:
             check_seconds(name, getattr(self, name), above_zero=True, at_most=_DAY)
         for name, most in _MOST.items():
             check_count(name, getattr(self, name), at_most=most)
+        if self.calls_at_once is not None:
+            check_count("calls_at_once", self.calls_at_once)
         for field in fields(self):
             if field.type == "Backoff" and not isinstance(getattr(self, field.name), Backoff):
                 raise TypeError(f"{field.name} must be a Backoff")

@@ -65,7 +65,7 @@ class Provider(Protocol):
     def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
         """Read the answer to a login or a refresh that was sent at `now`.
 
-        Called with 2xx and 4xx answers but 429; the others are read by nobody.
+        Called with 2xx and 4xx answers but 408, 425 and 429; the others are read by nobody.
 
         Raises:
             CredentialsRejected: a login was refused.

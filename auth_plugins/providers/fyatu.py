@@ -5,18 +5,21 @@ An access token is its own refresh token, until five minutes after its end; then
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
 from ..auth import Options, TokenAuth
 from ..core import (
+    AuthError,
     CredentialsRejected,
     Grant,
     InvalidTokenResponse,
     LoginRequired,
     Said,
     Token,
+    TokenEndpointUnavailable,
     TokenRequest,
     TokenResponse,
     bearer,
@@ -104,11 +107,11 @@ class FyatuContract:
             raise failure(LoginRequired, "The refresh lost scopes", request, response, said)
         return token
 
-    def _refused(
-        self, request: TokenRequest, response: TokenResponse, said: Said
-    ) -> CredentialsRejected | LoginRequired | InvalidTokenResponse:
-        if response.status in (404, 405) and said.code is None:
+    def _refused(self, request: TokenRequest, response: TokenResponse, said: Said) -> AuthError:
+        if response.status in (404, 405) and not re.fullmatch("[A-Z][A-Z0-9_]*", said.code or ""):
             return failure(InvalidTokenResponse, "There is no token endpoint at base_url", request, response, said)
+        if said.code in _THEIRS:
+            return failure(TokenEndpointUnavailable, "Fyatu could not answer", request, response, said)
         if request.grant is Grant.REFRESH:
             return failure(LoginRequired, "Fyatu did not refresh the token", request, response, said)
         hint = _HINTS.get(said.code or "")
@@ -130,6 +133,7 @@ class FyatuContract:
         return bearer(token)
 
 
+_THEIRS = ("INTERNAL_ERROR", "RATE_LIMIT_EXCEEDED")
 _HINTS = {
     "VALIDATION_ERROR": "Fyatu found the credentials malformed: compare them with the dashboard.",
     "AUTH_INVALID_CREDENTIALS": "Check the id and the secret key: Business Console, App, Settings, API Keys.",
@@ -223,5 +227,6 @@ class FyatuBusinessAuth(TokenAuth):
         url = check_url("base_url", base_url, allow_http=True)
         if isinstance(scopes, (str, bytes)) or not (scopes is None or isinstance(scopes, Iterable)):
             raise TypeError("scopes must be an iterable of str")
-        wanted = None if scopes is None else tuple(check_text("scopes", scope) for scope in scopes)
+        # In an order that all processes agree on, whatever they were given: it is part of the key.
+        wanted = None if scopes is None else tuple(sorted({check_text("scopes", scope) for scope in scopes}))
         super().__init__(FyatuContract(business_id, secret_key, url, "businessId", wanted), **options)

@@ -6,7 +6,6 @@ https://api.vault.ist/reference/gettoken. Partner and grant travel as headers.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any, Unpack
 from ..auth import Options, TokenAuth
 from ..core import Grant, Said, Token, TokenRequest, TokenResponse, bearer
 from ..core.answers import failure, is_token, json_object, jwt_claims, longest_lifetime, number, text
-from ..core.checks import check_count, check_text, check_url
+from ..core.checks import check_count, check_seconds, check_text, check_url
 from ..core.errors import CredentialsRejected, InvalidTokenResponse, LoginRequired
 from ..core.policy import Backoff, RefreshPolicy
 from ..core.token import LONG_AGO, NOTHING_MORE
@@ -49,6 +48,8 @@ class VaultContract:
     token_path: str = "/v1/auth/token"  # noqa: S105 - a path
     extra_body: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Further members of the body of a login."""
+    assumed_lifetime: float = ASSUMED_LIFETIME
+    """Seconds, for an answer without `expires_in`."""
 
     name = "vault"
     rotates = True  # It may or may not: its pages leave it open.
@@ -92,21 +93,21 @@ class VaultContract:
     def _call(
         self, grant: Grant, kind: str, body: Mapping[str, Any], secrets: list[str | None], token: Token | None = None
     ) -> TokenRequest:
-        # An echo may quote the body, in which a quotation mark or a backslash is written differently.
-        written = {each for secret in secrets if secret for each in (secret, json.dumps(secret)[1:-1])}
         headers, url = {"partnerId": str(self.partner_id), "grantType": kind}, f"{self.base_url}{self.token_path}"
-        return TokenRequest.json(grant, url, body, headers=headers, token=token, secrets=written)
+        return TokenRequest.json(grant, url, body, headers=headers, token=token, secrets=filter(None, secrets))
 
     def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
         """Read a successful answer; or say whose turn it is."""
         answer, said = json_object(response), self.said(response)
         access_token, kind = answer.get("access_token"), answer.get("token_type", "Bearer")
-        if response.status >= 400 or (not access_token and said.code in _REFUSALS):
+        refused = said.code in _REFUSALS or text(answer.get("error")) is not None
+        if response.status >= 400 or (not access_token and refused):
             raise self._refused(request, response, said)
         if not is_token(access_token) or not isinstance(kind, str) or kind.lower() != "bearer":
             raise self._without_token(request, response, said)
         lifetime = number(answer.get("expires_in"))
-        expires_at = now + min(max(ASSUMED_LIFETIME if lifetime is None else lifetime, 0.0), longest_lifetime)
+        assumed = self.assumed_lifetime if lifetime is None else lifetime
+        expires_at = now + min(max(assumed, 0.0), longest_lifetime)
         # A new refresh token comes "if applicable", and the user's id with a login only: else both are as they were.
         before, user_id = request.token, text(answer.get("user_id"))
         refresh_token, extra = (None, NOTHING_MORE) if before is None else (before.refresh_token, before.extra)
@@ -189,6 +190,7 @@ class VaultAuth(TokenAuth):
         access_token: the one that came with it; without an `exp` to be read in it, it is used until a 401.
         token_path: where the token endpoint is, below `base_url`.
         extra_body: further members of the body of a login, such as a code that never changes (the sandbox's).
+        assumed_lifetime: seconds, where Vault does not say `expires_in`; a 401 corrects it.
         options: see `auth_plugins.auth.Options`.
 
     Raises:
@@ -207,6 +209,7 @@ class VaultAuth(TokenAuth):
         access_token: str | None = None,
         token_path: str = "/v1/auth/token",  # noqa: S107 - a path
         extra_body: Mapping[str, str] | None = None,
+        assumed_lifetime: float = ASSUMED_LIFETIME,
         **options: Unpack[Options],
     ) -> None:
         if check_count("partner_id", partner_id) > 2**31 - 1:
@@ -217,8 +220,9 @@ class VaultAuth(TokenAuth):
         extra = _members(extra_body, can_login=email is not None)
         if options.get("policy") is None:
             options["policy"] = VAULT_POLICY
+        assumed = check_seconds("assumed_lifetime", assumed_lifetime, above_zero=True)
         brought = (email, password, refresh_token, access_token)
-        super().__init__(VaultContract(partner_id, url, *brought, token_path, extra), **options)
+        super().__init__(VaultContract(partner_id, url, *brought, token_path, extra, assumed), **options)
 
 
 def _check_means(login: Mapping[str, object], refresh_token: object, access_token: object) -> None:

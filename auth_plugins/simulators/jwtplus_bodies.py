@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from ipaddress import ip_address
 from typing import Any, Literal
@@ -16,6 +17,16 @@ _TEXTS = {
     "ip": "This field requires a valid ipv4 or ipv6 address.",
     "jwt": "This field requires a valid jwt token.",
 }
+
+
+def _number(digits: str) -> int | float:
+    value = float(digits)
+    if math.isinf(value):
+        raise OverflowError  # It fits into no number of the server's.
+    return int(digits) if digits.lstrip("-").isdigit() else value
+
+
+_DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number)
 EMPTY = SimResponse(200, {})
 """What a truncated body is answered with, and in the released build any that is no JSON of the right types."""
 
@@ -31,13 +42,15 @@ def fields_of(body: bytes, needed: tuple[str, ...], build: Build) -> dict[str, A
         return json_response(400, {"errors": "empty request body"})
     text = body.decode("utf-8", "replace")
     try:
-        value, end = json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip()))
+        value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip()))
+        value = {} if value is None else _in_whole_characters(value)
+    except OverflowError:
+        return _no_json("invalid json data type", build)
     except (json.JSONDecodeError, RecursionError) as trouble:
         cut_off = isinstance(trouble, json.JSONDecodeError) and (
             trouble.pos >= len(text.rstrip()) or trouble.msg.startswith("Unterminated")
         )
         return EMPTY if cut_off else _no_json("invalid json format", build)
-    value = {} if value is None else value
     if not isinstance(value, dict):
         return _no_json("invalid json data type", build)
     fields = {name.lower() if name.lower() in needed else name: item for name, item in value.items()}
@@ -49,6 +62,17 @@ def fields_of(body: bytes, needed: tuple[str, ...], build: Build) -> dict[str, A
     if text[end:].strip() and "sub" in needed:
         return error()  # The claims are read from the body a second time, and more strictly.
     return fields
+
+
+def _in_whole_characters(value: Any) -> Any:
+    """Put U+FFFD in the place of half a surrogate pair, as the server does."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_in_whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {_in_whole_characters(name): _in_whole_characters(item) for name, item in value.items()}
+    return value
 
 
 def _no_json(message: str, build: Build) -> SimResponse:

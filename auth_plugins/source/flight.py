@@ -57,9 +57,11 @@ class _TrioBell:
 class Flight:
     """A renewal's outcome, to come."""
 
-    def __init__(self, started: float) -> None:
+    def __init__(self, started: float, *, renews: bool = True) -> None:
         self.started = started
         """By the steady hand of the clock."""
+        self.renews = renews
+        """Or it only waits for something: whoever needs another token is not served by that."""
         self._guard = threading.Lock()
         self._done = threading.Event()
         self._bells: dict[Hashable, _Bell] = {}
@@ -72,12 +74,21 @@ class Flight:
             claimed, self._claimed = self._claimed, True
         return not claimed
 
-    def land(self, outcome: Outcome) -> None:
-        """Tell everybody; only the first outcome counts."""
+    @property
+    def is_over(self) -> bool:
+        """Whether its outcome is known, though not everybody may have been told."""
+        return self._outcome is not None
+
+    def conclude(self, outcome: Outcome) -> None:
+        """Write the outcome down; only the first one counts."""
         with self._guard:
-            if self._outcome is not None:
-                return
-            self._outcome = outcome
+            if self._outcome is None:
+                self._outcome = outcome
+
+    def land(self, outcome: Outcome) -> None:
+        """Tell everybody."""
+        self.conclude(outcome)
+        with self._guard:
             bells = list(self._bells.values())
         self._done.set()
         for bell in bells:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from ..core.events import EventKind
 from .flight import Flight
 from .live import Live
 from .slot import Slot
-from .terms import Terms
+from .terms import Later, Terms
 
 __all__ = ["launch"]
 
@@ -29,27 +30,40 @@ def launch(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
 
 def _start(*arguments: *tuple[Terms, Slot, Flight, Job]) -> None:
     work = threading.Thread(target=_fly, args=arguments, name="auth_plugins renewal", daemon=False)
+    if _OLD and not threading.main_thread().is_alive():
+        _fly(*arguments)
+        return
     try:
         work.start()
     except RuntimeError:  # No thread to be had, as at the interpreter's end: the caller has to do it.
         _fly(*arguments)
 
 
+_OLD = sys.version_info < (3, 12)
+"""In an atexit handler Python 3.11 starts a thread for which nobody waits any more; later ones refuse to."""
+
+
 def _fly(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
     if not flight.claim():
         return
     outcome: Live | AuthError
+    later = Later(terms)
     try:
-        outcome = job(terms, slot)
+        outcome = job(later, slot)
     except AuthError as error:
         outcome = error.fresh()
     except BaseException as end_of_thread:  # Whoever waits must be told, whatever it was.
         outcome = AuthError(f"The renewal ended by {type(end_of_thread).__name__}", hint="Try again.")
     with slot.lock:
-        if slot.flight is flight:
-            slot.flight = None
-            if isinstance(outcome, AuthError):
-                slot.remember(outcome, terms.policy, terms.clock)
-    flight.land(outcome)
-    if isinstance(outcome, AuthError):
+        if slot.flight is flight and isinstance(outcome, AuthError) and flight.renews:
+            slot.remember(outcome, terms.policy, terms.clock)
+        flight.conclude(outcome)
+    try:
+        later.tell_all()  # Only now: a listener may use the auth object, and must not wait for its own flight.
+    finally:
+        with slot.lock:
+            if slot.flight is flight:
+                slot.flight = None
+        flight.land(outcome)
+    if isinstance(outcome, AuthError) and flight.renews:
         terms.tell(EventKind.RENEWAL_FAILED, slot.live.token, outcome)

@@ -16,8 +16,9 @@ from .live import Live
 from .place import InStore, Nowhere, Place
 from .slot import Slot, Unsaved
 from .terms import Terms
+from .turns import turn
 
-__all__ = ["newest", "renew", "ripen"]
+__all__ = ["look", "newest", "renew", "ripen"]
 
 
 def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
@@ -40,6 +41,22 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
         raise failure
     kept = slot.live.token if slot.unsaved is None else slot.unsaved.before
     return _Renewal(terms, slot, channel, Nowhere(failure, kept), None).run()
+
+
+def look(terms: Terms, slot: Slot, channel: Channel, failure: AuthError) -> Live:
+    """Take over what a peer has renewed while this process, after `failure`, makes no calls.
+
+    Raises:
+        AuthError: `failure`, if there is nothing.
+    """
+    try:
+        place = InStore(slot.store, fingerprint(terms.provider, slot.store.salt))
+        found = _Renewal(terms, slot, channel, place, place.load()).without_lock()
+    except StoreError:
+        found = None
+    if found is None:
+        raise failure
+    return found
 
 
 def ripen(terms: Terms, slot: Slot) -> Live:
@@ -88,7 +105,9 @@ class _Renewal:
             raise LoginRequired("The token ended and cannot be renewed")
         if step.verb is Verb.USE and token is not None:
             return self._saved_by_now(ours) if known else self._adopt(token, due_at)
-        brought, grant = self._call_in_turn(step.grants, token, now)
+        policy = self.terms.policy
+        with turn(self.terms.provider, policy.calls_at_once, policy.deadline, clock) as left:
+            brought, grant = self._call_in_turn(step, token, now, clock.tick() + left)
         if grant is None:
             return self._adopt(brought, self._due_at(brought))
         live = self._publish(
@@ -108,13 +127,15 @@ class _Renewal:
         luck = random.random()  # noqa: S311 - spreads a fleet's renewals, guards nothing
         return self.terms.policy.due_at(token, luck) if token is not None else 0.0
 
-    def _call_in_turn(self, grants: tuple[Grant, ...], token: Token | None, now: float) -> tuple[Token, Grant | None]:
+    def _call_in_turn(self, step: Step, token: Token | None, now: float, ends: float) -> tuple[Token, Grant | None]:
         """Give what the first grant brought that brought something, or, without a grant, somebody else's token."""
         failure: AuthError | None = None
         last: Grant | None = None
-        ends = self.terms.clock.tick() + self.terms.policy.deadline
-        for grant in grants_within(self.terms.policy.tries, grants):
-            if failure is not None and (not worth_trying(grant, last, failure) or self.terms.clock.tick() >= ends):
+        needed = step.verb is Verb.WAIT
+        for grant in grants_within(self.terms.policy.tries, step.grants):
+            if failure is not None and (
+                self.terms.clock.tick() >= ends or not worth_trying(grant, last, failure, needed=needed)
+            ):
                 break
             if last is grant:
                 self.terms.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
@@ -173,8 +194,9 @@ class _Renewal:
                 self.slot.live = replace(self.slot.live, token=spent)
 
     def _adopt(self, token: Token, due_at: float) -> Live:
+        live = self._publish(token, due_at, None)
         self.terms.tell(EventKind.ADOPTED, token)
-        return self._publish(token, due_at, None)
+        return live
 
     def _saved_by_now(self, live: Live) -> Live:
         """Save what could not be saved before."""
@@ -206,6 +228,8 @@ class _Renewal:
         live = Live.of(token, self.terms.provider, self.terms.clock, due_at, unproven=unproven)
         with self.slot.lock:
             self.slot.live, self.slot.trouble = live, None
+            if self.slot.rejects(token):
+                self.slot.rejected = None  # The provider gave the very same one again, so it is to be tried again.
             if failure is None:
                 self.slot.unsaved = None
             else:

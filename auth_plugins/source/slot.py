@@ -9,7 +9,7 @@ import secrets
 import threading
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cachetools import LRUCache
 
@@ -33,6 +33,9 @@ _KEY_BYTES = 16
 
 _KEPT = 1024
 
+_LOOK = 1.0
+"""Seconds between two looks into the store while calls pause: often enough for whoever waits, and next to no load."""
+
 _OURS = (CredentialsRejected, LoginRequired)
 _THEIRS = (TokenEndpointUnavailable, InvalidTokenResponse)
 
@@ -53,6 +56,8 @@ class Trouble:
     """No renewal runs beside the requests before this."""
     again: float
     """Nobody calls before this, and whoever has nothing to fall back on fails at once."""
+    look_at: float
+    """When it is time to look whether somebody else, who shares the store, has renewed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,25 +135,31 @@ class Slot:
 
     def flying(self, tick: float, deadline: float) -> Flight | None:
         """Give the renewal that is under way; one that has outlived the deadline no longer counts."""
-        late = self.flight is not None and tick - self.flight.started > deadline
-        return None if late else self.flight
+        flight = self.flight
+        return None if flight is None or flight.is_over or tick - flight.started > deadline else flight
 
     def resting(self, tick: float) -> bool:
         """Whether an early renewal failed too short a time ago to try again."""
         return self.trouble is not None and tick < self.trouble.early_again
 
-    def fail_if_remembered(self, tick: float) -> None:
-        """Raise the failure that calling again now would only repeat, or make worse.
+    def remembered(self, tick: float) -> AuthError | None:
+        """Give the failure that calling again now would only repeat, or make worse.
 
-        Raises:
-            CredentialsRejected, LoginRequired: until the cool-down ends.
-            TokenEndpointUnavailable: until the moment for which the endpoint asked, or for a moment in an outage.
-            InvalidTokenResponse: likewise.
+        `CredentialsRejected` and `LoginRequired` until the cool-down ends; `TokenEndpointUnavailable` and
+        `InvalidTokenResponse` until the moment for which the endpoint asked, or for a moment in an outage.
         """
-        if self.trouble is not None and tick < self.trouble.again:
-            error = self.trouble.error.fresh()
-            error.retry_after = self.trouble.again - tick
-            raise error
+        if self.trouble is None or tick >= self.trouble.again:
+            return None
+        error = self.trouble.error.fresh()
+        error.retry_after = self.trouble.again - tick
+        return error
+
+    def looks(self, tick: float) -> bool:
+        """Whether to look into the store in spite of the trouble; says so to one, and then for a while to nobody."""
+        if self.trouble is None or tick < self.trouble.look_at:
+            return False
+        self.trouble = replace(self.trouble, look_at=tick + _LOOK)
+        return True
 
     def remember(self, error: AuthError, policy: RefreshPolicy, clock: Clock) -> None:
         """Write down what a failed renewal means for the requests to come."""
@@ -163,7 +174,7 @@ class Slot:
             luck = random.random()  # noqa: S311 - spreads a fleet's calls, guards nothing
             again = policy.outage.delay(failures - 1) * (1.0 - policy.jitter * luck)
         early_again = max(again, policy.early.delay(failures))
-        self.trouble = Trouble(error, failures, tick + early_again, tick + again)
+        self.trouble = Trouble(error, failures, tick + early_again, tick + again, tick + _LOOK)
         token = self.live.token
         if token is not None and not self.rejects(token):
             rested = self.live.now(clock) + early_again
@@ -198,7 +209,7 @@ def _after_fork() -> None:
     for key, slot in living:
         _recent[key] = slot
         slot.fresh_runtime()
-        if slot.live.token is not None:
+        if slot.live.token is not None and not slot.rejects(slot.live.token):
             slot.live = slot.live.until(slot.live.window_at)  # The flight it counted on is the parent's.
 
 

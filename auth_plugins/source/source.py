@@ -20,7 +20,8 @@ At most one flight is up in a slot; a flight that has outlived the deadline no l
 
 When a flight lands, the new token is published by replacing `slot.live`, a frozen snapshot, so a request in
 between holds either the old token or the new one, with its headers. A failure is shared by all who waited; none of
-them tries again in its turn. What it means for the next request is written into the slot as `Trouble`.
+them tries again in its turn. What it means for the next request is written into the slot as `Trouble`. While that
+forbids a call, now and then one of the requests looks into the store: a peer may have renewed.
 
 A 401 is judged by comparison with what the request carried: if the slot has another token by now, that is the
 answer, and no call is made. Only the token that was rejected is replaced. A token that is rejected before its
@@ -45,7 +46,7 @@ from .ending import end
 from .flight import Flight
 from .launch import launch
 from .live import NOTHING, Live
-from .renewal import renew, ripen
+from .renewal import look, renew, ripen
 from .slot import Slot, slot_for
 from .strikes import NO_STRIKES
 from .terms import Terms
@@ -124,6 +125,9 @@ class Source(Terms):
                     return None
                 if early > 0:
                     return live
+                token, now = live.token, live.now(self.clock)
+                if not self.provider.can_login and now < token.refreshable_from < token.refreshable_until:
+                    return None  # Nothing can replace it yet, and the fault need not be the token's.
                 slot.reject(by_server=True)
         return self._think(channel)
 
@@ -167,7 +171,10 @@ class Source(Terms):
     def invalidate(self) -> None:
         """Take the token at hand for rejected: the next request renews it, or logs in. Forgets troubles, too."""
         with self.slot.lock:
+            token = self.slot.live.token
             self.slot.reject(by_server=False)
+            if token is not None and token == self.provider.given():
+                self.slot.distrust = True  # It was not compared with what the store has yet.
             self.slot.trouble, self.slot.strikes = None, NO_STRIKES
 
     def logout(self, channel: Channel) -> None:
@@ -201,15 +208,17 @@ class Source(Terms):
             beside = verb is Verb.BESIDE and not (once and slot.unsaved is None)
             if verb is Verb.USE or (verb is Verb.BESIDE and flying is None and slot.resting(tick)):
                 return live
-            if flying is not None:
+            if flying is not None and (flying.renews or verb is Verb.BESIDE):
                 return live if beside else flying
             # The table may give up on what this process knows; the store may know better, so a flight looks there.
-            if verb is not Verb.BESIDE:
-                slot.fail_if_remembered(tick)
-            flight = slot.flight = Flight(tick)
+            failure = None if verb is Verb.BESIDE else slot.remembered(tick)
+            if failure is not None and not slot.looks(tick):
+                raise failure
+            flight = slot.flight = Flight(tick, renews=failure is None)
             if verb is Verb.BESIDE and live.token is not None:
                 slot.live = live.until(live.token.expires_at)
-        launch(self, slot, flight, partial(renew, channel=channel))
+        job = partial(renew, channel=channel) if failure is None else partial(look, channel=channel, failure=failure)
+        launch(self, slot, flight, job)
         return live if beside else flight
 
     def _ripening(self, live: Live) -> Flight | None:
@@ -221,7 +230,7 @@ class Source(Terms):
             flying = slot.flying(tick, self._deadline)
             if flying is not None:
                 return flying
-            flight = slot.flight = Flight(tick)
+            flight = slot.flight = Flight(tick, renews=False)
         launch(self, slot, flight, ripen)
         return flight
 

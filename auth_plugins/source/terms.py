@@ -15,7 +15,7 @@ from ..core.wire import TokenRequest, TokenResponse
 from .channel import Channel
 from .clock import Clock
 
-__all__ = ["Terms"]
+__all__ = ["Later", "Terms"]
 
 _log = logging.getLogger("auth_plugins")
 _log.addHandler(logging.NullHandler())  # A library is silent in a program that never asked for its log.
@@ -58,3 +58,23 @@ class Terms:
                 self.listener(Event(kind, name, token, error))
             except Exception as failure:
                 _log.error("on_event raised %s", type(failure).__name__)
+
+
+class Later(Terms):
+    """The same, but what there is to tell is kept until its time comes."""
+
+    __slots__ = ("_kept", "_terms")
+
+    def __init__(self, terms: Terms) -> None:
+        super().__init__(terms.provider, terms.policy, terms.clock, terms.listener)
+        self._terms = terms
+        self._kept: list[tuple[EventKind, Token | None, AuthError | None]] = []
+
+    def tell(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
+        """Keep it."""
+        self._kept.append((kind, token, error))
+
+    def tell_all(self) -> None:
+        """Tell what was kept, in its order."""
+        for kept in self._kept:
+            self._terms.tell(*kept)

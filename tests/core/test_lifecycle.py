@@ -239,15 +239,24 @@ class TestWorthTrying:
     ODD = InvalidTokenResponse("Garbage")
 
     @pytest.mark.parametrize("failure", [GONE, DEAD, ODD], ids=lambda failure: failure.code)
-    def test_a_login_follows_a_refresh_that_failed(self, failure: AuthError) -> None:
-        assert worth_trying(LOGIN, REFRESH, failure)
+    @pytest.mark.parametrize("needed", [True, False])
+    def test_a_login_follows_a_refresh_that_failed(self, failure: AuthError, needed: bool) -> None:
+        assert worth_trying(LOGIN, REFRESH, failure, needed=needed)
 
-    @pytest.mark.parametrize("failure", [ASKED, ASKED_FOR_NOTHING, REFUSED])
-    @pytest.mark.parametrize("last", [LOGIN, REFRESH])
-    def test_nothing_follows_a_refusal_or_a_request_for_time(self, failure: AuthError, last: Grant) -> None:
-        assert not worth_trying(LOGIN, last, failure)
+    def test_where_the_endpoint_asked_for_time_it_does_if_somebody_waits(self) -> None:
+        assert worth_trying(LOGIN, REFRESH, self.ASKED, needed=True)
+        assert not worth_trying(LOGIN, REFRESH, self.ASKED, needed=False)
+        assert worth_trying(LOGIN, REFRESH, self.ASKED_FOR_NOTHING, needed=False)
 
-    def test_a_login_is_repeated_only_if_it_may_not_have_arrived(self) -> None:
-        assert worth_trying(LOGIN, LOGIN, self.GONE)
-        assert not worth_trying(LOGIN, LOGIN, self.ODD)
-        assert not worth_trying(LOGIN, LOGIN, self.DEAD)
+    @pytest.mark.parametrize("needed", [True, False])
+    def test_nothing_follows_a_refusal_and_no_login_one_that_was_asked_to_wait(self, needed: bool) -> None:
+        assert not worth_trying(LOGIN, LOGIN, self.REFUSED, needed=needed)
+        assert not worth_trying(LOGIN, REFRESH, self.REFUSED, needed=needed)
+        assert not worth_trying(LOGIN, LOGIN, self.ASKED, needed=needed)
+
+    @pytest.mark.parametrize("needed", [True, False])
+    def test_a_login_is_repeated_only_if_it_may_not_have_arrived(self, needed: bool) -> None:
+        assert worth_trying(LOGIN, LOGIN, self.GONE, needed=needed)
+        assert worth_trying(LOGIN, LOGIN, self.ASKED_FOR_NOTHING, needed=needed)
+        assert not worth_trying(LOGIN, LOGIN, self.ODD, needed=needed)
+        assert not worth_trying(LOGIN, LOGIN, self.DEAD, needed=needed)

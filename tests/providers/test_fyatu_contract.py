@@ -22,6 +22,7 @@ from auth_plugins.core import (
     Provider,
     Said,
     Token,
+    TokenEndpointUnavailable,
     TokenRequest,
     TokenResponse,
 )
@@ -413,6 +414,14 @@ class TestRefusals:
         assert login_error.provider_code == refresh_error.provider_code == "CODE"
 
 
+@pytest.mark.parametrize("code", ["INTERNAL_ERROR", "RATE_LIMIT_EXCEEDED"])
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("request_", [V3.login(), V3.refresh(OLD, NOW)], ids=["login", "refresh"])
+def test_a_fault_of_theirs_is_told_as_one_whatever_its_status(code: str, status: int, request_: TokenRequest) -> None:
+    error = refused(response({"success": False, "error": {"code": code}}, status), request_)
+    assert (type(error), error.provider_code) == (TokenEndpointUnavailable, code)
+
+
 class TestRefusalsWithoutACode:
     @pytest.mark.parametrize("status", [400, 401, 402, 403, 406, 409, 422])
     def test_are_of_the_credentials_or_the_token(self, status: int) -> None:
@@ -425,6 +434,11 @@ class TestRefusalsWithoutACode:
         error = refused(TokenResponse(status, {}, b"<html>Not Found</html>"), request_)
         assert type(error) is InvalidTokenResponse
         assert "base_url" in error.hint
+
+    @pytest.mark.parametrize("status", [404, 405])
+    def test_are_of_the_base_url_where_its_error_page_is_json(self, status: int) -> None:
+        answer = response({"status": status, "error": "Not Found", "path": "/api/auth/token"}, status)
+        assert type(refused(answer)) is type(refused(answer, V3.refresh(OLD, NOW))) is InvalidTokenResponse
 
     def test_are_of_the_base_url_whoever_repeats_the_secret_there(self) -> None:
         error = refused(response({"message": f"Cannot POST {SECRET}"}, 404))
@@ -584,6 +598,13 @@ class TestDoors:
     def test_v3_20_asks_for_the_scopes_of_any_iterable(self, kind: Callable[[list[str]], Any]) -> None:
         request = self.asked(FyatuBusinessAuth, "N1S0W3Q8", SECRET, scopes=kind(["cards:read", "cards:write"]))
         assert json.loads(request.content)["scopes"] == ["cards:read", "cards:write"]
+
+    @pytest.mark.parametrize(
+        "scopes", [["b", "a"], ("a", "b"), {"b", "a"}, ["a", "b", "a"]], ids=["list", "tuple", "set", "twice"]
+    )
+    def test_scopes_are_a_set_to_v3_20_in_whatever_order_they_are_given(self, scopes: Any) -> None:
+        one, other = (FyatuBusinessAuth("N1S0W3Q8", SECRET, scopes=each) for each in (scopes, ["a", "b"]))
+        assert one._provider == other._provider
 
     @pytest.mark.parametrize("make", [FyatuAuth, FyatuBusinessAuth])
     def test_call_the_base_url_that_they_are_given(self, make: Callable[..., TokenAuth]) -> None:

@@ -338,6 +338,10 @@ class TestArguments:
             ("header", "content-LENGTH"),
             ("scheme", "s3cret\n"),
             ("fresh_after", -1),
+            ("subject", "s3cret\ud800"),
+            ("audience", "\udfffs3cret"),
+            ("claims", {"n": ["s3cret\ud800"]}),
+            ("claims", {"n": {"s3cret\udc00": 1}}),
             ("claims", {"n": 2**53 + 1}),
             ("claims", {"n": [{"n": -(2**53) - 1}]}),
             ("claims", {"n": float("nan")}),
@@ -458,3 +462,10 @@ class TestKeys:
         made = session(pair()["auth_token"], pair()["refresh_token"], None, 0.0)
         assert made is not None
         assert made.issued_at == NOW + 1000
+
+
+def test_its_server_is_not_called_by_a_herd_unless_one_says_so() -> None:
+    auth = JWTPlusAuth(**GOOD)
+    for each in (auth, pickle.loads(pickle.dumps(auth)), JWTPlusAuth(**GOOD, policy=None)):
+        assert each._source.policy.calls_at_once == 8
+    assert JWTPlusAuth(**GOOD, policy=RefreshPolicy())._source.policy.calls_at_once is None

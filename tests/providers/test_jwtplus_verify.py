@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from auth_plugins import CredentialsRejected, InvalidTokenResponse, RefreshPolicy, TokenEndpointUnavailable
 from auth_plugins.core import TokenRequest, TokenResponse
+from auth_plugins.providers.jwtplus.door import JWTPLUS_POLICY
 from auth_plugins.providers.jwtplus.verifying import key_id_of, verified
 from auth_plugins.simulators import SimResponse
 from tests.providers.test_jwtplus_life import Room
@@ -31,6 +32,16 @@ def by_hand(head: Any, claims: Any, key: bytes) -> str:
     signed = b".".join(parts)
     mark = hmac.digest(key, signed, "sha256")
     return (signed + b"." + base64.urlsafe_b64encode(mark).rstrip(b"=")).decode()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [{"alg": "ES256", "crit": 5}, {"alg": "ES256", "crit": [[]]}, {"alg": "ES256", "crit": [1]}, ["alg"], "alg", 7],
+)
+def test_a_token_whose_header_is_of_no_sense_is_not_valid(head: Any) -> None:
+    token = by_hand(head, {"exp": 1, "nbf": 1}, b"x")
+    with pytest.raises(ValueError, match=r"^token is not valid"):
+        verified(token, ANSWER["public_key"], THEN, 2.0)
 
 
 class TestAsked:
@@ -121,7 +132,7 @@ class TestAsked:
             auth.token()
             auth._requests.channel = Channel()  # type: ignore[assignment]
             assert auth.verify()
-        assert answered == [policy, RefreshPolicy()]
+        assert answered == [policy, JWTPLUS_POLICY]
 
 
 class TestSeen:

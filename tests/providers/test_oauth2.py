@@ -354,6 +354,12 @@ class TestErrors:
         assert type(refusal(status)) is InvalidTokenResponse
         assert "token_url" in refusal(status).hint
 
+    @pytest.mark.parametrize("status", [404, 405])
+    def test_an_error_page_in_json_is_no_refusal_and_a_code_of_the_rfc_is(self, status: int) -> None:
+        for words in ("Not Found", "Method Not Allowed", "Realm does not exist"):
+            assert type(refusal(status, error=words)) is InvalidTokenResponse
+        assert type(refusal(status, error="invalid_client")) is CredentialsRejected
+
     def test_an_error_that_comes_with_200_is_an_error(self) -> None:
         assert type(refusal(200, error="invalid_client")) is CredentialsRejected
 
@@ -577,6 +583,8 @@ class TestArguments:
             ("extra", {"grant_type": "hunter2"}, ValueError),
             ("base_url", "hunter2", ValueError),
             ("base_url", "http://api.example", ValueError),
+            ("assumed_lifetime", 0, ValueError),
+            ("assumed_lifetime", "hunter2", TypeError),
         ],
     )
     def test_a_bad_one_is_named_and_not_shown(
@@ -587,6 +595,10 @@ class TestArguments:
         with pytest.raises(kind, match=rf"^(?=[a-z_]+ ).*\b{name}\b") as caught:
             make(*first, **given)
         assert "hunter2" not in str(caught.value)
+
+    def test_the_lifetime_that_is_assumed_can_be_another(self, make: Callable[..., Any]) -> None:
+        ours = make("https://issuer.example/token", "id", "secret", assumed_lifetime=60)._provider
+        assert ours.read(ours.login(), answer(200, access_token="at", token_type="Bearer"), NOW).expires_at == NOW + 60
 
     def test_a_query_and_a_last_slash_of_the_token_url_are_kept(self, make: Callable[..., Any]) -> None:
         url = f"{TOKEN_URL}/?p=a%20b"

@@ -178,6 +178,20 @@ class TestKeysAndBodies:
         assert Caller().raw(verb, body).status in (200, 400, 404, 500)
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 400, "1e999"])
+@pytest.mark.parametrize(("build", "status"), [("std", 400), ("rel", 200)])
+def test_a_number_that_no_float_holds_is_of_a_wrong_type(caller: Caller, number: str, build: Any, status: int) -> None:
+    caller.server.build = build
+    assert caller.raw("sign", b'{"n": ' + number.encode() + b"}").status == status
+
+
+def test_half_a_surrogate_pair_is_read_as_go_reads_it(caller: Caller) -> None:
+    body = {"sub": "a\ud800", "aud": "web", "ip": "192.0.2.1", "useragent": "x", "own": {"\udfff": ["\ud800b"]}}
+    answer = caller.raw("sign", json.dumps(body).encode())
+    claims = jwt_claims(json.loads(answer.body)["auth_token"])
+    assert (claims["sub"], claims["own"]) == ("a\ufffd", {"\ufffd": ["\ufffdb"]})
+
+
 class TestRenew:
     @pytest.mark.parametrize(("after", "status"), [(59.9, 404), (60.7, 404), (60.75, 200), (3599.7, 200)])
     def test_its_window_is_told_by_whole_seconds(self, caller: Caller, after: float, status: int) -> None:

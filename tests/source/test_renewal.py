@@ -383,7 +383,7 @@ def test_a_login_is_repeated_only_if_it_may_not_have_arrived() -> None:
 @pytest.mark.parametrize("job", [renew, end])
 def test_a_date_to_come_again_counts_from_when_the_call_was_made(job: Callable[[Terms, Slot, Script], Live]) -> None:
     date = format_datetime(datetime.fromtimestamp(THEN + 120, UTC), usegmt=True)
-    stage = Stage()
+    stage = Stage(toy=Toy(can_login=False))
     stage.keep(token("old", THEN - 3700) if job is renew else token("old"))
     stage.script.answers = [after(stage.clock, 5, TokenResponse(503, {"retry-after": date}))] * 2
     with pytest.raises(TokenEndpointUnavailable) as caught:

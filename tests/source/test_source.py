@@ -22,6 +22,7 @@ from auth_plugins import (
     Event,
     EventKind,
     MemoryStore,
+    OAuth2RefreshTokenAuth,
     RefreshPolicy,
     StoreError,
     Token,
@@ -30,10 +31,12 @@ from auth_plugins import (
 )
 from auth_plugins.core import TokenRequest, TokenResponse
 from auth_plugins.providers.fyatu import FyatuContract
-from auth_plugins.simulators import FyatuSimulator
+from auth_plugins.simulators import FyatuSimulator, OAuth2Simulator
 from auth_plugins.source import slot as slots
+from auth_plugins.source import turns
 from auth_plugins.source.flight import Flight
 from auth_plugins.source.source import Source
+from auth_plugins.source.turns import turn
 from auth_plugins.testing import FakeClock, mock_transport, settle
 from tests.conftest import APP_ID, SECRET_KEY
 
@@ -620,3 +623,312 @@ def test_what_was_not_sent_again_is_told_with_the_token_at_hand() -> None:
     live = room.auth._source.current(room.auth._channel)
     room.auth._source.not_replayed()
     assert room.told()[1:] == [(EventKind.NOT_REPLAYED, live.token)]
+
+
+@pytest.mark.parametrize("kind", [EventKind.ADOPTED, EventKind.SAVE_FAILED, EventKind.LOGGED_IN, EventKind.LOGGED_OUT])
+def test_a_listener_that_uses_its_auth_object_does_not_wait_for_its_own_flight(kind: EventKind) -> None:
+    clock, used = FakeClock(), list[Token]()
+    store = Sulking(clock=clock)
+    store.sulks = kind is EventKind.SAVE_FAILED
+    if kind is EventKind.ADOPTED:
+        Room(store=store, clock=clock).auth.token()
+
+    def use(event: Event) -> None:
+        if event.kind is kind and not used:
+            live = room.auth._source.current(room.auth._channel)
+            assert live.token is not None
+            used.append(live.token)
+
+    # Its tokens are accepted after some time, so the listener has to wait for that, but for nothing else.
+    late = LateContract(APP_ID, SECRET_KEY, URL) if kind is EventKind.LOGGED_IN else None
+    if kind is EventKind.ADOPTED:
+        slots._slots.clear()  # Another process.
+    room = Room(late, store=store, clock=clock, deadline=5.0)
+    room.auth._source.listener = use
+    token = room.auth.token()
+    if kind is EventKind.LOGGED_OUT:
+        room.auth.logout()
+        assert used[0] != token
+    else:
+        assert used == [token]
+
+
+def test_a_listener_may_send_a_request_with_a_token_that_is_not_accepted_yet() -> None:
+    room, waited = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Sleeping(), deadline=5.0), list[Any]()
+
+    def use(event: Event) -> None:
+        if event.kind is EventKind.LOGGED_IN:
+            waited.append(room.auth._source.settled(room.slot.live))
+
+    room.auth._source.listener = use
+    room.auth.token()
+    assert (waited, room.clock.slept) == ([room.slot.live], (0.25,))
+
+
+@pytest.mark.parametrize("drop", ["invalidate", "rejected"])
+def test_after_a_fork_a_child_does_not_take_what_was_dropped_for_good(drop: str) -> None:
+    room = Room()
+    first = room.auth.token()
+    if drop == "invalidate":
+        room.auth.invalidate()
+    else:
+        room.slot.reject(by_server=True)
+    with room.slot.lock:
+        slots._after_fork()
+    assert room.auth.token() != first
+
+
+class TestWhileCallsPause:
+    """A peer may have renewed meanwhile, and what it has put into the store costs no call."""
+
+    @staticmethod
+    def _refused(pause: float = 300.0) -> tuple[Room, Token]:
+        room = Room()
+        token = room.auth.token()
+        room.clock.advance(86_400)
+        room.fyatu.rate_limit = pause
+        with pytest.raises(TokenEndpointUnavailable):
+            room.auth.token()
+        room.fyatu.rate_limit = None
+        return room, token
+
+    @staticmethod
+    def _peer_renews(room: Room) -> Token:
+        slots._slots.clear()  # It is another process.
+        return Room(store=room.slot.store, clock=room.clock, fyatu=room.fyatu).auth.token()
+
+    def test_a_peers_token_is_taken_over(self) -> None:
+        room, old = self._refused()
+        newer = self._peer_renews(room)
+        calls = room.fyatu.ledger.token_calls
+        room.clock.advance(1)
+        assert room.auth.token() == newer != old
+        assert room.fyatu.ledger.token_calls == calls
+        assert room.told()[-1] == (EventKind.ADOPTED, newer)
+
+    def test_one_looks_for_it_once_in_a_second(self) -> None:
+        room, _ = self._refused()
+        looks = list[str]()
+        load = room.slot.store.load
+
+        def looked_up(key: str) -> Token | None:
+            looks.append(key)
+            found: Token | None = load(key)
+            return found
+
+        room.slot.store.load = looked_up
+        for passed, looked in ((0.75, 0), (0.25, 1), (0.5, 1), (0.5, 2)):
+            room.clock.advance(passed)
+            for _ in range(3):
+                with pytest.raises(TokenEndpointUnavailable):
+                    room.auth.token()
+            assert len(looks) == looked
+
+    def test_a_look_that_finds_nothing_changes_nothing_and_is_not_told(self) -> None:
+        room, _ = self._refused()
+        told = room.told()
+        before = room.slot.trouble
+        for left in (299, 298, 297):
+            room.clock.advance(1)
+            with pytest.raises(TokenEndpointUnavailable) as caught:
+                room.auth.token()
+            assert caught.value.retry_after == left
+        assert replace(room.slot.trouble, look_at=before.look_at) == before
+        assert room.told() == told
+
+    def test_nor_does_one_that_the_store_does_not_allow(self) -> None:
+        room, _ = self._refused()
+        room.clock.advance(1)
+
+        def gone(_key: str) -> None:
+            raise StoreError("The disk is gone")
+
+        room.slot.store.load = gone
+        with pytest.raises(TokenEndpointUnavailable):
+            room.auth.token()
+
+
+@dataclass(frozen=True, slots=True)
+class SameContract(FyatuContract):
+    """A provider that gives one token out until it ends, however often it is asked."""
+
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        return replace(FyatuContract.read(self, request, response, now), access_token="the-same-one")
+
+
+@pytest.mark.parametrize("way", ["invalidate", "401"])
+def test_a_token_that_the_provider_gives_again_is_a_good_one_again(way: str) -> None:
+    room = Room(SameContract(APP_ID, SECRET_KEY, URL))
+    source, channel = room.auth._source, room.auth._channel
+    live = source.current(channel)
+    if way == "invalidate":
+        room.auth.invalidate()
+    else:
+        found = source.after_401(dict(live.headers).get, channel)
+        assert found is not None
+        source.settled(found)
+    source.current(channel)
+    calls = room.fyatu.ledger.token_calls
+    assert calls == 2
+    for _ in range(3):
+        source.current(channel, once=True)
+    assert room.fyatu.ledger.token_calls == calls
+    room.clock.advance(86_400 - 100)
+    room.fyatu.outage = "unavailable"
+    assert source.current(channel).token is not None, "it goes on to its end"
+
+
+@dataclass(frozen=True, slots=True)
+class NotYetContract(FyatuContract):
+    """It cannot log in, and its token can be renewed from a moment on."""
+
+    can_login = False
+
+    def given(self) -> Token | None:
+        now = FakeClock()()
+        return Token(
+            access_token="given",
+            issued_at=now,
+            expires_at=now + 3600,
+            refreshable_from=now + 60,
+            refreshable_until=now + 3600,
+        )
+
+
+def test_a_401_before_a_token_can_be_renewed_is_handed_over_and_the_token_used_on() -> None:
+    room = Room(NotYetContract(APP_ID, SECRET_KEY, URL))
+    source, channel = room.auth._source, room.auth._channel
+    live = source.current(channel)
+    assert source.after_401(dict(live.headers).get, channel) is None
+    assert source.current(channel) is live
+    room.clock.advance(60)
+    found = source.after_401(dict(live.headers).get, channel)
+    assert isinstance(found, Flight), "now it can be renewed"
+    with pytest.raises(AuthError):
+        source.settled(found)
+    assert room.fyatu.ledger.count("refresh") == 1
+
+
+@WAYS
+def test_who_drops_a_token_that_others_wait_for_gets_another_one(way: str) -> None:
+    class Stuck(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            asleep.set()
+            assert go.wait(30.0)
+            super().sleep(seconds)
+
+    asleep, go = threading.Event(), threading.Event()
+    room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Stuck())
+    source, channel = room.auth._source, room.auth._channel
+    first = room.auth.token()
+    waits = threading.Thread(target=lambda: source.current(channel, once=True))
+    waits.start()
+    assert asleep.wait(30.0)
+    room.auth.invalidate()
+    second = room.auth.token() if way == "thread" else anyio.run(room.auth.atoken, backend=way)
+    assert second != first
+    go.set()
+    waits.join(30.0)
+    assert room.slot.flight is None
+
+
+def test_invalidate_before_the_first_request_means_the_stores_token_also_where_one_was_given() -> None:
+    clock = FakeClock()
+    server = OAuth2Simulator("an_id", rotate=True)
+    server.client_auth = frozenset({"none"})
+    given = server.consent()
+
+    def make() -> TokenAuth:
+        slots._slots.clear()  # Another process.
+        client = httpx.Client(transport=mock_transport(server, clock))
+        url = f"https://api.example{server.base_path}/token"
+        return OAuth2RefreshTokenAuth(url, "an_id", given, token_client=client, store=store, clock=clock)
+
+    store = MemoryStore(clock=clock)
+    first = make().token()
+    assert make().token() == first
+    another = make()
+    another.invalidate()
+    assert another.token() != first
+
+
+class TestTurns:
+    """How many calls there are at once at one server."""
+
+    def test_are_as_many_as_the_policy_says_whatever_the_credentials(self) -> None:
+        clock, busy, most = FakeClock(), list[int](), list[int]()
+        gate, lock = threading.Semaphore(0), threading.Lock()
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            with lock:
+                busy.append(1)
+                most.append(len(busy))
+            assert gate.acquire(timeout=30.0)
+            with lock:
+                busy.pop()
+            return httpx.Response(503)
+
+        def make(number: int) -> TokenAuth:
+            return TokenAuth(
+                FyatuContract(f"{APP_ID}{number}", SECRET_KEY, URL),
+                token_client=httpx.Client(transport=httpx.MockTransport(answer)),
+                policy=RefreshPolicy(tries=1, calls_at_once=3),
+                store=MemoryStore(clock=clock),
+                clock=clock,
+            )
+
+        def ask(number: int) -> None:
+            with pytest.raises(TokenEndpointUnavailable, match="503"):
+                make(number).token()
+
+        threads = [threading.Thread(target=ask, args=[number]) for number in range(10)]
+        for thread in threads:
+            thread.start()
+        while len(most) < 3:
+            time.sleep(0.001)
+        for _ in threads:
+            gate.release()
+        for thread in threads:
+            thread.join(30.0)
+        assert (len(most), max(most)) == (10, 3)
+
+    def test_that_do_not_come_are_an_outage_and_no_call(self) -> None:
+        room = Room(calls_at_once=1, deadline=0.05)
+        with turn(room.auth._provider, 1, 1.0, room.clock):
+            with pytest.raises(TokenEndpointUnavailable):
+                room.auth.token()
+            assert room.told() == [(EventKind.RENEWAL_FAILED, None)]
+        (failed,) = room.events
+        assert str(failed.error).startswith("No turn came for a token call at https://api.example: 1 were under way")
+        assert room.fyatu.ledger.token_calls == 0
+        room.auth._source.policy = replace(room.auth._source.policy, deadline=30.0)
+        assert room.auth.token() is not None
+
+    def test_do_not_lengthen_a_renewal(self) -> None:
+        room = Room()
+        with turn(room.auth._provider, 1, 30.0, room.clock) as left:
+            assert left == 30.0
+        clock = Waiting()
+        with turn(room.auth._provider, 1, 30.0, clock) as left:
+            assert left == 23.0
+
+    def test_are_counted_for_each_server(self) -> None:
+        room = Room()
+        other = FyatuContract(APP_ID, SECRET_KEY, "https://other.example/api")
+        with turn(room.auth._provider, 1, 1.0, room.clock), turn(other, 1, 0.01, room.clock) as left:
+            assert left == 0.01
+
+    def test_that_others_took_before_a_fork_are_free_in_the_child(self) -> None:
+        room = Room()
+        with turn(room.auth._provider, 1, 1.0, room.clock):
+            turns._turns_at.cache_clear()
+            with turn(room.auth._provider, 1, 0.01, room.clock) as left:
+                assert left == 0.01
+
+
+class Waiting(FakeClock):
+    """A clock by which seven seconds go by between two looks."""
+
+    def tick(self) -> float:
+        self.advance(7)
+        return super().tick()

@@ -49,7 +49,13 @@ def checked_words(name: str, value: object, *, cut: int | None = None) -> str:
         raise TypeError(f"{name} must be a str")
     if not value or (cut is None and len(value) > 4096):
         raise ValueError(f"{name} must have 1 to 4096 characters")
-    return value[:cut]
+    return value[:cut] if cut is not None else _whole(name, value)
+
+
+def _whole(name: str, value: str) -> str:
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{name} must have no half of a surrogate pair: to the server all halves are the same")
+    return value
 
 
 def checked_pair(auth_token: object, refresh_token: object) -> tuple[str, str] | tuple[None, None]:
@@ -94,7 +100,9 @@ def checked_claims(value: object) -> str:
 def _json(value: object, depth: int) -> Any:
     if not depth:
         raise ValueError(f"claims must not be nested deeper than {_DEEPEST}")
-    if value is None or isinstance(value, (str, bool)):
+    if isinstance(value, str):
+        return _whole("claims", value)
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (int, float)):
         return _number(value)
@@ -103,7 +111,7 @@ def _json(value: object, depth: int) -> Any:
     if isinstance(value, Mapping):
         if not all(isinstance(name, str) for name in value):
             raise TypeError("claims must have names of type str")
-        return {name: _json(each, depth - 1) for name, each in value.items()}
+        return {_whole("claims", name): _json(each, depth - 1) for name, each in value.items()}
     raise TypeError("claims must be JSON values")
 
 

@@ -16,12 +16,17 @@ from ...core import (
     json_object,
 )
 from ...core.checks import check_seconds
+from ...core.policy import RefreshPolicy
 from .arguments import checked_app_id, checked_claims, checked_header, checked_ip, checked_pair, checked_words
 from .contract import JWTPlusContract
 from .session import server_clock_ahead
 from .verifying import checked_jwt, verified
 
-__all__ = ["JWTPlusAuth"]
+__all__ = ["JWTPLUS_POLICY", "JWTPlusAuth"]
+
+JWTPLUS_POLICY = RefreshPolicy(calls_at_once=8)
+"""The policy of a `JWTPlusAuth` that is given none. Each call opens a connection to the server's database, and when
+there are no more of them the server ends: a program with a session for each user must not sign for all at once."""
 
 
 class JWTPlusAuth(TokenAuth):
@@ -93,6 +98,8 @@ class JWTPlusAuth(TokenAuth):
             check_seconds("fresh_after", fresh_after),
         )
         self._contract = contract
+        if options.get("policy") is None:
+            options["policy"] = JWTPLUS_POLICY
         super().__init__(contract, **options)
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import quote, urlencode
 
 from ...core import Grant, Said, Token, TokenEndpointUnavailable, TokenRequest, TokenResponse, bearer
 from ...core.answers import failure, is_token, json_object, longest_lifetime, number, text
@@ -15,7 +15,7 @@ from ...core.errors import AuthError, CredentialsRejected, InvalidTokenResponse,
 from ...core.token import LONG_AGO
 from ...core.wire import Masked, MaskedBytes
 
-__all__ = ["OURS", "ClientAuth", "OAuth2Contract"]
+__all__ = ["ASSUMED_LIFETIME", "OURS", "ClientAuth", "OAuth2Contract"]
 
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
 """How a client says who it is (section 2.3.1), by the names of RFC 7591, section 2."""
@@ -40,6 +40,8 @@ class OAuth2Contract:
     client_auth: ClientAuth = "client_secret_basic"
     scope: str | None = None
     extra: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    assumed_lifetime: float = ASSUMED_LIFETIME
+    """Seconds, for an answer without `expires_in`."""
 
     name = "oauth2"
 
@@ -91,14 +93,13 @@ class OAuth2Contract:
         _, headers, body = signer.prepare("POST", self.token_url, {}, body)
         plain = [self.client_secret, form["refresh_token"], token and token.access_token]
         plain += [value for name, value in self.extra if name not in _NOT_SECRET]
-        written = {way for each in plain if each for way in (each, quote_plus(each), quote(each, safe=""))}
         return TokenRequest(
             grant,
             self.token_url,
             {"Content-Type": "application/x-www-form-urlencoded", **headers},
             MaskedBytes(body.encode("ascii")),
             token,
-            (*written, *(value.removeprefix("Basic ") for value in headers.values())),
+            (*(each for each in plain if each), *(value.removeprefix("Basic ") for value in headers.values())),
         )
 
     def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
@@ -112,7 +113,8 @@ class OAuth2Contract:
             what = "The answer holds no Bearer token"
             raise failure(InvalidTokenResponse, what, request, response, said, hint=_NO_ENDPOINT)
         lifetime = number(answer.get("expires_in"))
-        expires_at = now + min(max(ASSUMED_LIFETIME if lifetime is None else lifetime, 0.0), longest_lifetime)
+        assumed = self.assumed_lifetime if lifetime is None else lifetime
+        expires_at = now + min(max(assumed, 0.0), longest_lifetime)
         # What the answer leaves out is as it was (6), or as it was asked for (5.1).
         before = request.token
         scope, refresh_token = answer.get("scope"), answer.get("refresh_token")
@@ -133,7 +135,8 @@ class OAuth2Contract:
         def error(kind: type[AuthError], what: str, hint: str | None = None) -> AuthError:
             return failure(kind, what, request, response, said, hint=hint or _HINTS.get(said.code or ""))
 
-        if said.code is None and response.status not in (400, 401, 403):
+        known = said.code in _CODES if response.status in (404, 405) else said.code is not None
+        if not known and response.status not in (400, 401, 403):
             return error(InvalidTokenResponse, "There is no token endpoint at token_url", _NO_ENDPOINT)
         if said.code in _THEIRS:
             return error(TokenEndpointUnavailable, "The authorization server could not answer")
@@ -164,6 +167,7 @@ _HINTS = {
     "unauthorized_client": "Allow this client this grant, at the authorization server.",
     "unsupported_grant_type": "Check token_url: what answers there does not know this grant at all.",
 }
+_CODES = (*_HINTS, *_THEIRS, "access_denied", "invalid_grant")
 
 
 def _basic(client: Any, _: str, uri: str, headers: dict[str, str], body: str) -> tuple[str, Any, str]:

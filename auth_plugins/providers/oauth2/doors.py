@@ -8,14 +8,14 @@ from typing import Any, Literal, Unpack
 
 from ...auth import Options, TokenAuth
 from ...core import Origin
-from ...core.checks import check_text, check_url
-from .contract import OURS, ClientAuth, OAuth2Contract
+from ...core.checks import check_seconds, check_text, check_url
+from .contract import ASSUMED_LIFETIME, OURS, ClientAuth, OAuth2Contract
 
 __all__ = ["OAuth2ClientCredentialsAuth", "OAuth2RefreshTokenAuth"]
 
 
 def _contract(
-    options: Options, url: Any, base: Any, secret: Any, auth: Any, extra: Any, **names: Any
+    options: Options, url: Any, base: Any, secret: Any, auth: Any, extra: Any, assumed: Any, **names: Any
 ) -> OAuth2Contract:
     # A query has to be kept (3.2), and a slash at the end belongs to the path.
     flat = url.replace("?", "/", 1) if isinstance(url, str) else url
@@ -34,7 +34,9 @@ def _contract(
             check_text(name, value.replace(" ", "_") if isinstance(value, str) else value, at_most=16_384)
     if auth not in (("none",) if secret is None else ("client_secret_basic", "client_secret_post")):
         raise ValueError("client_auth must fit client_secret: without one it is none, with one it is not")
-    return OAuth2Contract(url, base, client_secret=secret, client_auth=auth, extra=fields, **names)
+    assumed = check_seconds("assumed_lifetime", assumed, above_zero=True)
+    given = {"client_secret": secret, "client_auth": auth, "extra": fields, "assumed_lifetime": assumed}
+    return OAuth2Contract(url, base, **given, **names)
 
 
 class OAuth2ClientCredentialsAuth(TokenAuth):
@@ -51,6 +53,7 @@ class OAuth2ClientCredentialsAuth(TokenAuth):
             they hold more than letters, digits and `-._~`, take `client_secret_post`.
         extra: further form fields of every token call, such as `audience` or `resource` (RFC 8707).
         base_url: where the API is: the token goes to its origin only. Default: that of `token_url`.
+        assumed_lifetime: seconds, where the server does not say `expires_in`; a 401 corrects it.
         options: see `auth_plugins.auth.Options`.
 
     Raises:
@@ -67,10 +70,12 @@ class OAuth2ClientCredentialsAuth(TokenAuth):
         client_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic",
         extra: Mapping[str, str] | None = None,
         base_url: str | None = None,
+        assumed_lifetime: float = ASSUMED_LIFETIME,
         **options: Unpack[Options],
     ) -> None:
         names = {"client_id": client_id, "scope": scope}
-        contract = _contract(options, token_url, base_url, client_secret, client_auth, extra, **names)
+        rest = (client_secret, client_auth, extra, assumed_lifetime)
+        contract = _contract(options, token_url, base_url, *rest, **names)
         super().__init__(contract, **options)
 
 
@@ -81,7 +86,7 @@ class OAuth2RefreshTokenAuth(TokenAuth):
     `store=` that lasts, the next process has to ask the user again (`LoginRequired`).
 
     Args:
-        token_url, client_id, scope, extra, base_url, options: see `OAuth2ClientCredentialsAuth`.
+        token_url, client_id, scope, extra, base_url, assumed_lifetime, options: see `OAuth2ClientCredentialsAuth`.
         refresh_token: the first one, from a grant that the user took part in; VSCHAR as well (A.17).
         client_secret: `None`: a public client.
         client_auth: `None`: `client_secret_basic`; without a secret `none`, which sends `client_id` alone.
@@ -101,9 +106,10 @@ class OAuth2RefreshTokenAuth(TokenAuth):
         client_auth: ClientAuth | None = None,
         extra: Mapping[str, str] | None = None,
         base_url: str | None = None,
+        assumed_lifetime: float = ASSUMED_LIFETIME,
         **options: Unpack[Options],
     ) -> None:
         way = client_auth or ("none" if client_secret is None else "client_secret_basic")
         names = {"client_id": client_id, "refresh_token": refresh_token, "scope": scope}
-        contract = _contract(options, token_url, base_url, client_secret, way, extra, **names)
+        contract = _contract(options, token_url, base_url, client_secret, way, extra, assumed_lifetime, **names)
         super().__init__(contract, **options)
