@@ -7,6 +7,7 @@ what one really writes. 127.0.0.1 is there; nothing else is. An example may use 
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from pathlib import Path
@@ -79,6 +80,7 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pyt
     internet = Internet()
     internet.connect(monkeypatch)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("USERPROFILE" if os.name == "nt" else "HOME", str(tmp_path))
     document = SYBIL.parse(page)
     document.namespace.update(
         app_id=internet.fyatu.app_id,
