@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 
@@ -30,17 +29,19 @@ def launch(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
 
 def _start(*arguments: *tuple[Terms, Slot, Flight, Job]) -> None:
     work = threading.Thread(target=_fly, args=arguments, name="auth_plugins renewal", daemon=False)
-    if _OLD and not threading.main_thread().is_alive():
+    if _is_too_late():
         _fly(*arguments)
         return
     try:
         work.start()
-    except RuntimeError:  # No thread to be had, as at the interpreter's end: the caller has to do it.
+    except RuntimeError:  # No thread to be had: the caller has to do it.
         _fly(*arguments)
 
 
-_OLD = sys.version_info < (3, 12)
-"""In an atexit handler Python 3.11 starts a thread for which nobody waits any more; later ones refuse to."""
+def _is_too_late() -> bool:
+    # In an atexit handler. Some Pythons start a thread there, for which nobody waits any more; others refuse to.
+    main = threading.main_thread()
+    return not main.is_alive() and all(each.daemon or each is main for each in threading.enumerate())
 
 
 def _fly(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:

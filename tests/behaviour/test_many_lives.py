@@ -318,6 +318,23 @@ atexit.register(lambda: requests.get(url + "/x", auth=auth, timeout=10))
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["logged_in", "refreshed"], "")
 
 
+def test_in_a_thread_that_outlives_the_main_one_renewals_still_have_threads_of_their_own(one_world: World) -> None:
+    program = f"""
+import threading
+from auth_plugins import FyatuAuth
+told = lambda event: print(event.kind.value, threading.current_thread().name)
+auth = FyatuAuth({APP[0]!r}, {APP[1]!r}, base_url={one_world.url!r}, on_event=told)
+def outlive():
+    while threading.main_thread().is_alive(): pass
+    auth.token()
+threading.Thread(target=outlive).start()
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=30)
+    # Python 3.12.0 and 3.12.1 start no thread any more once the main one has ended (CPython's issue 113964).
+    where = "Thread-1 (outlive)" if (3, 12) <= sys.version_info < (3, 12, 2) else "auth_plugins renewal"
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"logged_in {where}\n", "")
+
+
 ALIASED = """
 import warnings
 warnings.simplefilter("error")

@@ -78,10 +78,21 @@ class Room:
 
     def told(self) -> list[tuple[EventKind, Token | None]]:
         settle(self.auth)
-        for thread in threading.enumerate():
-            if thread.name == "auth_plugins renewal":
-                thread.join(30.0)
+        come_home()
         return [(event.kind, event.token) for event in self.events]
+
+
+def come_home() -> None:
+    """Wait for the ends of all renewals: what failed is told after those who waited for it were told."""
+    for thread in threading.enumerate():
+        if thread.name == "auth_plugins renewal":
+            thread.join(30.0)
+
+
+@pytest.fixture(autouse=True)
+def nobody_speaks_in_the_next_test() -> Iterator[None]:
+    yield
+    come_home()
 
 
 def test_a_renewal_has_a_thread_of_its_own_that_is_no_daemon() -> None:
@@ -690,6 +701,7 @@ class TestWhileCallsPause:
         with pytest.raises(TokenEndpointUnavailable):
             room.auth.token()
         room.fyatu.rate_limit = None
+        room.told()
         return room, token
 
     @staticmethod
