@@ -65,6 +65,8 @@ class Soak:
         flat = {name: self.early_and_late(name) for name in MEASURED}
         return {
             "no request failed that had a valid token from its beginning to its end": not self.broken,
+            "requests were served to the end": self.samples[-1].served
+            > self.samples[-1 - len(self.samples) // 5].served,
             "memory is flat: it grew by less than 5 %": flat["memory"][1] < flat["memory"][0] * 1.05,
             "what Python holds is flat: it grew by less than 5 %": flat["objects"][1] < flat["objects"][0] * 1.05,
             "descriptors are flat: less than 5 more": flat["descriptors"][1] < flat["descriptors"][0] + 5,

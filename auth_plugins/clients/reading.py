@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
 
 from ..core.errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
 from ..core.origin import Origin
@@ -99,19 +101,28 @@ def told_safely(request: TokenRequest, call: Callable[[], TokenResponse]) -> Tok
     except AuthError:
         raise
     except Exception as error:
-        answer, what = _answer_in(error), type(error).__name__
+        answer, what = _answer_in(error, request), type(error).__name__
     if answer is not None:
         return answer
     raise TokenEndpointUnavailable(f"The token endpoint at {Origin.of(request.url)} gave no answer ({what})")
 
 
-def _answer_in(error: Exception) -> TokenResponse | None:
-    """Find the error answer at which a hook of a lent client raised: `raise_for_status` is often one of them."""
-    response = getattr(error, "response", None)
-    status, headers = getattr(response, "status_code", None), getattr(response, "headers", None)
-    if not isinstance(status, int) or status < 400 or not isinstance(headers, Mapping):
+def _answer_in(error: Exception, request: TokenRequest) -> TokenResponse | None:
+    """Find the error answer at which a hook of a lent client raised: `raise_for_status` is often one of them.
+
+    But not what another server said, whom a hook may have asked for something.
+    """
+    try:
+        response: Any = error.response  # type: ignore[attr-defined]
+        asked, status, headers = response.request, response.status_code, response.headers
+        if asked.method != "POST" or _place(str(asked.url)) != _place(request.url) or status < 400:
+            return None
+        # What the hook has read is there; the rest went with the connection.
+        body = response._content if isinstance(getattr(response, "_content", None), bytes) else b""
+        return TokenResponse(status, {name.lower(): value for name, value in headers.items()}, body)
+    except (AttributeError, TypeError, RuntimeError):  # It has none, or one of another kind.
         return None
-    # What the hook has read is there; the rest went with the connection.
-    read = getattr(response, "_content", None)
-    body = read if isinstance(read, bytes) else b""
-    return TokenResponse(status, {name.lower(): value for name, value in headers.items()}, body)
+
+
+def _place(url: str) -> tuple[Origin | None, str]:
+    return Origin.of(url), urlsplit(url).path

@@ -13,7 +13,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import rewind_body
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
-from ..source import Live, Source
+from ..source import Live, Owned, Source
 from .errors import as_library_error
 from .httpx_channel import HttpxChannel
 from .requests_channel import RequestsChannel
@@ -23,7 +23,7 @@ __all__ = ["AnyChannel", "RequestsDoor"]
 
 AnyChannel = RequestsChannel | HttpxChannel
 
-_USUAL = frozenset({"Authorization"})
+_USUAL = frozenset({"authorization"})
 _IN_MEMORY = (type(None), str, bytes, bytearray, memoryview)
 """Bodies that are there again whenever they are asked for."""
 _MOST_DRAINED = 65_536
@@ -33,12 +33,13 @@ _MOST_DRAINED = 65_536
 class RequestsDoor:
     """Signs prepared requests; and is the hook that they carry, through copies and redirects, to their responses."""
 
-    __slots__ = ("_names", "channel", "scope", "source")
+    __slots__ = ("_follows", "_names", "channel", "scope", "source")
 
     def __init__(self, source: Source, scope: Scope, channel: AnyChannel) -> None:
         self.source, self.scope, self.channel = source, scope, channel
-        self._names = _USUAL
-        """The headers that tokens travelled in, also when there is no token any more."""
+        self._names: frozenset[str] = frozenset()
+        """Those that tokens travelled in, in lower case, also when there is no token any more; none: the usual one."""
+        self._follows = False
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Attach the token, if it belongs where the request goes."""
@@ -49,29 +50,45 @@ class RequestsDoor:
         except AuthError as error:
             raise _told(error, request) from None
         attach(request.headers, live)
-        for name, _ in live.headers:
-            if name not in self._names:
-                self._names |= {name}
-        self.watch(request)
+        names = {name.lower() for name, _ in live.headers}
+        if not names <= self._names:
+            self._names |= names
+        if self not in request.hooks["response"]:
+            request.hooks["response"].append(self)
         return request
-
-    def watch(self, request: requests.PreparedRequest) -> None:
-        """Be the hook of a request, before all others, in place of any like it, which would answer with its own token.
-
-        In hooks of the request's own: a copy shares its original's, and may be signed for somebody else.
-        """
-        others = [each for each in request.hooks["response"] if not isinstance(each, RequestsDoor)]
-        request.hooks = {"response": [self, *others]}
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
         """Look at a response before anybody else does; `sending` is how its request was sent."""
-        if response.status_code == 401 and self.scope.covers(response.request.url):
+        request = response.request
+        if response.status_code == 401 and self.scope.covers(request.url) and self._has_signed(request):
             response = self._renew_and_resend(response, sending)
         elif self.source.slot.live.unproven and response.status_code != 401:
-            self.source.accepted(response.request.headers.get, replay=False)
-        if 300 <= response.status_code < 400:
+            self.source.accepted(request.headers.get, replay=False)
+        if 300 <= response.status_code < 400 and self._has_signed(response.request):
+            self._follow(response.request)
             self._keep_from_strangers(response)
         return response
+
+    def _has_signed(self, request: requests.PreparedRequest) -> bool:
+        """Whether it carries a token of ours. A request shares its hooks with its copies, which others may sign.
+
+        On the way back from a stranger it carries none. What is only spelled like ours may have been copied.
+        """
+        if self._follows:
+            return True
+        carried = [request.headers.get(name) for name in self._names or _USUAL]
+        if any(isinstance(value, Owned) for value in carried):
+            return any(isinstance(value, Owned) and value.owner == self.source.slot.key for value in carried)
+        return self.source.slot.live.is_carried(request.headers.get)
+
+    def _follow(self, request: requests.PreparedRequest) -> None:
+        """Go along on a redirect, in hooks of the request's own; whoever did not sign it stays behind."""
+        if not self._follows:
+            follower = RequestsDoor(self.source, self.scope, self.channel)
+            follower._names, follower._follows = self._names, True
+            hooks = request.hooks["response"]
+            others = [each for each in hooks if not isinstance(each, RequestsDoor) or each._has_signed(request)]
+            request.hooks = {"response": [follower if each == self else each for each in others]}
 
     def _renew_and_resend(self, response: requests.Response, sending: dict[str, Any]) -> requests.Response:
         request = response.request
@@ -111,7 +128,13 @@ class RequestsDoor:
         """Take the token off what follows a redirect to another origin: requests only knows `Authorization`."""
         target = response.headers.get("location")
         if target is not None and not self.scope.covers(urljoin(response.url, target)):
-            response.request.headers = _KeptHere(response.request.headers, self._names)
+            response.request.headers = _KeptHere(response.request.headers, self._names | _USUAL)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RequestsDoor) and other.source.slot is self.source.slot
+
+    def __hash__(self) -> int:
+        return id(self.source.slot)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickled request or response takes its hooks along; this one would take the credentials.
@@ -129,7 +152,8 @@ class _KeptHere(CaseInsensitiveDict[Any]):
 
     def __init__(self, headers: Mapping[str, Any], names: frozenset[str]) -> None:
         super().__init__(headers)
-        self._kept = frozenset(name.lower() for name in names)
+        before = headers._kept if isinstance(headers, _KeptHere) else frozenset()
+        self._kept: frozenset[str] = names | before
 
     def copy(self) -> CaseInsensitiveDict[Any]:
         return CaseInsensitiveDict((name, value) for name, value in self.items() if name.lower() not in self._kept)

@@ -103,10 +103,9 @@ class UsualCase:
             and (r.body is None or isinstance(r.body, (bytes, str)))
         ):
             r.headers["Authorization"] = live.usual
-            if r.hooks["response"]:
-                self._requests.watch(r)
-            else:
-                r.hooks = {"response": [self._requests]}  # As `watch` does.
+            hooks = r.hooks["response"]
+            if not hooks or self._requests not in hooks:
+                hooks.append(self._requests)
             return r
         return self._requests.sign(r)
 

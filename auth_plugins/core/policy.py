@@ -70,8 +70,8 @@ class RefreshPolicy:
     """A longer answer of a token endpoint is refused. At most 1 GB."""
     calls_at_once: int | None = None
     """How many renewals call one server (the origin of `base_url`) at once from this process, whatever the credentials;
-    the others wait for their turn, within the deadline. `None`: any number. `JWTPlusAuth` has 8 of its own accord: its
-    server ends under a few hundred."""
+    the others wait for their turn, for half of the deadline. `None`: any number. `JWTPlusAuth` has 8 of its own accord:
+    its server ends under a few hundred."""
 
     def __post_init__(self) -> None:
         for name in ("window", "retry_after_cap"):

@@ -57,11 +57,14 @@ class _TrioBell:
 class Flight:
     """A renewal's outcome, to come."""
 
-    def __init__(self, started: float, *, renews: bool = True) -> None:
+    def __init__(self, started: float, *, renews: bool = True, failure: AuthError | None = None) -> None:
         self.started = started
         """By the steady hand of the clock."""
         self.renews = renews
-        """Or it only waits for something: whoever needs another token is not served by that."""
+        """Or it only waits, or looks, for something: whoever needs another token is not served by that."""
+        self._failure = failure
+        """What whoever waited in vain is told."""
+        self._teller: int | None = None
         self._guard = threading.Lock()
         self._done = threading.Event()
         self._bells: dict[Hashable, _Bell] = {}
@@ -83,7 +86,12 @@ class Flight:
         """Write the outcome down; only the first one counts."""
         with self._guard:
             if self._outcome is None:
-                self._outcome = outcome
+                self._outcome, self._teller = outcome, threading.get_ident()
+
+    @property
+    def is_told_here(self) -> bool:
+        """Whether it is this very thread that has yet to tell everybody."""
+        return self._teller == threading.get_ident()
 
     def land(self, outcome: Outcome) -> None:
         """Tell everybody."""
@@ -94,12 +102,17 @@ class Flight:
         for bell in bells:
             bell.ring()
 
+    def has_landed(self, timeout: float) -> bool:
+        """Wait until everybody was told; `False`: `timeout` seconds were not enough."""
+        return self._done.wait(timeout)
+
     def wait(self, timeout: float, instead: Live | None = None) -> Live:
         """Wait in this thread, at most `timeout` seconds.
 
         Give the token; or `instead`, or else raise a copy of the failure.
         """
-        self._done.wait(timeout)
+        if not self.is_told_here:
+            self._done.wait(timeout)
         return self._result(timeout, instead)
 
     async def wait_async(self, timeout: float, instead: Live | None = None) -> Live:  # noqa: ASYNC109
@@ -130,6 +143,8 @@ class Flight:
             return outcome
         if instead is not None:
             return instead
+        if outcome is None and self._failure is not None:
+            raise self._failure.fresh()
         if outcome is None:
             raise TokenEndpointUnavailable(f"The renewal did not end within {timeout:g} seconds")
         raise outcome.fresh()

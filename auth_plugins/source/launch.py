@@ -61,10 +61,10 @@ def _fly(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
         flight.conclude(outcome)
     try:
         later.tell_all()  # Only now: a listener may use the auth object, and must not wait for its own flight.
+        if isinstance(outcome, AuthError) and flight.renews:
+            terms.tell(EventKind.RENEWAL_FAILED, slot.live.token, outcome)
     finally:
         with slot.lock:
             if slot.flight is flight:
                 slot.flight = None
         flight.land(outcome)
-    if isinstance(outcome, AuthError) and flight.renews:
-        terms.tell(EventKind.RENEWAL_FAILED, slot.live.token, outcome)

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from ..core.provider import Provider
 from ..core.token import LONG_AGO, Token
 from ..core.wire import Masked
 from .clock import Clock
 
-__all__ = ["NOTHING", "Live"]
+__all__ = ["NOTHING", "Live", "Owned"]
+
+
+class Owned(Masked):
+    """What carries a token in a header; whose it is can be seen from it as long as nobody copies its characters."""
+
+    __slots__ = ("owner",)
+    owner: bytes
+
+    def __new__(cls, value: str, owner: bytes) -> Self:
+        """`owner`: the key of the slot that has the token."""
+        made = super().__new__(cls, value)
+        made.owner = owner
+        return made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,9 +52,18 @@ class Live:
     """What is usual as httpx keeps it, once it was asked for: how the name is spelled, the name, and the value."""
 
     @classmethod
-    def of(cls, token: Token, provider: Provider, clock: Clock, window_at: float, *, unproven: bool = False) -> Live:
+    def of(
+        cls,
+        token: Token,
+        provider: Provider,
+        clock: Clock,
+        window_at: float,
+        *,
+        owner: bytes = b"",
+        unproven: bool = False,
+    ) -> Live:
         """Make the snapshot of a token that has just come."""
-        headers = tuple((name, Masked(value)) for name, value in provider.headers(token).items())
+        headers = tuple((name, Owned(value, owner)) for name, value in provider.headers(token).items())
         wall = clock()
         ahead, came_valid = wall - clock.tick(), wall < token.expires_at
         live = cls(token, None, headers, window_at, ahead=ahead, came_valid=came_valid, unproven=True)

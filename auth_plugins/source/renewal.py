@@ -5,7 +5,14 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, StoreError
+from ..core.errors import (
+    AuthError,
+    CredentialsRejected,
+    InvalidTokenResponse,
+    LoginRequired,
+    StoreError,
+    TokenEndpointUnavailable,
+)
 from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grants_within, means_of, worth_trying
 from ..core.provider import fingerprint
@@ -96,7 +103,7 @@ class _Renewal:
         token = newest(self.terms, self.slot, self.stored)
         known = token == ours.token
         if self.slot.distrust:
-            self.slot.distrust, self.slot.rejected, self.slot.rejected_by_server = False, token, False
+            self._drop(token)
         now = ours.now(clock) if known else clock()
         due_at = ours.window_at if known else self._due_at(token)
         age = age_of(token, now, due_at, rejected=self.slot.rejects(token))
@@ -118,6 +125,14 @@ class _Renewal:
         )
         self.terms.tell(EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED, brought)
         return live
+
+    def _drop(self, token: Token | None) -> None:
+        """Take what the store has for rejected; and where another one was given to begin with, for what is at hand."""
+        slot, terms = self.slot, self.terms
+        with slot.lock:
+            slot.distrust, slot.rejected, slot.rejected_by_server = False, token, False
+            if token is not None and token != slot.live.token:
+                slot.live = Live.of(token, terms.provider, terms.clock, LONG_AGO, owner=slot.key).until(LONG_AGO)
 
     def _step(self, age: Age, token: Token | None, now: float) -> Step:
         can_login, rejected = self.terms.provider.can_login, self.slot.rejects(token)
@@ -144,7 +159,7 @@ class _Renewal:
             try:
                 return self._call(self._request(refreshed, now), ends), grant
             except AuthError as error:
-                failure = error.fresh()
+                failure = _still_asking(error.fresh(), failure)
             peers = self._peers_token(refreshed, now) if refreshed is not None else None
             if peers is not None:
                 return peers, None
@@ -225,7 +240,8 @@ class _Renewal:
         return failure
 
     def _publish(self, token: Token, due_at: float, failure: StoreError | None, *, unproven: bool = False) -> Live:
-        live = Live.of(token, self.terms.provider, self.terms.clock, due_at, unproven=unproven)
+        owner, terms = self.slot.key, self.terms
+        live = Live.of(token, terms.provider, terms.clock, due_at, owner=owner, unproven=unproven)
         with self.slot.lock:
             self.slot.live, self.slot.trouble = live, None
             if self.slot.rejects(token):
@@ -235,3 +251,11 @@ class _Renewal:
             else:
                 self.slot.remember(failure, self.terms.policy, self.terms.clock)
         return live
+
+
+def _still_asking(failure: AuthError, before: AuthError | None) -> AuthError:
+    """Let a failure ask for the time for which the one before it asked, in the same renewal."""
+    asked = before.retry_after if before is not None else None
+    if asked and isinstance(failure, (TokenEndpointUnavailable, InvalidTokenResponse)):
+        failure.retry_after = max(asked, failure.retry_after or 0.0)
+    return failure

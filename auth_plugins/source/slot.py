@@ -8,7 +8,7 @@ import random
 import secrets
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from cachetools import LRUCache
@@ -85,6 +85,7 @@ class Slot:
         "__weakref__",
         "distrust",
         "flight",
+        "key",
         "live",
         "lock",
         "rejected",
@@ -95,8 +96,8 @@ class Slot:
         "unsaved",
     )
 
-    def __init__(self, store: Store, given: Live) -> None:
-        self.store = store
+    def __init__(self, store: Store, given: Live, key: bytes = b"") -> None:
+        self.store, self.key = store, key
         self.live = given
         self.rejected: Token | None = None
         """The token that must not be used again, wherever it turns up."""
@@ -189,14 +190,14 @@ _slots: weakref.WeakValueDictionary[bytes, Slot] = weakref.WeakValueDictionary()
 _recent: LRUCache[bytes, Slot] = LRUCache(_KEPT)
 
 
-def slot_for(provider: Provider, store: Store, given: Live) -> Slot:
-    """Find the slot of these credentials in that store, or make it, with what is given to begin with."""
+def slot_for(provider: Provider, store: Store, given: Callable[[bytes], Live]) -> Slot:
+    """Find the slot of these credentials in that store, or make it, with what is given for its key to begin with."""
     # The slot holds the store: its id is not given to another while the slot lives.
     key = bytes.fromhex(fingerprint(provider, _SALT + id(store).to_bytes(8, "big")))[:_KEY_BYTES]
     with _lock:
         slot = _slots.get(key)
         if slot is None:
-            slot = _slots[key] = Slot(store, given)
+            slot = _slots[key] = Slot(store, given(key), key)
         _recent[key] = slot
         return slot
 

@@ -72,9 +72,13 @@ class Source(Terms):
         store: Store,
     ) -> None:
         super().__init__(provider, policy, clock, listener)
-        given = provider.given()
-        live = Live.of(given, provider, clock, policy.due_at(given)) if given is not None else NOTHING
-        self.slot: Slot = slot_for(provider, store, live)
+        self.slot: Slot = slot_for(provider, store, self._given)
+
+    def _given(self, owner: bytes) -> Live:
+        given = self.provider.given()
+        if given is None:
+            return NOTHING
+        return Live.of(given, self.provider, self.clock, self.policy.due_at(given), owner=owner)
 
     @property
     def _deadline(self) -> float:
@@ -210,11 +214,13 @@ class Source(Terms):
                 return live
             if flying is not None and (flying.renews or verb is Verb.BESIDE):
                 return live if beside else flying
+            if slot.flight is not None and slot.flight.is_told_here and not slot.rejects(live.token):
+                return slot.flight  # A listener asks, and the token ended as it came. So would the next one.
             # The table may give up on what this process knows; the store may know better, so a flight looks there.
             failure = None if verb is Verb.BESIDE else slot.remembered(tick)
-            if failure is not None and not slot.looks(tick):
+            if failure is not None and (flying is not None or not slot.looks(tick)):
                 raise failure
-            flight = slot.flight = Flight(tick, renews=failure is None)
+            flight = slot.flight = Flight(tick, renews=failure is None, failure=failure)
             if verb is Verb.BESIDE and live.token is not None:
                 slot.live = live.until(live.token.expires_at)
         job = partial(renew, channel=channel) if failure is None else partial(look, channel=channel, failure=failure)

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from weakref import WeakValueDictionary
 
 from ..core.errors import TokenEndpointUnavailable
 from ..core.origin import Origin
@@ -15,32 +15,40 @@ from .clock import Clock
 
 __all__ = ["turn"]
 
-
-@lru_cache(256)
-def _turns_at(_server: Origin | None, at_once: int) -> threading.BoundedSemaphore:
-    return threading.BoundedSemaphore(at_once)
+_Key = tuple[Origin | None, int]
+_lock = threading.Lock()
+_turns: WeakValueDictionary[_Key, threading.BoundedSemaphore] = WeakValueDictionary()
+"""Those that somebody has, or waits for."""
 
 
 @contextmanager
-def turn(provider: Provider, at_once: int | None, timeout: float, clock: Clock) -> Iterator[float]:
-    """Wait, at most `timeout` seconds, until fewer than `at_once` others call the same server; give what is left of it.
+def turn(provider: Provider, at_once: int | None, deadline: float, clock: Clock) -> Iterator[float]:
+    """Wait until fewer than `at_once` others call the same server; give what is left of `deadline`, in seconds.
+
+    One waits for half of it at most: a call that has no time left may use a refresh token up and bring nothing.
 
     Raises:
         TokenEndpointUnavailable: they all went on for that long.
     """
     if at_once is None:
-        yield timeout
+        yield deadline
         return
     server, began = Origin.of(provider.base_url), clock.tick()
-    turns = _turns_at(server, at_once)
-    if not turns.acquire(timeout=timeout):
+    with _lock:
+        turns = _turns.setdefault((server, at_once), threading.BoundedSemaphore(at_once))
+    if not turns.acquire(timeout=deadline / 2):
         raise TokenEndpointUnavailable(f"No turn came for a token call at {server}: {at_once} were under way")
     try:
-        yield timeout - (clock.tick() - began)
+        yield deadline - (clock.tick() - began)
     finally:
         turns.release()
 
 
+def _after_fork() -> None:
+    global _lock, _turns
+    # Turns that are taken in the parent no thread of the child's will give back.
+    _lock, _turns = threading.Lock(), WeakValueDictionary()
+
+
 if hasattr(os, "register_at_fork"):
-    # Those of the parent that are taken no thread of the child's will give back.
-    os.register_at_fork(after_in_child=_turns_at.cache_clear)
+    os.register_at_fork(after_in_child=_after_fork)

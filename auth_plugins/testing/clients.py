@@ -171,13 +171,19 @@ async def _all_of(count: int, work: Callable[[], Awaitable[Any]]) -> list[Any]:
     import anyio
 
     found: list[Any] = []
+    failed: list[Exception] = []
 
     async def once() -> None:
-        found.append(await work())
+        try:
+            found.append(await work())
+        except Exception as error:  # As with threads: the others go on, and the first failure is raised by itself.
+            failed.append(error)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(count):
             tasks.start_soon(once)
+    if failed:
+        raise failed[0]
     return found
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from auth_plugins.auth import TokenAuth
-from auth_plugins.core import AuthError
 
 __all__ = ["settle"]
 
 
 def settle(auth: TokenAuth, timeout: float = 30.0) -> None:
-    """Wait until the renewal that runs beside the requests, if there is one, has ended, well or not."""
+    """Wait until the renewal that runs beside the requests, if there is one, has ended, well or not, and was told.
+
+    Raises:
+        TimeoutError: it did not end within `timeout` seconds.
+    """
     flight = auth._source.slot.flight
-    if flight is not None:
-        with suppress(AuthError):
-            flight.wait(timeout)
+    if flight is not None and not flight.has_landed(timeout):
+        raise TimeoutError(f"The renewal did not end within {timeout:g} seconds")

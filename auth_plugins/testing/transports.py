@@ -107,9 +107,10 @@ def _body(body: Any) -> bytes:
         return b""
     if isinstance(body, str):
         return body.encode()
-    if isinstance(body, bytes):
-        return body
-    return bytes(body.read()) if hasattr(body, "read") else b"".join(body)
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    pieces = [body.read()] if hasattr(body, "read") else body
+    return b"".join(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
 
 
 class _Original:

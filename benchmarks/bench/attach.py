@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import httpx
@@ -69,11 +70,22 @@ def _turn(auth: Any, make: Callable[[], list[Any]], sign: Signer, threads: int) 
             began = time.perf_counter_ns()
             sign(auth, loads[0])
             return (time.perf_counter_ns() - began) / count
+        together = Barrier(threads + 1)
+
+        def run(load: list[Any]) -> None:
+            together.wait()
+            sign(auth, load)
+            together.wait()
+
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(len, loads))
+            runs = [pool.submit(run, load) for load in loads]
+            together.wait()  # All of them have begun: a pool that has an idle thread would start no other.
             began = time.perf_counter_ns()
-            list(pool.map(lambda load: sign(auth, load), loads))
-            return (time.perf_counter_ns() - began) / count
+            together.wait()
+            took = time.perf_counter_ns() - began
+            for each in runs:
+                each.result()
+            return took / count
 
     return turn
 
@@ -97,8 +109,10 @@ def attach(world: World, quick: bool) -> list[Row]:
         prime = _primed if sync else lambda each, world: loop.run_until_complete(_primed_async(each, world))
         auths = {each.name: prime(each, world) for each in of_library(library)}
         for count in threads:
-            work = {n: _turn(a, lambda m=make: m(world.api, load), sign, count) for n, a in auths.items()}
-            found = interleaved(turns if count == 1 else max(3, turns // 5), work)
+            # Threads take turns of five milliseconds: a load has to be longer than that, or they would never meet.
+            size = load if count == 1 else load * 100 // count
+            work = {n: _turn(a, lambda m=make, s=size: m(world.api, s), sign, count) for n, a in auths.items()}
+            found = interleaved(turns if count == 1 else max(3, turns // 30), work)
             name = library if sync else f"{library} async"
             rows += _ratios(found, {"client": name, "threads": count})
     loop.close()

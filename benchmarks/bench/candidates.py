@@ -200,7 +200,8 @@ def _least(world: World, _sync: bool) -> Any:
 def _requests_auth(world: World, _sync: bool) -> Any:
     import requests_auth
 
-    return requests_auth.OAuth2ClientCredentials(world.token_url, *credentials())
+    # It keeps tokens for the whole process, by the endpoint alone, whoever the client is.
+    return requests_auth.OAuth2ClientCredentials(f"{world.token_url}?{next(_numbers)}", *credentials())
 
 
 def _httpx_auth(world: World, _sync: bool) -> Any:

@@ -12,6 +12,7 @@ from auth_plugins import BodyNotReplayed
 from auth_plugins.cli import command
 from auth_plugins.cli.casts.fyatu import FyatuCast
 from auth_plugins.cli.scenes import cache
+from auth_plugins.cli.scenes.window import _Attached, _Stopwatch
 from auth_plugins.cli.stage import Counts, Scene, Stage, perform
 
 TERMINAL = {"COLUMNS": "80", "NO_COLOR": "1"}
@@ -101,3 +102,9 @@ def test_a_proxy_in_the_environment_does_not_matter(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("no_proxy", before)
     assert [result.ok for result in perform([FyatuCast], [cache.FIRST, cache.NEXT, cache.SHARED])] == [True] * 3
     assert os.environ.get("no_proxy") == before
+
+
+def test_a_request_that_waits_counts_whatever_it_then_carries() -> None:
+    watch = _Stopwatch(None)  # type: ignore[arg-type]
+    watch.attached.extend([_Attached(0.4, "a"), _Attached(0.0, "a"), _Attached(0.25, "a"), _Attached(0.29, "b")])
+    assert watch.waited() == 2

@@ -178,6 +178,28 @@ def test_a_hook_that_raises_for_status_does_not_hide_what_the_endpoint_says(
     assert fyatu.ledger.token_calls == 2
 
 
+@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
+def test_what_another_server_says_to_a_hook_is_not_taken_for_the_endpoints_answer(
+    server: SimulatorServer, stranger: SimulatorServer, kind: str
+) -> None:
+    def asking(*_: Any, **__: Any) -> None:
+        requests.post(f"{there}/auth/token", timeout=5).raise_for_status()
+
+    there = stranger.mount(f"/signer-{kind}", FyatuSimulator())
+    fyatu = FyatuSimulator()
+    url = server.mount(f"/asking-{kind}", fyatu)
+    if kind == "requests":
+        lent: Any = requests.Session()
+        lent.hooks["response"].append(asking)
+    else:
+        library = {"httpx": httpx, "httpx2": httpx2}[kind]
+        lent = library.Client(event_hooks={"request": [asking]}, trust_env=False)
+    with lent:
+        auth = FyatuAuth(APP_ID, SECRET_KEY, base_url=url, store=MemoryStore(), token_client=lent)
+        with pytest.raises(TokenEndpointUnavailable, match="HTTPError"):
+            auth.token()
+
+
 def test_no_step_may_take_longer_than_the_call() -> None:
     adapter = Recording()
     with requests.Session() as lent:

@@ -56,6 +56,20 @@ def answered(request: requests.PreparedRequest, status: int, **headers: str) -> 
     return response
 
 
+def looked_at(request: requests.PreparedRequest, status: int) -> Any:
+    """Let the hooks of a request look at an answer; whatever is sent again gets 200."""
+
+    class Connection:
+        def send(self, again: requests.PreparedRequest, **_: Any) -> requests.Response:
+            return answered(again, 200)
+
+    response: Any = answered(request, status)
+    response.raw, response.connection = io.BytesIO(), Connection()
+    for hook in request.hooks["response"]:
+        response = hook(response)
+    return response
+
+
 @dataclass(frozen=True, slots=True)
 class InAHeaderOfItsOwn(FyatuContract):
     def headers(self, token: Token) -> Mapping[str, str]:
@@ -118,19 +132,71 @@ class TestOfRequests:
         request.url = None
         assert "Authorization" not in room.auth(request).headers
 
-    @pytest.mark.parametrize("fresh", [True, False], ids=["usual", "unusual"])
-    def test_who_signs_last_is_the_only_one_of_his_kind_to_answer(self, fresh: bool) -> None:
+    def test_hooks_of_the_same_credentials_are_one(self) -> None:
+        room = Room()
+        twin = RequestsDoor(room.auth._source, room.door.scope, room.auth._channel)
+        assert (room.door, hash(room.door)) == (twin, hash(twin))
+        assert room.door != Room().door
+        assert hash(room.door) != hash(Room().door)
+        assert room.door != print
+
+    @pytest.mark.parametrize("copied", [False, True], ids=["as it is", "as plain text"])
+    def test_copies_share_their_hooks_and_only_who_signed_one_answers_for_it(self, copied: bool) -> None:
         ours, theirs = Room(), Room()
-        ours.auth.token()
-        if fresh:
-            theirs.auth.token()
         template = requests.Request("GET", f"{URL}/x").prepare()
-        first, second, third = template.copy(), template.copy(), template.copy()
-        ours.auth(first)
-        theirs.auth(second)
-        theirs.auth(ours.auth(third))
-        hooks = [each.hooks["response"] for each in (template, first, second, third)]
-        assert hooks == [[], [ours.door], [theirs.door], [theirs.door]]
+        mine, yours, both = template.copy(), template.copy(), template.copy()
+        ours.auth(mine)
+        theirs.auth(yours)
+        theirs.auth(ours.auth(both))
+        for each in (mine, yours, both) if copied else ():
+            each.headers["Authorization"] = "".join(map(str, each.headers["Authorization"]))
+        assert template.hooks["response"] == [ours.door, theirs.door], "so are they shared"
+        for request, signer in ((mine, ours), (yours, theirs)):
+            again = looked_at(request, 401)
+            assert again.status_code == 200
+            assert again.request.headers["Authorization"] == signer.slot.live.headers[0][1]
+        # Of plain text nobody knows whose it was, once there is another token.
+        assert looked_at(both, 401).status_code == (401 if copied else 200)
+        assert (ours.fyatu.ledger.token_calls, theirs.fyatu.ledger.token_calls) == (2, 2)
+
+    def test_nobody_answers_for_a_copy_that_he_did_not_sign(self) -> None:
+        room = Room()
+        template = requests.Request("GET", f"{URL}/x").prepare()
+        room.auth(template.copy())
+        for unsigned in (template, requests.auth.HTTPBasicAuth("me", "secret")(template.copy())):
+            assert unsigned.hooks["response"] == [room.door]
+            assert looked_at(unsigned, 401).status_code == 401
+        assert room.fyatu.ledger.token_calls == 1
+
+    def test_on_a_redirect_who_signed_goes_along_and_nobody_else(self) -> None:
+        ours, theirs = Room(), Room()
+        template = requests.Request("GET", f"{URL}/x", hooks={"response": [print]}).prepare()
+        mine = template.copy()
+        theirs.auth(template.copy())
+        ours.auth(mine)
+        for hook in mine.hooks["response"][1:]:
+            hook(answered(mine, 302, Location="https://stranger.example/x"))
+        followed = mine.copy()
+        assert "Authorization" not in followed.headers
+        assert followed.hooks["response"] == [print, ours.door]
+        follower: Any = followed.hooks["response"][1]
+        assert follower._has_signed(followed)
+        assert not ours.door._has_signed(followed), "it does so in this chain alone"
+        assert template.hooks["response"] == [print, theirs.door, ours.door]
+
+    @pytest.mark.parametrize("turned", [False, True], ids=["one way", "the other way"])
+    def test_tokens_in_two_headers_are_looked_after_by_two_and_both_stay_behind(self, turned: bool) -> None:
+        rooms = [Room(), Room(InAHeaderOfItsOwn(APP_ID, SECRET_KEY, URL))]
+        request = requests.Request("GET", f"{URL}/x").prepare()
+        for room in rooms[:: -1 if turned else 1]:
+            room.auth(room.auth(request))
+        hooks = request.hooks["response"]
+        assert sorted(map(id, hooks)) == sorted(id(room.door) for room in rooms)
+        response = answered(request, 302, Location="https://stranger.example/x")
+        for hook in hooks:
+            response = hook(response)
+        assert not request.copy().headers
+        assert len(request.headers) == 3
 
     @pytest.mark.parametrize("given", [[], [print]], ids=["alone", "beside another"])
     def test_a_request_that_is_signed_twice_has_one_hook_of_ours(self, given: list[Any]) -> None:
@@ -138,7 +204,7 @@ class TestOfRequests:
         request = requests.Request("GET", f"{URL}/x", hooks={"response": given}).prepare()
         for _ in range(3):
             room.auth(request)
-        assert request.hooks["response"] == [room.door, *given]
+        assert request.hooks["response"] == [*given, room.door]
 
     @pytest.mark.parametrize("size", [0, 10, 65_536, 200_000])
     def test_a_401_is_read_to_its_end_or_given_up_before_the_request_goes_out_again(self, size: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from auth_plugins import (
+    CredentialsRejected,
     FyatuAuth,
     JWTPlusAuth,
     OAuth2ClientCredentialsAuth,
@@ -139,8 +140,34 @@ class AttachesNothing(FyatuContract):
         return {}
 
 
+@dataclass(frozen=True, slots=True)
+class QuotesTheRequest(FyatuContract):
+    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        if response.status >= 400:
+            raise CredentialsRejected(f"Refused: {request.body.decode()}")
+        return FyatuContract.read(self, request, response, now)
+
+
+@dataclass(frozen=True, slots=True)
+class NamesNoSecrets(FyatuContract):
+    def login(self) -> TokenRequest:
+        return replace(FyatuContract.login(self), secrets=())
+
+    def refresh(self, token: Token, now: float) -> TokenRequest:
+        return replace(FyatuContract.refresh(self, token, now), secrets=())
+
+
+@dataclass(frozen=True, slots=True)
+class CallsAnotherHost(FyatuContract):
+    def login(self) -> TokenRequest:
+        return replace(FyatuContract.login(self), url="https://production.example/api/v3/auth/token")
+
+
 BROKEN: list[tuple[type[FyatuContract], Behaviour]] = [
     (ShowsItsSecret, BEHAVIOURS[-1]),
+    (QuotesTheRequest, BEHAVIOURS[-1]),
+    (NamesNoSecrets, BEHAVIOURS[-1]),
+    (CallsAnotherHost, BEHAVIOURS[0]),
     (ForgetsTheEnd, BEHAVIOURS[1]),
     (EndsTooSoon, BEHAVIOURS[0]),
     (AttachesNothing, BEHAVIOURS[0]),
@@ -156,3 +183,9 @@ def test_a_broken_provider_is_found_out(broken: type[FyatuContract], behaviour: 
     candidate = Candidate(lambda: FyatuSimulator(secret_key=SECRET), make, wrong_fyatu, (SECRET,))
     with pytest.raises(AssertionError):
         behaviour(Stage(candidate, "httpx"))
+
+
+def test_a_refresh_that_should_be_refused_and_is_not_is_found_out() -> None:
+    candidate = Candidate(reusing_ends_the_session, vault, wrong_vault, (SECRET,))
+    with pytest.raises(AssertionError, match="give a spoil_refresh"):
+        next(each for each in BEHAVIOURS if name_of(each) == "survives_a_refused_refresh")(Stage(candidate, "httpx"))

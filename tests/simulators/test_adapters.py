@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -167,9 +168,22 @@ class TestRequestsAdapter:
         assert [len(piece) for piece in pieces[:-1]] == [10] * (len(pieces) - 1)
         assert json.loads(b"".join(pieces))["status"] == 401
 
-    @pytest.mark.parametrize("body", [b"abc", "abc", iter([b"a", b"bc"])], ids=["bytes", "text", "generator"])
-    def test_bodies_of_every_kind_are_read(self, session: requests.Session, body: Any) -> None:
-        session.post(BASE + "/x", data=body)
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: b"abc",
+            lambda: "abc",
+            lambda: iter([b"a", b"bc"]),
+            lambda: iter(["a", "bc"]),
+            lambda: bytearray(b"abc"),
+            lambda: memoryview(b"abc"),
+            lambda: io.StringIO("abc"),
+            lambda: io.BytesIO(b"abc"),
+        ],
+        ids=["bytes", "text", "generator", "of text", "bytearray", "memoryview", "text file", "file"],
+    )
+    def test_bodies_of_every_kind_are_read(self, session: requests.Session, make: Any) -> None:
+        session.post(BASE + "/x", data=make())
         (call,) = session.get_adapter(BASE)._simulator.ledger.calls()  # type: ignore[attr-defined]
         assert call.body_length == 3
 

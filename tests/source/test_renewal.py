@@ -391,6 +391,21 @@ def test_a_date_to_come_again_counts_from_when_the_call_was_made(job: Callable[[
     assert caught.value.retry_after == 120
 
 
+@pytest.mark.parametrize(
+    ("then", "retry_after"),
+    [(lost, 120.0), (lambda: lost(retry_after=7.0), 120.0), (lambda: CredentialsRejected("No"), None)],
+    ids=["lost", "asked for less", "refused"],
+)
+def test_what_a_refresh_was_asked_to_wait_is_kept_whatever_becomes_of_the_login(
+    then: Callable[[], Answer], retry_after: float | None
+) -> None:
+    stage = Stage(lambda: TokenResponse(429, {"retry-after": "120"}), then)
+    stage.have(token("old", THEN - 3700))
+    with pytest.raises(AuthError) as caught:
+        stage.renew()
+    assert (stage.script.grants, caught.value.retry_after) == ([Grant.REFRESH, Grant.LOGIN], retry_after)
+
+
 class TestTheSlot:
     def test_rests_after_a_failure_for_as_long_as_the_policy_says(self) -> None:
         stage = Stage()

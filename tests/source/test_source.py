@@ -29,7 +29,7 @@ from auth_plugins import (
     TokenAuth,
     TokenEndpointUnavailable,
 )
-from auth_plugins.core import TokenRequest, TokenResponse
+from auth_plugins.core import Origin, TokenRequest, TokenResponse
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator, OAuth2Simulator
 from auth_plugins.source import slot as slots
@@ -676,6 +676,37 @@ def test_a_listener_may_send_a_request_with_a_token_that_is_not_accepted_yet() -
     assert (waited, room.clock.slept) == ([room.slot.live], (0.25,))
 
 
+def test_a_listener_that_asks_for_a_token_that_ended_as_it_came_is_given_that_one() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Ended(FyatuContract):
+        def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+            return replace(FyatuContract.read(self, request, response, now), expires_at=now)
+
+    def use(event: Event) -> None:
+        if len(given) < 10:
+            given.append(room.auth.token())
+
+    given: list[Token] = []
+    room = Room(Ended(APP_ID, SECRET_KEY, URL), deadline=5.0)
+    room.auth._source.listener = use
+    assert [room.auth.token()] == given
+    assert room.fyatu.ledger.token_calls == 1
+
+
+def test_a_listener_that_drops_the_token_is_given_another_one() -> None:
+    def use(event: Event) -> None:
+        if not given:
+            room.auth.invalidate()
+            given.append(None)
+            given[0] = room.auth.token()
+
+    given: list[Any] = []
+    room = Room(deadline=5.0)
+    room.auth._source.listener = use
+    assert room.auth.token() != given[0] is not None
+    assert room.auth.token() == given[0]
+
+
 @pytest.mark.parametrize("drop", ["invalidate", "rejected"])
 def test_after_a_fork_a_child_does_not_take_what_was_dropped_for_good(drop: str) -> None:
     room = Room()
@@ -758,6 +789,26 @@ class TestWhileCallsPause:
         room.slot.store.load = gone
         with pytest.raises(TokenEndpointUnavailable):
             room.auth.token()
+
+    def test_nor_does_one_that_the_store_does_not_answer_and_nobody_else_waits_for_it(self) -> None:
+        room, _ = self._refused()
+        room.hurry()
+        looks, go = list[str](), threading.Event()
+
+        def hanging(key: str) -> None:
+            looks.append(key)
+            assert go.wait(30.0)
+
+        room.slot.store.load = hanging
+        for left in (299, 298, 297):
+            room.clock.advance(1)
+            with pytest.raises(TokenEndpointUnavailable, match="called too often") as caught:
+                room.auth.token()
+            # The first one waited; his clock stood still meanwhile.
+            assert caught.value.retry_after == left
+            room.slot.flight.started = room.clock.tick() + 100  # It has not outlived the deadline, short as that is.
+        assert len(looks) == 1
+        go.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -864,8 +915,50 @@ def test_invalidate_before_the_first_request_means_the_stores_token_also_where_o
     assert another.token() != first
 
 
+@dataclass(frozen=True, slots=True)
+class GivenContract(FyatuContract):
+    """It begins with a token that is good for an hour."""
+
+    def given(self) -> Token | None:
+        now = FakeClock()()
+        return Token(access_token="given", issued_at=now, expires_at=now + 3600)
+
+
+def test_a_given_token_that_was_dropped_is_not_used_again_though_the_store_has_a_newer_one() -> None:
+    clock = FakeClock()
+    store, contract = MemoryStore(clock=clock), GivenContract(APP_ID, SECRET_KEY, URL)
+    peer = Room(contract, store=store, clock=clock)
+    peer.auth.invalidate()
+    newer = peer.auth.token()
+    slots._slots.clear()  # Another process.
+    room = Room(contract, store=store, clock=clock)
+    assert room.auth.token().access_token == "given"
+    room.auth.invalidate()
+    room.fyatu.outage = "unavailable"
+    for _ in range(2):
+        with pytest.raises(TokenEndpointUnavailable):
+            room.auth.token()
+    room.fyatu.outage = None
+    clock.advance(60)
+    assert room.auth.token().access_token not in ("given", newer.access_token)
+
+
 class TestTurns:
     """How many calls there are at once at one server."""
+
+    def test_are_waited_for_half_of_the_deadline(self) -> None:
+        class Turns:
+            def acquire(self, timeout: float) -> bool:
+                waited.append(timeout)
+                return True
+
+            def release(self) -> None:
+                waited.append(0.0)
+
+        room, waited, taken = Room(calls_at_once=7, deadline=20.0), list[float](), Turns()
+        turns._turns[Origin.of(URL), 7] = taken  # type: ignore[assignment]
+        room.auth.token()
+        assert waited == [10.0, 0.0]
 
     def test_are_as_many_as_the_policy_says_whatever_the_credentials(self) -> None:
         clock, busy, most = FakeClock(), list[int](), list[int]()
@@ -933,7 +1026,7 @@ class TestTurns:
     def test_that_others_took_before_a_fork_are_free_in_the_child(self) -> None:
         room = Room()
         with turn(room.auth._provider, 1, 1.0, room.clock):
-            turns._turns_at.cache_clear()
+            turns._after_fork()
             with turn(room.auth._provider, 1, 0.01, room.clock) as left:
                 assert left == 0.01
 

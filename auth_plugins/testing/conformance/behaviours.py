@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from auth_plugins.core import AuthError, LoginRequired
+from auth_plugins.simulators import SimRequest, SimResponse, json_response
 
 from ..settling import settle
 from .stage import Stage
@@ -76,6 +77,11 @@ def survives_a_refused_refresh(stage: Stage) -> None:
     token = stage.ripe()
     stage.candidate.spoil_refresh(stage.simulator)
     stage.go_to(token.expires_at + 1)
+    stage.simulator.ledger.clear()
+    with suppress(AuthError):
+        stage.auth.token()
+    refreshes = stage.simulator.ledger.calls("refresh")
+    assert not any(call.status == 200 for call in refreshes), "the refresh was not refused: give a spoil_refresh"
     if stage.candidate.can_login:
         with stage.client() as client:
             assert client.send("GET", stage.url).status == 200, "a refused refresh was not followed by a login"
@@ -199,10 +205,28 @@ def shows_no_secret(stage: Stage) -> None:
     with suppress(AuthError):
         wrong.token()
     shown.append(wrong._source.slot.trouble)
+    shown.append(_what_an_echo_leads_to(stage))
     hidden = [token.access_token, token.refresh_token or token.access_token, *stage.candidate.secrets]
     for thing in shown:
         text = f"{thing!r} {thing}"
         assert not any(secret in text for secret in hidden), f"a {type(thing).__name__} shows a secret"
+
+
+def _what_an_echo_leads_to(stage: Stage) -> AuthError | None:
+    """Let the endpoint refuse the right credentials and say back all that it was sent."""
+
+    def echoing(request: SimRequest, _now: float) -> SimResponse:
+        said = f"{dict(request.headers)} {request.body.decode('utf-8', 'replace')}"
+        names = ("message", "detail", "error_description", "errors")
+        return json_response(400, {"error": said, "code": said, **dict.fromkeys(names, said)})
+
+    stage.simulator.handle = echoing
+    stage.auth.invalidate()
+    try:
+        stage.auth.token()
+    except AuthError as error:
+        return error
+    return None
 
 
 Behaviour = Callable[[Stage], None]

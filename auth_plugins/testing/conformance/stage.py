@@ -56,12 +56,15 @@ class Stage:
         self.policy = RefreshPolicy(jitter=0.0)
         self.simulator = candidate.simulator()
         self.base_url = f"{ORIGIN}{self.simulator.base_path}"
+        self.hosts: set[str] = set()
+        """Where token calls went."""
         self.url = f"{self.base_url}/anything"
         self.auth = self.make(candidate.auth)
 
     def make(self, make: Callable[..., TokenAuth]) -> TokenAuth:
         """Make an auth object whose token calls the simulator answers."""
-        lent = httpx.Client(transport=mock_transport(self.simulator, self.clock, sleep=time.sleep))
+        transport = mock_transport(self.simulator, self.clock, sleep=time.sleep)
+        lent = httpx.Client(transport=transport, event_hooks={"request": [self._called]})
         options = {"store": self.store, "clock": self.clock, "policy": self.policy, "token_client": lent}
         return make(self.simulator, self.base_url, origins=[ORIGIN], **options)
 
@@ -80,6 +83,12 @@ class Stage:
 
     def ripe(self) -> Token:
         """Get a token and let time pass until servers accept it."""
-        token = self.auth.token()
+        try:
+            token = self.auth.token()
+        finally:
+            assert self.hosts <= {ORIGIN}, f"token calls went to {self.hosts}, and base_url is {self.base_url}"
         self.go_to(token.valid_from)
         return token
+
+    def _called(self, request: httpx.Request) -> None:
+        self.hosts.add(f"{request.url.scheme}://{request.url.netloc.decode()}")
