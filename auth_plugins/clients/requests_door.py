@@ -24,6 +24,7 @@ __all__ = ["AnyChannel", "RequestsDoor"]
 AnyChannel = RequestsChannel | HttpxChannel
 
 _USUAL = frozenset({"authorization"})
+_NONE: frozenset[str] = frozenset()
 _IN_MEMORY = (type(None), str, bytes, bytearray, memoryview)
 """Bodies that are there again whenever they are asked for."""
 _MOST_DRAINED = 65_536
@@ -33,13 +34,12 @@ _MOST_DRAINED = 65_536
 class RequestsDoor:
     """Signs prepared requests; and is the hook that they carry, through copies and redirects, to their responses."""
 
-    __slots__ = ("_follows", "_names", "channel", "scope", "source")
+    __slots__ = ("_names", "channel", "scope", "source")
 
     def __init__(self, source: Source, scope: Scope, channel: AnyChannel) -> None:
         self.source, self.scope, self.channel = source, scope, channel
-        self._names: frozenset[str] = frozenset()
+        self._names = _NONE
         """Those that tokens travelled in, in lower case, also when there is no token any more; none: the usual one."""
-        self._follows = False
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Attach the token, if it belongs where the request goes."""
@@ -72,10 +72,8 @@ class RequestsDoor:
     def _has_signed(self, request: requests.PreparedRequest) -> bool:
         """Whether it carries a token of ours. A request shares its hooks with its copies, which others may sign.
 
-        On the way back from a stranger it carries none. What is only spelled like ours may have been copied.
+        What is only spelled like ours may have been copied.
         """
-        if self._follows:
-            return True
         carried = [request.headers.get(name) for name in self._names or _USUAL]
         if any(isinstance(value, Owned) for value in carried):
             return any(isinstance(value, Owned) and value.owner == self.source.slot.key for value in carried)
@@ -83,12 +81,11 @@ class RequestsDoor:
 
     def _follow(self, request: requests.PreparedRequest) -> None:
         """Go along on a redirect, in hooks of the request's own; whoever did not sign it stays behind."""
-        if not self._follows:
-            follower = RequestsDoor(self.source, self.scope, self.channel)
-            follower._names, follower._follows = self._names, True
-            hooks = request.hooks["response"]
-            others = [each for each in hooks if not isinstance(each, RequestsDoor) or each._has_signed(request)]
-            request.hooks = {"response": [follower if each == self else each for each in others]}
+        follower = _Follower(self.source, self.scope, self.channel)
+        follower._names = self._names
+        hooks = request.hooks["response"]
+        others = [each for each in hooks if not isinstance(each, RequestsDoor) or each._has_signed(request)]
+        request.hooks = {"response": [follower if each == self else each for each in others]}
 
     def _renew_and_resend(self, response: requests.Response, sending: dict[str, Any]) -> requests.Response:
         request = response.request
@@ -142,6 +139,18 @@ class RequestsDoor:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RequestsDoor:
         return self
+
+
+class _Follower(RequestsDoor):
+    """The hook of what a redirect of a signed request leads to: on the way back from a stranger it carries no token."""
+
+    __slots__ = ()
+
+    def _has_signed(self, request: requests.PreparedRequest) -> bool:
+        return True
+
+    def _follow(self, request: requests.PreparedRequest) -> None:
+        pass
 
 
 class _KeptHere(CaseInsensitiveDict[Any]):
