@@ -97,8 +97,8 @@ class Flight:
         """Tell everybody."""
         self.conclude(outcome)
         with self._guard:
+            self._done.set()
             bells = list(self._bells.values())
-        self._done.set()
         for bell in bells:
             bell.ring()
 
@@ -118,7 +118,7 @@ class Flight:
     async def wait_async(self, timeout: float, instead: Live | None = None) -> Live:  # noqa: ASYNC109
         """Do as `wait`, in a task of asyncio or trio."""
         with self._guard:
-            bell = None if self._outcome is not None else self._bell_here()
+            bell = None if self._done.is_set() or self.is_told_here else self._bell_here()
         if bell is not None:
             await bell.heard(timeout)
         return self._result(timeout, instead)

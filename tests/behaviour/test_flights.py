@@ -45,6 +45,34 @@ def test_what_it_brought_is_given(wait: Any) -> None:
 
 
 @WAYS
+def test_who_comes_when_the_outcome_is_known_waits_until_it_was_told(wait: Any) -> None:
+    flight = Flight(0.0)
+    told = threading.Event()
+
+    def tell() -> None:
+        flight.conclude(LIVE)
+        concluded.set()
+        time.sleep(0.05)
+        told.set()
+        flight.land(LIVE)
+
+    concluded, teller = threading.Event(), threading.Thread(target=tell)
+    teller.start()
+    assert concluded.wait(30.0)
+    assert wait(flight, 30.0, None) is LIVE
+    assert told.is_set()
+    teller.join()
+
+
+@WAYS
+def test_who_has_to_tell_it_does_not_wait_for_himself(wait: Any) -> None:
+    flight = Flight(0.0)
+    flight.conclude(LIVE)
+    assert wait(flight, 0.02, None) is LIVE
+    assert not flight.has_landed(0.0)
+
+
+@WAYS
 def test_only_the_first_outcome_counts(wait: Any) -> None:
     assert wait(landed(LIVE, OLD, AuthError("It failed")), 5.0, None) is LIVE
 
