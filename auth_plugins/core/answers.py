@@ -160,12 +160,13 @@ def _writings(secret: str) -> tuple[str, ...]:
 
     units = secret.encode("utf-16-be", "surrogatepass")
     codes = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
+    in_json = json.dumps(secret, ensure_ascii=False)[1:-1]
     return (
         secret,
         json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
+        in_json,
         # As Go has it, and as .NET has it.
-        re.sub(r"[<>&]", lambda found: f"\\u{ord(found[0]):04x}", json.dumps(secret, ensure_ascii=False)[1:-1]),
+        re.sub(r"[<>&]", lambda found: f"\\u{ord(found[0]):04x}", in_json),
         "".join(
             "\\\\" if code == 92 else chr(code) if code in _PLAIN_IN_DOTNET else f"\\u{code:04X}" for code in codes
         ),

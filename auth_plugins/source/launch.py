@@ -28,10 +28,10 @@ def launch(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
 
 
 def _start(*arguments: *tuple[Terms, Slot, Flight, Job]) -> None:
-    work = threading.Thread(target=_fly, args=arguments, name="auth_plugins renewal", daemon=False)
     if _is_too_late():
         _fly(*arguments)
         return
+    work = threading.Thread(target=_fly, args=arguments, name="auth_plugins renewal", daemon=False)
     try:
         work.start()
     except RuntimeError:  # No thread to be had: the caller has to do it.

@@ -128,11 +128,15 @@ class _Renewal:
 
     def _drop(self, token: Token | None) -> None:
         """Take what the store has for rejected; and where another one was given to begin with, for what is at hand."""
-        slot, terms = self.slot, self.terms
+        slot = self.slot
         with slot.lock:
             slot.distrust, slot.rejected, slot.rejected_by_server = False, token, False
             if token is not None and token != slot.live.token:
-                slot.live = Live.of(token, terms.provider, terms.clock, LONG_AGO, owner=slot.key).until(LONG_AGO)
+                slot.live = self._live(token, LONG_AGO).until(LONG_AGO)
+
+    def _live(self, token: Token, due_at: float, *, unproven: bool = False) -> Live:
+        provider, clock = self.terms.provider, self.terms.clock
+        return Live.of(token, provider, clock, due_at, owner=self.slot.key, unproven=unproven)
 
     def _step(self, age: Age, token: Token | None, now: float) -> Step:
         can_login, rejected = self.terms.provider.can_login, self.slot.rejects(token)
@@ -240,8 +244,7 @@ class _Renewal:
         return failure
 
     def _publish(self, token: Token, due_at: float, failure: StoreError | None, *, unproven: bool = False) -> Live:
-        owner, terms = self.slot.key, self.terms
-        live = Live.of(token, terms.provider, terms.clock, due_at, owner=owner, unproven=unproven)
+        live = self._live(token, due_at, unproven=unproven)
         with self.slot.lock:
             self.slot.live, self.slot.trouble = live, None
             if self.slot.rejects(token):

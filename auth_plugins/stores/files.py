@@ -15,7 +15,7 @@ from typing import TypeVar
 from ..core.errors import StoreError
 from ..core.wire import MaskedBytes
 
-__all__ = ["DIGEST", "LARGEST", "check_file", "check_folder", "read", "replace", "set_aside", "told"]
+__all__ = ["DIGEST", "LARGEST", "check_folder", "check_if_there", "read", "replace", "set_aside", "told"]
 
 LARGEST = 1_048_576
 """Bytes that a file of ours has at most; whatever is longer is not read."""

@@ -147,6 +147,16 @@ def test_a_redirects_body_is_read_within_the_same_bounds_as_any_other() -> None:
     assert endless.given <= 2 * POLICY.max_response_bytes
 
 
+def with_a_hook(kind: str, event: str, hook: Any) -> Any:
+    """Make a client to lend, of a library, that calls `hook`; requests knows one event only, the response."""
+    if kind == "requests":
+        session = requests.Session()
+        session.hooks["response"].append(hook)
+        return session
+    library: Any = {"httpx": httpx, "httpx2": httpx2}[kind]
+    return library.Client(event_hooks={event: [hook]}, trust_env=False)
+
+
 @pytest.mark.parametrize("reads", [True, False], ids=["read", "unread"])
 @pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
 def test_a_hook_that_raises_for_status_does_not_hide_what_the_endpoint_says(
@@ -159,13 +169,7 @@ def test_a_hook_that_raises_for_status_does_not_hide_what_the_endpoint_says(
 
     fyatu = FyatuSimulator()
     url = server.mount(f"/raising-{kind}-{reads}", fyatu)
-    if kind == "requests":
-        lent: Any = requests.Session()
-        lent.hooks["response"].append(raising)
-    else:
-        library = {"httpx": httpx, "httpx2": httpx2}[kind]
-        lent = library.Client(event_hooks={"response": [raising]}, trust_env=False)
-    with lent:
+    with with_a_hook(kind, "response", raising) as lent:
         auth = FyatuAuth(APP_ID, "not_the_secret_key", base_url=url, store=MemoryStore(), token_client=lent)
         with pytest.raises(CredentialsRejected) as caught:
             auth.token()
@@ -188,13 +192,7 @@ def test_what_another_server_says_to_a_hook_is_not_taken_for_the_endpoints_answe
     there = stranger.mount(f"/signer-{kind}", FyatuSimulator())
     fyatu = FyatuSimulator()
     url = server.mount(f"/asking-{kind}", fyatu)
-    if kind == "requests":
-        lent: Any = requests.Session()
-        lent.hooks["response"].append(asking)
-    else:
-        library = {"httpx": httpx, "httpx2": httpx2}[kind]
-        lent = library.Client(event_hooks={"request": [asking]}, trust_env=False)
-    with lent:
+    with with_a_hook(kind, "request", asking) as lent:
         auth = FyatuAuth(APP_ID, SECRET_KEY, base_url=url, store=MemoryStore(), token_client=lent)
         with pytest.raises(TokenEndpointUnavailable, match="HTTPError"):
             auth.token()
