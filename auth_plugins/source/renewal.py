@@ -177,7 +177,7 @@ class _Renewal:
 
     def _after_failed_refresh(self, refreshed: Token, failure: AuthError) -> None:
         if refreshed.refresh_once and not isinstance(failure, CredentialsRejected):
-            self._spend(refreshed)
+            self._spend(refreshed, failure)
         elif self.terms.provider.rotates:
             unknown = self.stored is None and refreshed == self.terms.provider.given()
             leave_after(failure, refreshed, self.place, unknown=unknown)
@@ -213,10 +213,13 @@ class _Renewal:
             return None
         return None if ours is not None and stored.access_token == ours.access_token else stored
 
-    def _spend(self, token: Token) -> None:
+    def _spend(self, token: Token, failure: AuthError) -> None:
         """Write down that a renewal that is tried once has been tried."""
         spent = replace(token, refreshable_until=LONG_AGO)
-        self._save(spent)
+        if self.terms.clock() < spent.useful_until:
+            self._save(spent)
+        else:
+            leave_after(failure, token, self.place, unknown=True)
         with self.slot.lock:
             if self.slot.live.token == token:
                 self.slot.live = replace(self.slot.live, token=spent)
