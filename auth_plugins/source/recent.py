@@ -14,6 +14,9 @@ __all__ = ["KEPT", "Recent"]
 KEPT = 1024
 """How many slots are kept that remember nothing that matters. To forget one of these costs a look into the store."""
 
+_LOOKED_AT = 2
+"""How many of those that mattered are looked at again at each use: one can be added, so what is over goes."""
+
 
 class Memory(Protocol):
     """What is kept alive."""
@@ -31,8 +34,7 @@ class Recent(Generic[M]):
 
     def __init__(self) -> None:
         self._latest: OrderedDict[bytes, M] = OrderedDict()
-        self._held: dict[bytes, M] = {}
-        self._sweep_above = KEPT
+        self._held: OrderedDict[bytes, M] = OrderedDict()
         self._used: deque[tuple[bytes, M]] = deque()
         self._guard = threading.Lock()
 
@@ -60,6 +62,7 @@ class Recent(Generic[M]):
             oldest, forgotten = self._latest.popitem(last=False)
             if forgotten.matters:
                 self._held[oldest] = forgotten
-        if len(self._held) > self._sweep_above:  # Not each time: that is when they have become twice as many.
-            self._held = {key: each for key, each in self._held.items() if each.matters}
-            self._sweep_above = max(KEPT, 2 * len(self._held))
+        for _ in range(min(_LOOKED_AT, len(self._held))):
+            longest, held = self._held.popitem(last=False)
+            if held.matters:
+                self._held[longest] = held

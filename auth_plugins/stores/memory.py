@@ -28,6 +28,8 @@ from ..core.token import Token
 __all__ = ["MemoryStore"]
 
 _log = logging.getLogger("auth_plugins")
+_SWEEP_AFTER = 600.0
+"""Seconds."""
 
 
 class _Ranks(TLRUCache[str, Token]):
@@ -70,7 +72,7 @@ class MemoryStore:
         self._salt = secrets.token_bytes(32)
         self._kept: dict[str, Token] = {}
         self._now = 0.0
-        self._sweep_above = 2 * self._maxsize
+        self._sweep_above, self._swept_at = 2 * self._maxsize, 0.0
         self._warned: set[str] = set()
         self._fresh_locks()
         self._rank_anew()
@@ -185,8 +187,9 @@ class MemoryStore:
             self._release(key, lock)
 
     def _sweep(self) -> None:
-        """Drop what has ended; not each time, but when the tokens have become twice as many since the last time."""
-        if len(self._kept) > self._sweep_above:
+        """Drop what has ended: once in ten minutes, and when there are twice as many tokens as after the last time."""
+        if len(self._kept) > self._sweep_above or abs(self._now - self._swept_at) > _SWEEP_AFTER:
+            self._swept_at = self._now
             for key, token in self._kept.copy().items():
                 if token.useful_until <= self._now:
                     self._drop(key, token)

@@ -48,6 +48,10 @@ def token(name: str = SECRET, ends: float = NOW + 60.0) -> Token:
     return Token(access_token=name, refresh_token=f"{name}-refresh", issued_at=NOW, expires_at=ends)
 
 
+class OfAnotherProcess(FileStore):
+    """The same folder, and nothing else in common: a subclass is the same store as no other object."""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "tokens"
@@ -352,10 +356,10 @@ class TestDamage:
         auth = one_world.auth(store=FileStore(tmp_path / "t", clock=one_world.clock))
         auth.token()
         next((tmp_path / "t").glob("*.token")).write_text("{}")
-        other = one_world.auth(store=FileStore(tmp_path / "t", clock=one_world.clock))
+        other = one_world.auth(store=OfAnotherProcess(tmp_path / "t", clock=one_world.clock))
         assert other.token() != auth.token()
         assert one_world.token_calls == 2
-        again = one_world.auth(store=FileStore(tmp_path / "t", clock=one_world.clock))
+        again = one_world.auth(store=OfAnotherProcess(tmp_path / "t", clock=one_world.clock))
         assert again.token() == other.token()
 
 
@@ -674,6 +678,10 @@ from auth_plugins.testing import FakeClock, mock_transport, settle
 # What libraries import at their first call must be there before the privileges go.
 FyatuAuth("A1B2C3D4E5F6G7H8", "your_secret_key_here",
           token_client=httpx.Client(transport=mock_transport(FyatuSimulator(), FakeClock()))).token()
+class OfAnotherProcess(FileStore):
+    pass
+
+
 drop_privileges()
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 
@@ -691,7 +699,7 @@ def life(provider, make, lifetime):
     lent = httpx.Client(transport=mock_transport(provider, clock))
 
     def auth():
-        return make(store=FileStore(place, clock=clock), token_client=lent, clock=clock,
+        return make(store=OfAnotherProcess(place, clock=clock), token_client=lent, clock=clock,
                     on_event=lambda event: told.append(event.kind.value))
 
     def ask(one, seconds):
