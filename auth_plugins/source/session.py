@@ -37,7 +37,7 @@ def leave_after(failure: AuthError, refreshed: Token, place: Place, *, unknown: 
     whose session the provider has declared over stays, for that may be an error, but may be dropped from now on.
     """
     with suppress(StoreError):  # It is the failure of the call that counts.
-        if unknown:
+        if unknown and place.kept == refreshed:  # Or the lock ran out, and another process has saved a token since.
             place.delete()
-        elif isinstance(failure, LoginRequired) and refreshed.irreplaceable:
+        elif not unknown and isinstance(failure, LoginRequired) and refreshed.irreplaceable:
             place.save(replace(refreshed, irreplaceable=False))

@@ -213,7 +213,6 @@ class Slot:
 
 _lock = threading.RLock()
 _slots: weakref.WeakValueDictionary[bytes, Slot] = weakref.WeakValueDictionary()
-# Auth objects may be made anew for every request; their token and their troubles outlive them here.
 _recent: Recent[Slot] = Recent()
 _stores = SameStores()
 

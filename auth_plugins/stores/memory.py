@@ -18,31 +18,18 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from cachetools import TLRUCache
+from dataclasses import replace
 
 from ..core.checks import check_count, check_seconds
 from ..core.errors import StoreError
 from ..core.token import Token
+from .ranks import Ranks
 
 __all__ = ["MemoryStore"]
 
 _log = logging.getLogger("auth_plugins")
 _SWEEP_AFTER = 600.0
 """Seconds."""
-
-
-class _Ranks(TLRUCache[str, Token]):
-    """The tokens that may be dropped, the least recently used first; `dropped` are those that had to go."""
-
-    def __init__(self, maxsize: int, timer: Callable[[], float]) -> None:
-        super().__init__(maxsize, ttu=_useful_until, timer=timer)
-        self.dropped: list[tuple[str, Token]] = []
-
-    def popitem(self) -> tuple[str, Token]:
-        item = super().popitem()
-        self.dropped.append(item)
-        return item
 
 
 class MemoryStore:
@@ -83,7 +70,7 @@ class MemoryStore:
         self._guard = threading.Lock()
 
     def _rank_anew(self) -> None:
-        self._ranks = _Ranks(self._maxsize, lambda: self._now)
+        self._ranks = Ranks(self._maxsize, lambda: self._now)
         self._unranked = deque(self._kept.copy())
 
     @property
@@ -118,6 +105,12 @@ class MemoryStore:
         """Forget what is kept under `key`."""
         self._kept.pop(key, None)
         self._rank(key)
+
+    def retire(self, key: str) -> None:
+        """Allow what is kept under `key` to be dropped: the provider has declared its session over."""
+        token = self._kept.get(key)
+        if token is not None and token.irreplaceable:
+            self.save(key, replace(token, irreplaceable=False))
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -228,10 +221,6 @@ _MANY_SESSIONS = (
     "memory, and they are lost when this process ends. Use a FileStore or a RedisStore for them, and call logout() "
     "for sessions that are over."
 )
-
-
-def _useful_until(_key: str, token: Token, _now: float) -> float:
-    return token.useful_until
 
 
 _stores: weakref.WeakSet[MemoryStore] = weakref.WeakSet()

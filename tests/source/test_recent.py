@@ -6,7 +6,6 @@ import collections
 import gc
 import json
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -46,11 +45,11 @@ class Accounts:
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """So few slots are kept that remember nothing."""
     monkeypatch.setattr(recent, "KEPT", 8)
     monkeypatch.setattr(slots, "_recent", Recent[slots.Slot]())
-    yield 8
+    return 8
 
 
 def test_each_refused_account_is_asked_once_in_its_cool_down_however_many_there_are(few: int) -> None:

@@ -127,11 +127,11 @@ class TestStoresWithEqualSettings:
     ) -> None:
         plain = folders(tmp_path)[kind]()
         derived = type("Derived", (type(plain),), {})
-        found = [plain, *(pickle_free_copy(plain, derived) for _ in range(2))]
+        found = [plain, *(as_a(derived, plain) for _ in range(2))]
         assert len({id(slot_of(store)) for store in found}) == 3
 
 
-def pickle_free_copy(store: Any, kind: type) -> Any:
+def as_a(kind: Any, store: Any) -> Any:
     made = kind.__new__(kind)
     made.__setstate__(store.__getstate__())
     return made
@@ -231,7 +231,7 @@ class TestAStoreOfSomebodyElses:
     @pytest.mark.parametrize("kind", [Plain, Wrapping])
     def test_without_the_member_is_itself_alone(self, tmp_path: Path, kind: type[Plain]) -> None:
         inner = FileStore(tmp_path / "t")
-        stores = [inner, kind(inner), kind(inner)]
+        stores: list[Store] = [inner, kind(inner), kind(inner)]
         assert len({id(slot_of(store)) for store in stores}) == 3
 
     @pytest.mark.parametrize("kind", [Plain, Wrapping])
@@ -265,9 +265,9 @@ class TestAStoreOfSomebodyElses:
         class Slotted:
             __slots__ = ("identity",)
 
-        stores, one, other = SameStores(), Slotted(), Slotted()
-        assert stores.one_for(one, "a") is one  # type: ignore[arg-type, comparison-overlap]
-        assert stores.one_for(other, "a") is other  # type: ignore[arg-type, comparison-overlap]
+        stores, slotted = SameStores(), [Slotted(), Slotted()]
+        found: list[Any] = [stores.one_for(each, "a") for each in slotted]  # type: ignore[arg-type]
+        assert found == slotted
 
 
 def test_the_first_object_is_let_go_once_nothing_uses_it(tmp_path: Path) -> None:
