@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from auth_plugins import FileStore, LoginRequired, MemoryStore, OAuth2RefreshTokenAuth, Store, TokenEndpointUnavailable
+from auth_plugins import (
+    FileStore,
+    LoginRequired,
+    MemoryStore,
+    OAuth2RefreshTokenAuth,
+    Store,
+    Token,
+    TokenEndpointUnavailable,
+)
 from auth_plugins.simulators import OAuth2Simulator
 from auth_plugins.source import recent
 from auth_plugins.stores.redis import RedisStore
@@ -157,6 +165,19 @@ class TestARefusedFirstRefreshToken:
         with redis_servers["redis"].client() as client:
             left = [name for name in client.keys(f"{prefix}*") if b"salt" not in name]
             assert [name for name in left if client.hexists(name, "token")] == []
+
+    def test_leaves_a_token_alone_that_another_process_saved_after_the_lock_ran_out(self) -> None:
+        now = FakeClock()()
+        theirs = Token(access_token="theirs", issued_at=0.0, expires_at=now - 1, refreshable_until=now + 1e6)
+
+        class LockLost(MemoryStore):
+            def save(self, key: str, token: Token) -> None:
+                super().save(key, theirs)
+
+        store = LockLost(clock=FakeClock())
+        with pytest.raises(LoginRequired):
+            Users(0, store).request("made-up")
+        assert list(store._kept.values()) == [theirs]
 
     def test_leaves_a_token_alone_that_was_there_before(self) -> None:
         store = MemoryStore(clock=FakeClock())
