@@ -75,6 +75,7 @@ def test_no_session_is_lost_whose_refresh_token_the_server_has_replaced() -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_no_session_of_20_000_users_is_lost_in_the_store_of_the_defaults() -> None:
     users = Users(20_000)
     first = users.all()

@@ -62,6 +62,7 @@ def test_each_refused_account_is_asked_once_in_its_cool_down_however_many_there_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_each_of_20_000_refused_accounts_is_asked_once_in_its_cool_down() -> None:
     accounts = Accounts()
     for _ in range(2):
