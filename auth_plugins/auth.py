@@ -103,6 +103,8 @@ class TokenAuth(UsualCase, _AnyAuth):
         policy = _POLICY if policy is None else policy
         if store.lease <= policy.deadline:
             raise ValueError("store must have a lease that is longer than the policy's deadline")
+        if getattr(store, "lock_timeout", policy.deadline) < policy.deadline:
+            raise ValueError("store must have a lock_timeout that is not shorter than the policy's deadline")
         source = Source(contract, policy, clock, on_event, store=store)
         home = Origin.of(contract.base_url)
         assert home is not None, "it has just been checked"  # noqa: S101 - narrows a type

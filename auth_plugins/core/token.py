@@ -75,6 +75,10 @@ class Token:
     scopes: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default=NOTHING_MORE, repr=False, hash=False)
     """What else the provider said of the token, by our names (`app_type`, `request_id`)."""
+    irreplaceable: bool = field(default=False, compare=False)
+    """Whether its loss ends the session: there are no credentials to log in with, and the refresh token that the user
+    supplied has been replaced. Not the provider's word but the engine's, for a store that drops tokens to stay small:
+    it must not drop this one before its end."""
 
     def __post_init__(self) -> None:
         for name in _MOMENTS:

@@ -23,6 +23,9 @@ class Place(Protocol):
     def save(self, token: Token) -> None:
         """Keep `token` there, or raise `StoreError`."""
 
+    def delete(self) -> None:
+        """Keep nothing there, or raise `StoreError`."""
+
 
 class InStore:
     """A key, while its lock is held."""
@@ -41,6 +44,11 @@ class InStore:
         self._store.save(self._key, token)
         self.kept = token
 
+    def delete(self) -> None:
+        """Do as the store does."""
+        self._store.delete(self._key)
+        self.kept = None
+
 
 class Nowhere:
     """What stands in for a store that failed: nothing is to be had from there, and nothing more is kept."""
@@ -53,5 +61,9 @@ class Nowhere:
         return None
 
     def save(self, token: Token) -> None:
+        """Fail as the store did."""
+        raise self._failure.fresh()
+
+    def delete(self) -> None:
         """Fail as the store did."""
         raise self._failure.fresh()

@@ -21,6 +21,7 @@ from ..core.wire import Grant, TokenRequest
 from .channel import Channel
 from .live import Live
 from .place import InStore, Nowhere, Place
+from .session import leave_after, with_worth
 from .slot import Slot, Unsaved
 from .terms import Terms
 from .turns import turn
@@ -169,23 +170,31 @@ class _Renewal:
                 return peers, None
             if isinstance(failure, StoreError):
                 break
-            if refreshed is not None and refreshed.refresh_once and not isinstance(failure, CredentialsRejected):
-                self._spend(refreshed)
+            if refreshed is not None:
+                self._after_failed_refresh(refreshed, failure)
         assert failure is not None  # noqa: S101 - narrows a type: the first grant is always tried
         raise failure
+
+    def _after_failed_refresh(self, refreshed: Token, failure: AuthError) -> None:
+        if refreshed.refresh_once and not isinstance(failure, CredentialsRejected):
+            self._spend(refreshed, failure)
+        elif self.terms.provider.rotates:
+            unknown = self.stored is None and refreshed == self.terms.provider.given()
+            leave_after(failure, refreshed, self.place, unknown=unknown)
 
     def _request(self, refreshed: Token | None, now: float) -> TokenRequest:
         if refreshed is None:
             return self.terms.provider.login()
         if self.terms.provider.rotates:
-            self.place.save(refreshed)  # A store that does not even take the old one would not take the new one.
+            # A store that does not even take the old one would not take the new one.
+            self.place.save(with_worth(refreshed, self.terms.provider))
         return self.terms.provider.refresh(refreshed, now)
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
         sent, left = self.terms.clock(), max(ends - self.terms.clock.tick(), 0.001)
         response = self.terms.ask(request, self.channel, left)
         try:
-            return self.terms.provider.read(request, response, sent)
+            return with_worth(self.terms.provider.read(request, response, sent), self.terms.provider)
         except AuthError:
             raise
         except Exception as bug:  # A contract that trips over an answer has been given one it was not told of.
@@ -204,10 +213,13 @@ class _Renewal:
             return None
         return None if ours is not None and stored.access_token == ours.access_token else stored
 
-    def _spend(self, token: Token) -> None:
+    def _spend(self, token: Token, failure: AuthError) -> None:
         """Write down that a renewal that is tried once has been tried."""
         spent = replace(token, refreshable_until=LONG_AGO)
-        self._save(spent)
+        if self.terms.clock() < spent.useful_until:
+            self._save(spent)
+        else:
+            leave_after(failure, token, self.place, unknown=True)
         with self.slot.lock:
             if self.slot.live.token == token:
                 self.slot.live = replace(self.slot.live, token=spent)

@@ -11,16 +11,16 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from cachetools import LRUCache
-
 from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, TokenEndpointUnavailable
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider, fingerprint
 from ..core.token import LONG_AGO, Token
 from ..stores.store import Store
-from .clock import Clock
+from .clock import SYSTEM_CLOCK, Clock
 from .flight import Flight
 from .live import Live
+from .recent import Recent
+from .same_store import SameStores, identity_of
 from .strikes import NO_STRIKES
 
 __all__ = ["Slot", "Trouble", "Unsaved", "slot_for"]
@@ -30,8 +30,6 @@ _SALT = secrets.token_bytes(32)
 
 _KEY_BYTES = 16
 """Half a digest: enough to tell the sets of one process apart."""
-
-_KEPT = 1024
 
 _LOOK = 1.0
 """Seconds between two looks into the store while calls pause: often enough for whoever waits, and next to no load."""
@@ -83,11 +81,13 @@ class Slot:
 
     __slots__ = (
         "__weakref__",
+        "clock",
         "distrust",
         "flight",
         "key",
         "live",
         "lock",
+        "pauses_matter_until",
         "rejected",
         "rejected_by_server",
         "store",
@@ -96,7 +96,7 @@ class Slot:
         "unsaved",
     )
 
-    def __init__(self, store: Store, given: Live, key: bytes = b"") -> None:
+    def __init__(self, store: Store, given: Live, key: bytes = b"", clock: Clock = SYSTEM_CLOCK) -> None:
         self.store, self.key = store, key
         self.live = given
         self.rejected: Token | None = None
@@ -107,6 +107,7 @@ class Slot:
         self.unsaved: Unsaved | None = None
         self.trouble: Trouble | None = None
         self.strikes = NO_STRIKES
+        self.clock, self.pauses_matter_until = clock, LONG_AGO
         self.fresh_runtime()
 
     def fresh_runtime(self) -> None:
@@ -121,6 +122,7 @@ class Slot:
             self.live = self.live.until(LONG_AGO)
         else:
             self.distrust = True
+        self._hold()
 
     def rejects(self, token: Token | None) -> bool:
         """Whether this is the token that must not be used again."""
@@ -132,7 +134,9 @@ class Slot:
         if token is None or not live.unproven:
             return
         if token.valid_from <= now and not (live.came_valid and token.expires_at <= now):
-            self.strikes = self.strikes.with_one_for(token, policy, clock.tick())
+            tick, self.clock = clock.tick(), clock
+            self.strikes = self.strikes.with_one_for(token, policy, tick)
+            self._pause_matters(tick, self.strikes.until - tick)
 
     def flying(self, tick: float, deadline: float) -> Flight | None:
         """Give the renewal that is under way; one that has outlived the deadline no longer counts."""
@@ -164,7 +168,7 @@ class Slot:
 
     def remember(self, error: AuthError, policy: RefreshPolicy, clock: Clock) -> None:
         """Write down what a failed renewal means for the requests to come."""
-        tick, known = clock.tick(), self.trouble
+        tick, known, self.clock = clock.tick(), self.trouble, clock
         failures = known.failures + 1 if known is not None and _side(known.error) is _side(error) else 1
         again = 0.0
         if _side(error) is _OURS:
@@ -182,36 +186,64 @@ class Slot:
             if self.unsaved is None:
                 rested = max(rested, self.live.window_at)
             self.live = self.live.until(min(token.expires_at, rested))
+        self._pause_matters(tick, early_again)
+
+    def _pause_matters(self, tick: float, pause: float) -> None:
+        # For as long again as it lasts: a failure within that time makes the next pause twice as long.
+        self.pauses_matter_until = max(self.pauses_matter_until, tick + 2.0 * pause)
+        self._hold()
+
+    def _hold(self) -> None:
+        """Outlive the auth objects that use this, though thousands of others may have been made since."""
+        if _slots.get(self.key) is self:
+            _recent.use(self.key, self)
+
+    @property
+    def matters(self) -> bool:
+        """Whether to forget this would repeat a call that pauses, lose a token, or use one that must not be used."""
+        if self.flight is not None or self.distrust:
+            return True
+        if (self.trouble is not None or self.strikes.count) and self.clock.tick() < self.pauses_matter_until:
+            return True
+        token = self.live.token
+        if token is None or not (self.unsaved is not None or self.rejects(token)):
+            return False
+        return self.live.now(self.clock) < token.useful_until
 
 
 _lock = threading.RLock()
 _slots: weakref.WeakValueDictionary[bytes, Slot] = weakref.WeakValueDictionary()
-# Auth objects may be made anew for every request; their token and their troubles outlive them here.
-_recent: LRUCache[bytes, Slot] = LRUCache(_KEPT)
+_recent: Recent[Slot] = Recent()
+_stores = SameStores()
 
 
-def slot_for(provider: Provider, store: Store, given: Callable[[bytes], Live]) -> Slot:
+def slot_for(provider: Provider, store: Store, given: Callable[[bytes], Live], clock: Clock = SYSTEM_CLOCK) -> Slot:
     """Find the slot of these credentials in that store, or make it, with what is given for its key to begin with."""
+    identity = identity_of(store)
+    with _lock:
+        store = _stores.one_for(store, identity)
     # The slot holds the store: its id is not given to another while the slot lives.
     key = bytes.fromhex(fingerprint(provider, _SALT + id(store).to_bytes(8, "big")))[:_KEY_BYTES]
     with _lock:
         slot = _slots.get(key)
         if slot is None:
-            slot = _slots[key] = Slot(store, given(key), key)
-        _recent[key] = slot
+            slot = _slots[key] = Slot(store, given(key), key, clock)
+        _recent.use(key, slot)
         return slot
 
 
 def _after_fork() -> None:
-    global _lock, _locks, _recent
+    global _lock, _locks, _recent, _stores
     _lock, _locks = threading.RLock(), _new_locks()
-    # The cache is made anew: another thread may just have been changing it, and would never end in the child.
-    living, _recent = list(_slots.items()), LRUCache(_KEPT)
-    for key, slot in living:
-        _recent[key] = slot
+    # These are made anew: another thread may just have been changing them, and would never end in the child.
+    living, _recent, _stores = list(_slots.items()), Recent[Slot](), SameStores()
+    for _, slot in living:
+        _stores.one_for(slot.store, identity_of(slot.store))
         slot.fresh_runtime()
         if slot.live.token is not None and not slot.rejects(slot.live.token):
             slot.live = slot.live.until(slot.live.window_at)  # The flight it counted on is the parent's.
+    for key, slot in living:
+        _recent.use(key, slot)
 
 
 if hasattr(os, "register_at_fork"):

@@ -72,7 +72,7 @@ class Source(Terms):
         store: Store,
     ) -> None:
         super().__init__(provider, policy, clock, listener)
-        self.slot: Slot = slot_for(provider, store, self._given)
+        self.slot: Slot = slot_for(provider, store, self._given, clock)
 
     def _given(self, owner: bytes) -> Live:
         given = self.provider.given()

@@ -8,5 +8,5 @@ from .store import Store
 
 __all__ = ["PROCESS_STORE", "MemoryStore", "Store"]
 
-PROCESS_STORE = MemoryStore()
-"""What every auth object uses unless told otherwise."""
+PROCESS_STORE = MemoryStore(lock_timeout=86_400.0)
+"""What every auth object uses by default. Its lock may be waited for as long as the longest `deadline` of a policy."""

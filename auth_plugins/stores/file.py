@@ -9,7 +9,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -40,7 +40,8 @@ class FileStore:
         encryption_key: a Fernet key (`cryptography.fernet.Fernet.generate_key()`), or several: the first one
             encrypts, all of them decrypt. To change it, give `[old, new]` to every process, then `[new, old]`, and
             `[new]` when all tokens are new.
-        lock_timeout: seconds to wait for another process that is renewing the same token.
+        lock_timeout: seconds to wait for another process that is renewing the same token; not less than the policy's
+            `deadline`.
         clock: what tells the time, in seconds since the epoch.
 
     Raises:
@@ -70,6 +71,20 @@ class FileStore:
     def lease(self) -> float:
         """For ever: the system takes a lock back from a process that ends, however it ends."""
         return math.inf
+
+    @property
+    def lock_timeout(self) -> float:
+        """Seconds to wait for a lock."""
+        return self._lock_timeout
+
+    @property
+    def identity(self) -> Hashable:
+        """The folder and all settings; `None` in a subclass, which may have settings of its own."""
+        return self._settings if type(self) is FileStore else None
+
+    @property
+    def _settings(self) -> tuple[Hashable, ...]:
+        return os.path.normcase(self._folder), self._seal.key_names, self._lock_timeout, self._clock
 
     @property
     def salt(self) -> bytes:
@@ -117,7 +132,7 @@ class FileStore:
     def lock(self, key: str) -> Iterator[None]:
         """Keep the other threads and processes of this machine from renewing under `key`.
 
-        Its file is never removed: somebody may be waiting for it, and would then hold another one.
+        Its file goes with the lock if there is no token: a token that was refused leaves nothing.
         """
         path = self._place(key, ".lock")
         self._open_folder()
@@ -126,9 +141,12 @@ class FileStore:
         lock = filelock.FileLock(path, timeout=self._lock_timeout, mode=0o600, thread_local=False)
         if not files.told(path, lambda: _had(lock, filelock.Timeout)):
             raise StoreError("Another renewal of the same token did not end", hint="Try again later.")
+        held = files.held(path)
         try:
             yield
         finally:
+            if not os.path.lexists(path.with_suffix(".token")):
+                files.remove_held(path, held)
             with suppress(OSError):  # The system takes it back when the process ends.
                 lock.release()
 
@@ -198,7 +216,9 @@ def _path(path: object) -> Path:
         raise ValueError("path must name a folder")
     try:
         os.fsencode(path)
-        return Path(path).expanduser().absolute()
+        given = Path(path).expanduser().absolute()
+        # One name, by whatever links the folder is reached. The folder itself must not be one.
+        return Path(os.path.realpath(given.parent), given.name)
     except (UnicodeError, RuntimeError, OSError):
         pass
     raise ValueError("path must name a folder: its characters, its user or the current folder are unknown")

@@ -15,7 +15,19 @@ from typing import TypeVar
 from ..core.errors import StoreError
 from ..core.wire import MaskedBytes
 
-__all__ = ["DIGEST", "LARGEST", "check_folder", "check_if_there", "read", "replace", "set_aside", "told"]
+__all__ = [
+    "DIGEST",
+    "LARGEST",
+    "check_folder",
+    "check_if_there",
+    "held",
+    "read",
+    "remove_held",
+    "replace",
+    "set_aside",
+    "sweep",
+    "told",
+]
 
 LARGEST = 1_048_576
 """Bytes that a file of ours has at most; whatever is longer is not read."""
@@ -118,6 +130,27 @@ def set_aside(path: Path) -> Path | None:
     except FileNotFoundError:
         return None
     return aside
+
+
+def held(path: Path) -> os.stat_result | None:
+    """Return what tells a lock file, which has just been locked, from another one that may come in its place."""
+    try:
+        return path.lstat()
+    except OSError:
+        return None
+
+
+def remove_held(path: Path, lock: os.stat_result | None) -> None:
+    """Remove the lock file that the caller holds.
+
+    A waiter that has opened it finds, once it gets the lock, that the file has no name any more, and opens the one
+    that has it by then (`filelock` does). A file with content is the lock itself (`filelock` has one where a file
+    system has no other locks): it is left to `filelock`. Windows removes no file that is open: there it stays.
+    """
+    with suppress(OSError):
+        found = path.lstat()
+        if lock is not None and os.path.samestat(found, lock) and found.st_size == 0:
+            path.unlink()
 
 
 def sweep(folder: Path) -> None:

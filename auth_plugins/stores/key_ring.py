@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 from ..core.checks import check_text
@@ -50,6 +50,11 @@ class KeyringStore(FileStore):
         super().__init__(path, **options)
         self._service = check_text("service", service, at_most=128)
 
+    @property
+    def identity(self) -> Hashable:
+        """The folder and all settings; `None` in a subclass, which may have settings of its own."""
+        return (*self._settings, self._service, self._backend) if type(self) is KeyringStore else None
+
     def _sealing(self) -> Seal:
         key = self._key()
         if key is None:
@@ -79,7 +84,7 @@ class KeyringStore(FileStore):
         return key
 
     def _user(self) -> str:
-        return os.path.realpath(self._folder)  # One name, however the folder is reached.
+        return os.path.realpath(self._folder)
 
     def _keys(self) -> Any:
         if self._backend is not None:

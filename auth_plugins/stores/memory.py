@@ -1,32 +1,47 @@
-"""Tokens of one process: what every auth object uses unless told otherwise."""
+"""Tokens of one process: what every auth object uses unless told otherwise.
+
+No call waits for another one, and none can: the collector may run a finalizer in the middle of any of them, and that
+finalizer may use an auth object, so it may wait for a renewal that calls this very store. So what is kept is a plain
+dictionary, in which each step is one of the interpreter's. Which token was used least recently is written down by one
+thread at a time, in passing: where another thread is at it already, the key is left for that thread.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import secrets
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from cachetools import TLRUCache
+from dataclasses import replace
 
 from ..core.checks import check_count, check_seconds
 from ..core.errors import StoreError
 from ..core.token import Token
+from .ranks import Ranks
 
 __all__ = ["MemoryStore"]
+
+_log = logging.getLogger("auth_plugins")
+_SWEEP_AFTER = 600.0
+"""Seconds."""
 
 
 class MemoryStore:
     """A bounded, thread-safe cache in which each token has its own end: the moment it can no longer be renewed.
 
+    A token that nothing can bring back (`Token.irreplaceable`) is dropped at that moment only. It is not counted,
+    since its place cannot be given away: to drop it would end a session.
+
     Args:
-        maxsize: how many tokens, at most; the least recently used goes first.
+        maxsize: how many tokens that can be replaced, at most; the least recently used goes first, and costs a login.
         clock: what tells the time, in seconds since the epoch.
-        lock_timeout: seconds to wait for another renewal of the same token.
+        lock_timeout: seconds to wait for another renewal of the same token; not less than the policy's `deadline`.
 
     Raises:
         TypeError: `maxsize` is not an int, or `clock` cannot be called.
@@ -42,14 +57,21 @@ class MemoryStore:
             raise TypeError("clock must be callable")
         self._clock = clock
         self._salt = secrets.token_bytes(32)
+        self._kept: dict[str, Token] = {}
         self._now = 0.0
-        self._tokens: TLRUCache[str, Token] = TLRUCache(self._maxsize, ttu=_useful_until, timer=self._timer)
-        self._guard = threading.Lock()
+        self._sweep_above, self._swept_at = 2 * self._maxsize, 0.0
+        self._warned: set[str] = set()
         self._fresh_locks()
+        self._rank_anew()
         _stores.add(self)
 
     def _fresh_locks(self) -> None:
-        self._locks: weakref.WeakValueDictionary[str, threading.Lock] = weakref.WeakValueDictionary()
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def _rank_anew(self) -> None:
+        self._ranks = Ranks(self._maxsize, lambda: self._now)
+        self._unranked = deque(self._kept.copy())
 
     @property
     def salt(self) -> bytes:
@@ -61,48 +83,122 @@ class MemoryStore:
         """For ever: a thread gives its lock back."""
         return math.inf
 
-    def _timer(self) -> float:
-        return self._now
-
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        now = self._clock()  # Somebody else's code, which may take its time: not under the lock.
-        with self._guard:
-            self._now = now
-            yield
+    @property
+    def lock_timeout(self) -> float:
+        """Seconds to wait for a lock."""
+        return self._lock_timeout
 
     def load(self, key: str) -> Token | None:
-        """Give the token kept under `key`, if it still serves for anything."""
-        with self._guarded():
-            token: Token | None = self._tokens.get(key)
-            return token
+        """Return the token kept under `key`, or `None` if there is none or it has ended."""
+        token = self._kept.get(key)
+        if token is None or token.useful_until <= self._clock():
+            return None
+        self._rank(key)
+        return token
 
     def save(self, key: str, token: Token) -> None:
-        """Keep `token`, and if need be drop what was used least recently."""
-        with self._guarded():
-            self._tokens.pop(key, None)  # cachetools before 7.2 keeps the old one if the new one is past its end.
-            self._tokens[key] = token
+        """Keep `token`; if there are too many, drop the one used least recently of those that can be replaced."""
+        self._kept[key] = token
+        self._rank(key)
 
     def delete(self, key: str) -> None:
         """Forget what is kept under `key`."""
-        with self._guarded():
-            self._tokens.pop(key, None)
+        self._kept.pop(key, None)
+        self._rank(key)
+
+    def retire(self, key: str) -> None:
+        """Allow what is kept under `key` to be dropped: the provider has declared its session over."""
+        token = self._kept.get(key)
+        if token is not None and token.irreplaceable:
+            self.save(key, replace(token, irreplaceable=False))
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Keep the other threads of this process from renewing under `key`."""
-        with self._guard:
-            lock = self._locks.setdefault(key, threading.Lock())
-        if not lock.acquire(timeout=self._lock_timeout):
+        lock = self._acquire(key, self._lock_timeout)
+        if lock is None:
             raise StoreError("Another renewal of the same token did not end", hint="Try again later.")
         try:
             yield
         finally:
-            lock.release()
+            self._release(key, lock)
+
+    def _acquire(self, key: str, timeout: float) -> threading.Lock | None:
+        ends = time.monotonic() + timeout
+        while True:
+            lock = self._locks.setdefault(key, threading.Lock())
+            if not lock.acquire(timeout=max(0.0, ends - time.monotonic())):
+                return None
+            if self._locks.get(key) is lock:
+                return lock
+            lock.release()  # Its last holder has removed it, so it keeps nobody out: there may be another one.
+
+    def _release(self, key: str, lock: threading.Lock) -> None:
+        # Only the holder of a lock removes it, and only while it is held. In a forked child it may be gone already.
+        if self._locks.get(key) is lock:
+            del self._locks[key]
+        lock.release()
+
+    def _rank(self, key: str) -> None:
+        now = self._clock()
+        self._unranked.append(key)
+        # Looked at again after each release: a key that came just before it was left for this thread.
+        while self._unranked and self._guard.acquire(blocking=False):
+            try:
+                self._now = now
+                while self._unranked:
+                    self._rank_one(self._unranked.popleft())
+                self._sweep()
+            except BaseException:  # A Ctrl-C in the middle of it leaves the ranks half-changed.
+                self._rank_anew()
+                raise
+            finally:
+                self._guard.release()
+
+    def _rank_one(self, key: str) -> None:
+        token, ranks = self._kept.get(key), self._ranks
+        if token is not None and ranks.get(key) is token:
+            return
+        ranks.pop(key, None)  # cachetools before 7.2 keeps the old one if the new one is past its end.
+        if token is None or token.irreplaceable:
+            return
+        ranks[key] = token
+        for dropped in ranks.dropped:
+            self._drop(*dropped)
+        if ranks.dropped:
+            ranks.dropped.clear()
+            self._warn_once(_FULL, self._maxsize)
+
+    def _drop(self, key: str, token: Token) -> None:
+        lock = self._acquire(key, 0.0)
+        if lock is None:  # It is just being renewed: that token is used, and so is what comes in its place.
+            return
+        try:
+            if self._kept.get(key) is token:
+                del self._kept[key]
+        finally:
+            self._release(key, lock)
+
+    def _sweep(self) -> None:
+        """Drop what has ended: once in ten minutes, and when there are twice as many tokens as after the last time."""
+        if len(self._kept) > self._sweep_above or abs(self._now - self._swept_at) > _SWEEP_AFTER:
+            self._swept_at = self._now
+            for key, token in self._kept.copy().items():
+                if token.useful_until <= self._now:
+                    self._drop(key, token)
+            self._sweep_above = 2 * max(self._maxsize, len(self._kept))
+            sessions = len(self._kept) - len(self._ranks)
+            if sessions > self._maxsize:
+                self._warn_once(_MANY_SESSIONS, sessions)
+
+    def _warn_once(self, message: str, count: int) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            _log.warning(message, count)
 
     def __len__(self) -> int:
-        with self._guarded():
-            return len(self._tokens)
+        now = self._clock()
+        return sum(now < token.useful_until for token in self._kept.copy().values())
 
     def __repr__(self) -> str:
         return f"MemoryStore(maxsize={self._maxsize})"
@@ -115,37 +211,27 @@ class MemoryStore:
         self.__init__(**state)  # type: ignore[misc]
 
 
-def _useful_until(_key: str, token: Token, _now: float) -> float:
-    return token.useful_until
+_FULL = (
+    "A MemoryStore has reached its maxsize of %d tokens: from now on it drops those used least recently, and each of "
+    "them costs a login when it is asked for again. If there are more sets of credentials in use, give all their auth "
+    "objects one store=MemoryStore(maxsize=...) that is large enough."
+)
+_MANY_SESSIONS = (
+    "A MemoryStore keeps %d tokens that no login can replace. They are not dropped before they end, so they take "
+    "memory, and they are lost when this process ends. Use a FileStore or a RedisStore for them, and call logout() "
+    "for sessions that are over."
+)
 
 
 _stores: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
 
 
-_one_fork = threading.Lock()
-_at_the_fork: list[MemoryStore] = []
-
-
-def _before_fork() -> None:
-    # A cache that another thread is just changing would stay half-changed in the child for ever.
-    _one_fork.acquire()
-    _at_the_fork[:] = _stores
-    for store in _at_the_fork:
-        store._guard.acquire()
-
-
-def _after_fork_in_parent() -> None:
-    for store in _at_the_fork:
-        store._guard.release()
-    _at_the_fork.clear()
-    _one_fork.release()
-
-
-def _after_fork_in_child() -> None:
-    for store in _at_the_fork:
-        store._fresh_locks()  # Whoever held them does not exist here.
-    _after_fork_in_parent()
+def _after_fork() -> None:
+    for store in list(_stores):
+        # The threads of the parent that held a lock, or were just changing the ranks, do not exist here.
+        store._fresh_locks()
+        store._rank_anew()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+    os.register_at_fork(after_in_child=_after_fork)

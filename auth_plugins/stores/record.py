@@ -129,5 +129,6 @@ _READ: dict[str, Callable[[object], Any]] = {
     "refresh_once": _flag,
     "scopes": _texts,
     "extra": _mapping,
+    "irreplaceable": _flag,
 }
 _DEFAULTS = {field.name: field.default for field in fields(Token) if field.default is not MISSING} | {"extra": {}}

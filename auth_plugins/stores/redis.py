@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import logging
 import math
 import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
@@ -25,6 +27,8 @@ __all__ = ["RedisStore"]
 _log = logging.getLogger("auth_plugins")
 _PAUSES = (0.01, 0.5)
 """The first and the longest pause between two looks at a lock that somebody else has, in seconds."""
+_SALT = secrets.token_bytes(32)
+"""Of the digests of URLs, which may have passwords, by which this process tells servers apart."""
 _FOREVER = 0
 _SKEW = 60.0
 """Seconds for which a token is kept longer: the clocks of a fleet do not agree."""
@@ -46,7 +50,7 @@ class RedisStore:
         encryption_key: see `FileStore`.
         lease: seconds after which a lock ends by itself; longer than the policy's `deadline`, and at most
             ten years.
-        lock_timeout: seconds to wait for somebody else's renewal of the same token.
+        lock_timeout: seconds to wait for another renewal of the same token; not less than the policy's `deadline`.
         clock: what tells the time, in seconds since the epoch.
 
     Raises:
@@ -100,6 +104,19 @@ class RedisStore:
     def lease(self) -> float:
         """Seconds after which a lock ends though nobody gave it back."""
         return self._lease
+
+    @property
+    def lock_timeout(self) -> float:
+        """Seconds to wait for a lock."""
+        return self._lock_timeout
+
+    @property
+    def identity(self) -> Hashable:
+        """The server (by URL, or else by the client) and all settings; `None` in a subclass: it may have others."""
+        if type(self) is not RedisStore:
+            return None
+        server = self._client if self._url is None else hashlib.blake2b(self._url.encode(), key=_SALT).digest()
+        return server, self._prefix, self._seal.key_names, self._lease, self._lock_timeout, self._clock
 
     @property
     def salt(self) -> bytes:
@@ -238,11 +255,18 @@ def _connected(url: object) -> Any:
 
 
 def _synchronous(client: Any) -> Any:
-    if any(".asyncio" in kind.__module__ for kind in type(client).__mro__):
+    if _is_asynchronous(type(client)):
         raise TypeError("client must be a synchronous one: a renewal runs in a thread of its own, and blocks no loop")
     if not all(callable(getattr(client, name, None)) for name in ("get", "set", "hget", "hdel", "eval", "delete")):
         raise TypeError("client must be a redis.Redis or a valkey.Valkey")
     return client
+
+
+def _is_asynchronous(kind: type) -> bool:
+    # Not by its methods alone: those of redis-py are the same functions in both of its clients.
+    methods = (getattr(kind, name, None) for name in ("execute_command", "get", "eval"))
+    only_async = hasattr(kind, "__aenter__") and not hasattr(kind, "__enter__")
+    return only_async or any(map(inspect.iscoroutinefunction, methods))
 
 
 def _bytes(value: Any) -> bytes | None:

@@ -42,6 +42,11 @@ class Seal:
         fernets = [_fernet(key) for key in self.keys]
         self._fernets = {_name(key): fernet for key, fernet in zip(self.keys, fernets, strict=True)}
 
+    @property
+    def key_names(self) -> tuple[object, ...]:
+        """Digests of the keys, in their order."""
+        return tuple(key and _name(key) for key in self.keys)
+
     def close(self, raw: bytes) -> MaskedBytes:
         """Encrypt with the first key."""
         for name, fernet in self._fernets.items():

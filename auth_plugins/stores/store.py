@@ -27,6 +27,19 @@ class Store(Protocol):
     - A token that could not be saved is used, and saved again later, unless somebody else's has come in its place.
     - When the provider refuses a refresh, the store is read once more, and a token that somebody else saved meanwhile
       is taken over.
+    - A refresh token that the user supplied is saved before it is used, and deleted again if that fails: nothing is
+      left of a token that no server has accepted.
+
+    A store may drop a token before its end to stay small, but not one that is `irreplaceable`: that ends a session.
+
+    Two members are optional:
+
+    - `identity`, any value that can be hashed. Stores of one type with equal identities are one store: the auth objects
+      of a process that use them share one token, one renewal, and what is remembered of failures. It covers
+      where the tokens are and every setting, since the first of the objects does the work for all. Its value is kept
+      in memory: digests stand for secrets in it. A subclass says it anew, or `None`: it is the same as no other object,
+      as a store without this member.
+    - `lock_timeout`, the seconds that `lock` waits. An auth object whose policy has a longer `deadline` is refused.
     """
 
     @property

@@ -14,11 +14,12 @@ from .fleet import fleet
 from .herds import herd, outage
 from .processes import processes
 from .report import merged, versions, write
+from .sessions import sessions
 from .sizes import imports, scale
 from .steady import steady
 from .world import world
 
-CASES = [attach, end_to_end, herd, processes, steady, outage, imports, scale, fleet]
+CASES = [attach, end_to_end, herd, processes, steady, outage, imports, scale, sessions, fleet]
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "benchmarks"
 
 

@@ -25,6 +25,7 @@ TITLES = {
     "outage": "Outage of the token endpoint",
     "imports": "Import",
     "scale": "Many credential sets",
+    "sessions": "Many users",
     "fleet": "A fleet in virtual time",
 }
 

@@ -424,6 +424,19 @@ def test_a_lease_that_a_renewal_may_outlast_is_refused(one_world: World, lease: 
         one_world.auth(store=store, policy=RefreshPolicy(deadline=30.0))
 
 
+@pytest.mark.parametrize("lock_timeout", [29.0, 0.01])
+def test_a_lock_that_is_waited_for_less_long_than_a_renewal_may_last_is_refused(
+    one_world: World, lock_timeout: float
+) -> None:
+    """The next renewal would fail though the one before it has not."""
+    policy = RefreshPolicy(deadline=30.0)
+    with pytest.raises(ValueError, match="lock_timeout"):
+        one_world.auth(store=MemoryStore(lock_timeout=lock_timeout), policy=policy)
+    one_world.auth(store=MemoryStore(lock_timeout=30.0), policy=policy)
+    one_world.auth(store=None, policy=RefreshPolicy(deadline=86_400.0))
+    one_world.auth(store=Shaky(one_world.store), policy=RefreshPolicy(deadline=59.0))  # It does not say.
+
+
 def test_a_store_error_of_the_renewal_carries_no_token(one_rotating: Rotating) -> None:
     store, auth = one_rotating.process("save")
     with pytest.raises(AuthError) as caught:

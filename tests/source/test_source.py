@@ -14,7 +14,6 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from cachetools import LRUCache
 
 from auth_plugins import (
     AuthError,
@@ -35,6 +34,7 @@ from auth_plugins.simulators import FyatuSimulator, OAuth2Simulator
 from auth_plugins.source import slot as slots
 from auth_plugins.source import turns
 from auth_plugins.source.flight import Flight
+from auth_plugins.source.recent import Recent
 from auth_plugins.source.source import Source
 from auth_plugins.source.turns import turn
 from auth_plugins.testing import FakeClock, mock_transport, settle
@@ -433,14 +433,14 @@ def test_after_a_fork_a_child_has_no_flight_and_thinks_again_when_its_window_beg
 
 
 def test_a_cache_that_another_thread_was_changing_at_the_fork_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    class HalfChanged(LRUCache[bytes, Any]):
-        def __setitem__(self, key: bytes, value: Any) -> None:
+    class HalfChanged(Recent[Any]):
+        def use(self, key: bytes, memory: Any) -> None:
             raise KeyError(key)
 
     room = Room()
-    monkeypatch.setattr(slots, "_recent", HalfChanged(1))
+    monkeypatch.setattr(slots, "_recent", HalfChanged())
     slots._after_fork()
-    assert room.slot in slots._recent.values()
+    assert room.slot.key in slots._recent
     assert Room().auth.token() is not None
 
 

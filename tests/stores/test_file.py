@@ -48,6 +48,10 @@ def token(name: str = SECRET, ends: float = NOW + 60.0) -> Token:
     return Token(access_token=name, refresh_token=f"{name}-refresh", issued_at=NOW, expires_at=ends)
 
 
+class OfAnotherProcess(FileStore):
+    """The same folder, and nothing else in common: a subclass is the same store as no other object."""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "tokens"
@@ -352,10 +356,10 @@ class TestDamage:
         auth = one_world.auth(store=FileStore(tmp_path / "t", clock=one_world.clock))
         auth.token()
         next((tmp_path / "t").glob("*.token")).write_text("{}")
-        other = one_world.auth(store=FileStore(tmp_path / "t", clock=one_world.clock))
+        other = one_world.auth(store=OfAnotherProcess(tmp_path / "t", clock=one_world.clock))
         assert other.token() != auth.token()
         assert one_world.token_calls == 2
-        again = one_world.auth(store=FileStore(tmp_path / "t", clock=one_world.clock))
+        again = one_world.auth(store=OfAnotherProcess(tmp_path / "t", clock=one_world.clock))
         assert again.token() == other.token()
 
 
@@ -465,14 +469,63 @@ with store.lock("key"):
 """
 
 
+COUNT = """
+from pathlib import Path
+
+from auth_plugins import FileStore
+
+store, counter = FileStore(folder), Path(folder).parent / "counter"
+for _ in range(100):
+    with store.lock("key"):
+        count = int(counter.read_text())
+        counter.write_text(str(count + 1))
+say("done")
+"""
+
+
 class TestLock:
-    def test_its_file_is_never_removed(self, store: FileStore, folder: Path) -> None:
+    def test_its_file_goes_with_it_if_no_token_is_kept(self, store: FileStore, folder: Path) -> None:
+        with store.lock("key"):
+            assert [path.suffix for path in folder.iterdir()] == [".lock"]
+        assert not list(folder.iterdir())
+
+    def test_its_file_goes_with_the_lock_under_which_the_token_was_deleted(
+        self, store: FileStore, folder: Path
+    ) -> None:
+        in_use(store, folder)
+        with store.lock("key"):
+            store.delete("key")
+        assert [path.name for path in folder.iterdir()] == ["salt"]
+
+    def test_keeps_processes_apart_though_its_file_is_made_anew_each_time(
+        self, folder: Path, start_child: Callable[..., subprocess.Popen[str]]
+    ) -> None:
+        (folder.parent / "counter").write_text("0")
+        children = [start_child(COUNT, folder) for _ in range(4)]
+        for child in children:
+            assert child.communicate(timeout=50)[0].strip() == '"done"'
+        assert (folder.parent / "counter").read_text() == "400"
+        assert not list(folder.iterdir())
+
+    def test_leaves_a_file_alone_that_has_come_in_place_of_its_own(self, store: FileStore, folder: Path) -> None:
+        with store.lock("key"):
+            (path,) = folder.iterdir()
+            path.rename(folder / "away")
+            path.touch(0o600)
+        assert path.exists()
+
+    def test_leaves_a_file_alone_whose_content_is_the_lock(self, store: FileStore, folder: Path) -> None:
+        with store.lock("key"):
+            (path,) = folder.iterdir()
+            path.write_text("1234")
+        assert path.exists()
+
+    def test_its_file_stays_while_there_is_a_token(self, store: FileStore, folder: Path) -> None:
         path = in_use(store, folder)["lock"]
         before = path.stat().st_ino
         for _ in range(3):
             with store.lock("key"):
                 assert path.stat().st_ino == before
-        store.delete("key")
         assert path.stat().st_ino == before
 
     @pytest.mark.parametrize("forks", [False, True], ids=["alone", "with-a-forked-child-that-lives-on"])
@@ -674,6 +727,10 @@ from auth_plugins.testing import FakeClock, mock_transport, settle
 # What libraries import at their first call must be there before the privileges go.
 FyatuAuth("A1B2C3D4E5F6G7H8", "your_secret_key_here",
           token_client=httpx.Client(transport=mock_transport(FyatuSimulator(), FakeClock()))).token()
+class OfAnotherProcess(FileStore):
+    pass
+
+
 drop_privileges()
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 
@@ -691,7 +748,7 @@ def life(provider, make, lifetime):
     lent = httpx.Client(transport=mock_transport(provider, clock))
 
     def auth():
-        return make(store=FileStore(place, clock=clock), token_client=lent, clock=clock,
+        return make(store=OfAnotherProcess(place, clock=clock), token_client=lent, clock=clock,
                     on_event=lambda event: told.append(event.kind.value))
 
     def ask(one, seconds):

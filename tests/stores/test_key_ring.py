@@ -303,8 +303,11 @@ class TestAKeyThatWasRemoved:
         assert store.load("key") == token("new")
 
     def test_means_one_more_login(self, one_world: World, folder: Path, ring: Ring) -> None:
+        class OfAnotherProcess(KeyringStore):
+            """The same folder, and nothing else in common: a subclass is the same store as no other object."""
+
         for _ in range(2):
-            auth = one_world.auth(store=KeyringStore(folder, backend=ring, clock=one_world.clock))
+            auth = one_world.auth(store=OfAnotherProcess(folder, backend=ring, clock=one_world.clock))
             assert auth.token().access_token
             ring.kept.clear()
         assert [call.endpoint for call in one_world.fyatu.ledger.calls()] == ["login", "login"]

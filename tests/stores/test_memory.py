@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,20 +36,154 @@ def a_clock() -> float:
     return NOW
 
 
-def test_the_clock_is_somebody_elses_code_and_never_runs_under_the_lock() -> None:
-    held: list[bool] = []
+class Finalized(Token):
+    """A token in the middle of whose saving the collector runs somebody's finalizer."""
 
-    def clock() -> float:
-        held.append(store._guard.locked())
-        return NOW
+    @property
+    def useful_until(self) -> float:
+        if finalizer:
+            finalizer.pop()()
+        return NOW + 60.0
 
-    store = MemoryStore(clock=clock)
-    store.save("key", token())
-    assert store.load("key") == token()
-    store.delete("key")
-    assert len(store) == 0
-    assert len(held) >= 4
-    assert not any(held)
+
+finalizer: list[Callable[[], None]] = []
+
+
+class TestAFinalizerThatRunsInTheMiddleOfACall:
+    """It may use an auth object of another set, and then waits for a renewal in another thread."""
+
+    def _interrupted(self, store: MemoryStore, call: Callable[[], object]) -> list[object]:
+        found: list[object] = []
+
+        def renew_another() -> None:
+            with store.lock("another"):
+                store.save("another", token("another"))
+                found.append(store.load("another"))
+                store.delete("another")
+                found.append(store.load("another"))
+                store.save("another", token("again"))
+
+        def finalize() -> None:
+            renewal = threading.Thread(target=renew_another, daemon=True)
+            renewal.start()
+            renewal.join(LONG / 3)
+            found.append(renewal.is_alive())
+
+        finalizer.append(finalize)
+        call()
+        return found
+
+    def test_keeps_no_other_set_waiting(self) -> None:
+        store = MemoryStore(clock=a_clock)
+        slow = Finalized(access_token="slow", issued_at=NOW, expires_at=NOW)
+        assert self._interrupted(store, lambda: store.save("slow", slow)) == [token("another"), None, False]
+        assert store.load("slow") is slow
+        assert store.load("another") == token("again")
+
+    def test_loses_nothing_that_was_done_meanwhile(self) -> None:
+        store = MemoryStore(maxsize=2, clock=a_clock)
+        store.save("old", token("old"))
+        slow = Finalized(access_token="slow", issued_at=NOW, expires_at=NOW)
+        self._interrupted(store, lambda: store.save("slow", slow))
+        assert len(store) == 2
+        assert store.load("old") is None, "it was the least recently used"
+
+    def test_may_itself_use_the_store_for_the_same_key(self) -> None:
+        store = MemoryStore(clock=a_clock)
+        finalizer.append(lambda: store.save("slow", token("newer")))
+        store.save("slow", Finalized(access_token="slow", issued_at=NOW, expires_at=NOW))
+        assert store.load("slow") == token("newer")
+
+
+def test_an_interrupt_in_the_middle_of_a_call_leaves_the_bound_as_it_was() -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    store = MemoryStore(maxsize=3, clock=a_clock)
+    for key in "abc":
+        store.save(key, token(key))
+    finalizer.append(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        store.save("d", Finalized(access_token="d", issued_at=NOW, expires_at=NOW))
+    assert store.load("d") is not None
+    for key in "efghi":
+        store.save(key, token(key))
+    assert len(store) == 3
+    assert [store.load(key) for key in "ghi"] == [token(key) for key in "ghi"]
+
+
+class TestIrreplaceable:
+    """A token that nothing can bring back."""
+
+    def token(self, name: str, ends: float = NOW + 60.0) -> Token:
+        return replace(token(name, ends), irreplaceable=True)
+
+    def test_is_not_dropped_for_the_number_of_others(self) -> None:
+        store = MemoryStore(maxsize=2, clock=a_clock)
+        for number in range(50):
+            store.save(str(number), self.token(str(number)))
+            store.save(f"other-{number}", token("other"))
+        assert [store.load(str(number)) for number in range(50)] == [self.token(str(number)) for number in range(50)]
+        assert len(store) == 52
+
+    def test_takes_no_memory_once_it_has_ended(self) -> None:
+        clock = FakeClock(NOW)
+        store = MemoryStore(maxsize=2, clock=clock)
+        for number in range(50):
+            store.save(str(number), self.token(str(number)))
+        clock.advance(700.0)
+        store.save("new", token("new", NOW + 1000.0))
+        assert list(store._kept) == ["new"]
+
+    def test_that_is_declared_replaceable_can_be_dropped(self) -> None:
+        store = MemoryStore(maxsize=1, clock=a_clock)
+        store.save("a", self.token("a"))
+        store.save("a", token("a"))
+        store.save("b", token("b"))
+        assert store.load("a") is None
+
+    def test_that_is_retired_can_be_dropped_and_is_used_until_then(self) -> None:
+        store = MemoryStore(maxsize=1, clock=a_clock)
+        store.retire("a")
+        store.save("a", self.token("a"))
+        store.retire("a")
+        assert store.load("a") == token("a")
+        store.save("b", token("b"))
+        assert store.load("a") is None
+
+    def test_is_equal_to_one_that_is_not(self) -> None:
+        assert self.token("a") == token("a")
+
+
+def test_a_token_that_is_just_being_renewed_is_not_dropped_for_another_one() -> None:
+    store = MemoryStore(maxsize=1, clock=a_clock)
+    with store.lock("a"):
+        store.save("a", token("a"))
+        store.save("b", token("b"))
+        assert store.load("a") == token("a")
+
+
+def test_the_lock_of_a_key_has_one_holder_at_a_time_though_it_is_made_anew_each_time() -> None:
+    store, held, most = MemoryStore(clock=a_clock), list[int](), list[int]()
+
+    def renew() -> None:
+        for _ in range(2000):
+            with store.lock("key"):
+                held.append(1)
+                most.append(len(held))
+                held.pop()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=renew) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LONG)
+    finally:
+        sys.setswitchinterval(before)
+    assert (max(most), len(most), store._locks) == (1, 12_000, {})
 
 
 class TestBound:
@@ -296,6 +431,28 @@ class TestFork:
         assert in_a_fork(child) == "other, ended: True"
         release.join(LONG)
         thread.join(LONG)
+
+    def test_waits_for_no_call_that_is_under_way(self) -> None:
+        """So it cannot be interrupted while it waits, with some of the locks taken."""
+        within, enough = threading.Event(), threading.Event()
+
+        def linger() -> None:
+            within.set()
+            enough.wait(LONG)
+
+        store = MemoryStore(clock=a_clock)
+        slow = Finalized(access_token="slow", issued_at=NOW, expires_at=NOW)
+        finalizer.append(linger)
+        thread = threading.Thread(target=store.save, args=("slow", slow))
+        thread.start()
+        assert within.wait(LONG)
+        try:
+            began = time.monotonic()
+            assert in_a_fork(lambda: self.use(store)) == "other"
+            assert time.monotonic() - began < LONG / 2
+        finally:
+            enough.set()
+            thread.join(LONG)
 
     def test_forks_in_many_threads_at_once_leave_nothing_locked(self) -> None:
         done = subprocess.run(

@@ -335,6 +335,29 @@ class TestEncryptionKeys:
                 assert len({*pool.map(salt, stores), stores[0].salt}) == 1
 
 
+class Coroutines:
+    """A client as aioredis and coredis have one, which are no modules of a name `asyncio`."""
+
+    async def get(self, name: str) -> bytes | None:
+        return None
+
+    set = hget = hdel = eval = delete = get
+
+
+class Entered:
+    """A client whose methods return awaitable objects, though they are ordinary functions."""
+
+    def get(self, name: str) -> Any:
+        raise NotImplementedError
+
+    set = hget = hdel = eval = delete = get
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
 class TestClient:
     def test_may_decode_its_answers(self, server: RedisServer, prefix: str) -> None:
         with redis.Redis.from_url(server.url, decode_responses=True) as client:
@@ -355,8 +378,8 @@ class TestClient:
 
     @pytest.mark.parametrize(
         "client",
-        [redis.asyncio.Redis(), redis.asyncio.RedisCluster("127.0.0.1"), object(), None],
-        ids=["asynchronous", "asynchronous-cluster", "none", "null"],
+        [redis.asyncio.Redis(), redis.asyncio.RedisCluster("127.0.0.1"), Coroutines(), Entered(), object(), None],
+        ids=["asynchronous", "asynchronous-cluster", "of-coroutines", "entered-by-async-with", "none", "null"],
     )
     def test_of_another_kind_is_refused(self, client: object) -> None:
         with pytest.raises(TypeError, match=r"^client must be"):

@@ -1,0 +1,43 @@
+"""What a session hangs on: which token cannot be replaced, and what a refresh that failed leaves in the store."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from ..core.errors import AuthError, LoginRequired, StoreError
+from ..core.provider import Provider
+from ..core.token import Token
+from .place import Place
+
+__all__ = ["leave_after", "with_worth"]
+
+
+def with_worth(token: Token, provider: Provider) -> Token:
+    """Return a token that has just come, and say whether it is irreplaceable.
+
+    It is where the provider cannot log in, and its refresh token is another one than the user supplied: the server
+    may take a refresh token once (RFC 6749, section 6). A token without one is renewed by itself, or not at all.
+    """
+    if provider.can_login:
+        return token
+    given = provider.given()
+    replaced = given is None or _renewed_by(token) != _renewed_by(given)
+    return replace(token, irreplaceable=True) if replaced else token
+
+
+def _renewed_by(token: Token) -> str:
+    return token.refresh_token or token.access_token
+
+
+def leave_after(failure: AuthError, refreshed: Token, place: Place, *, unknown: bool) -> None:
+    """Put the store in order after `refreshed`, which was saved before the call, could not be renewed.
+
+    What is `unknown` (the user supplied it, and the store had nothing) is removed: no server has accepted it. A token
+    whose session the provider has declared over stays, for that may be an error, but may be dropped from now on.
+    """
+    with suppress(StoreError):  # It is the failure of the call that counts.
+        if unknown and place.kept == refreshed:  # Or the lock ran out, and another process has saved a token since.
+            place.delete()
+        elif not unknown and isinstance(failure, LoginRequired) and refreshed.irreplaceable:
+            place.save(replace(refreshed, irreplaceable=False))
