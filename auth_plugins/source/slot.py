@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from cachetools import LRUCache
 
 from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, TokenEndpointUnavailable
+from ..core.identity import object_fingerprint
 from ..core.policy import RefreshPolicy
-from ..core.provider import Provider, fingerprint
+from ..core.provider import Provider
 from ..core.token import LONG_AGO, Token
 from ..stores.store import Store
 from .clock import Clock
@@ -193,7 +194,7 @@ _recent: LRUCache[bytes, Slot] = LRUCache(_KEPT)
 def slot_for(provider: Provider, store: Store, given: Callable[[bytes], Live]) -> Slot:
     """Find the slot of these credentials in that store, or make it, with what is given for its key to begin with."""
     # The slot holds the store: its id is not given to another while the slot lives.
-    key = bytes.fromhex(fingerprint(provider, _SALT + id(store).to_bytes(8, "big")))[:_KEY_BYTES]
+    key = bytes.fromhex(object_fingerprint(provider, _SALT + id(store).to_bytes(8, "big")))[:_KEY_BYTES]
     with _lock:
         slot = _slots.get(key)
         if slot is None:
