@@ -14,10 +14,11 @@ from .errors import (
     TokenEndpointUnavailable,
 )
 from .events import Event, EventKind, Listener
+from .identity import fingerprint, role, scope_set
 from .lifecycle import LIFECYCLE, Age, Means, Step, Verb
 from .origin import Origin
 from .policy import Backoff, RefreshPolicy
-from .provider import Provider, Said, bearer, fingerprint
+from .provider import Provider, Said, bearer
 from .token import Token
 from .wire import Grant, TokenRequest, TokenResponse
 
@@ -56,6 +57,8 @@ __all__ = [
     "jwt_claims",
     "mapping",
     "number",
+    "role",
+    "scope_set",
     "text",
     "timestamp",
 ]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from .token import Token
 from .wire import TokenRequest, TokenResponse
 
-__all__ = ["Provider", "Said", "bearer", "fingerprint"]
+__all__ = ["Provider", "Said", "bearer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,8 @@ class Provider(Protocol):
     """One provider's contract, for one set of credentials: pure, a frozen dataclass, secrets `repr=False`.
 
     It never does I/O, never reads a clock, never keeps anything. Its fields are its identity: objects whose
-    fields are equal share one token, and a field that differs, a secret too, means another one.
+    fields are equal share one token, and a field that differs, a secret too, means another one; a field that has
+    another `role` says so in its metadata.
     """
 
     @property
@@ -83,39 +82,3 @@ class Provider(Protocol):
 def bearer(token: Token) -> dict[str, str]:
     """Carry a token as RFC 6750, section 2.1, has it."""
     return {"Authorization": f"Bearer {token.access_token}"}
-
-
-def fingerprint(provider: Provider, salt: bytes) -> str:
-    """Make the key under which a provider's token is shared: 64 hexadecimal digits.
-
-    It covers the provider's name, the contract's class and every field of it, and is a digest keyed by `salt` (at most
-    64 bytes), so that nothing can be read out of it. Names and values are preceded by their lengths, so that no two
-    contracts run together. A field that has its default is left out: a later version may add one and keep the keys.
-    The fields are strings, numbers, booleans, `None`, and tuples and mappings of these.
-
-    Raises:
-        TypeError: the contract is no dataclass, or has a field of another kind.
-    """
-    digest = hashlib.blake2b(key=salt, digest_size=32)
-    for part in (*_parts(provider), provider.name, type(provider).__qualname__):
-        raw = part.encode("utf-8", "surrogatepass")
-        digest.update(len(raw).to_bytes(8, "big") + raw)
-    return digest.hexdigest()
-
-
-def _parts(provider: object) -> list[str]:
-    if not is_dataclass(provider) or isinstance(provider, type):
-        raise TypeError("provider must be an instance of a dataclass")
-    parts: list[str] = []
-    for field in fields(provider):
-        value = getattr(provider, field.name)
-        if value != _default(field):
-            # Never `repr`: what hides itself there would be the same as anything else that does.
-            parts += (field.name, json.dumps(value, sort_keys=True))
-    return parts
-
-
-def _default(field: Field[object]) -> object:
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    return field.default

@@ -31,6 +31,7 @@ from ..core import (
     jwt_claims,
     mapping,
     number,
+    role,
     text,
     timestamp,
 )
@@ -53,7 +54,7 @@ class FyatuContract:
     base_url: str = "https://api.fyatu.com/api/v3"
     account_field: str = "appId"
     """Its name on the wire: `appId` in v3, `businessId` in v3.20."""
-    scopes: tuple[str, ...] | None = None
+    scopes: tuple[str, ...] | None = field(default=None, metadata=role("variant", key=sorted))
     """What v3.20 is asked for; `None`: all that the account has, which is all that v3 knows."""
 
     name = "fyatu"

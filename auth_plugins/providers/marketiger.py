@@ -33,6 +33,7 @@ from ..core import (
     jwt_claims,
     mapping,
     number,
+    role,
     text,
 )
 from ..core.answers import longest_lifetime
@@ -60,13 +61,13 @@ _TYPES = {
 class MarketigerContract:
     """What Marketiger's token endpoints take and answer, for one user, or for one pair of tokens, or for both."""
 
-    email: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False, metadata=role("session"))
     password: str | None = field(default=None, repr=False)
-    base_url: str = "https://devapi.marketiger3d.com/v2"
+    base_url: str = field(default="https://devapi.marketiger3d.com/v2", metadata=role("server"))
     access_token: str | None = field(default=None, repr=False)
     """Where to begin, together with `refresh_token`; `None`: by logging in."""
     refresh_token: str | None = field(default=None, repr=False)
-    assumed_lifetime: float = ASSUMED_LIFETIME
+    assumed_lifetime: float = field(default=ASSUMED_LIFETIME, metadata=role("tuning"))
     """Seconds, for an access token that does not say when it ends."""
 
     name = "marketiger"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Unpack
 
 from ..auth import Options, TokenAuth
-from ..core import Grant, Said, Token, TokenRequest, TokenResponse, bearer
+from ..core import Grant, Said, Token, TokenRequest, TokenResponse, bearer, role
 from ..core.answers import failure, is_token, json_object, jwt_claims, longest_lifetime, number, text
 from ..core.checks import check_count, check_seconds, check_text, check_url
 from ..core.errors import CredentialsRejected, InvalidTokenResponse, LoginRequired
@@ -38,9 +38,9 @@ _REFUSALS = ("invalid_grant", "invalid_request", "UNAUTHORIZED")
 class VaultContract:
     """What Vault's token endpoint takes and answers, for one user of one partner."""
 
-    partner_id: int
-    base_url: str
-    email: str | None = None
+    partner_id: int = field(metadata=role("session"))
+    base_url: str = field(metadata=role("server"))
+    email: str | None = field(default=None, metadata=role("session"))
     password: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
@@ -48,7 +48,7 @@ class VaultContract:
     token_path: str = "/v1/auth/token"  # noqa: S105 - a path
     extra_body: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Further members of the body of a login."""
-    assumed_lifetime: float = ASSUMED_LIFETIME
+    assumed_lifetime: float = field(default=ASSUMED_LIFETIME, metadata=role("tuning"))
     """Seconds, for an answer without `expires_in`."""
 
     name = "vault"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..core.events import EventKind
-from ..core.provider import fingerprint
 from .channel import Channel
 from .live import NOTHING, Live
+from .place import InStore
 from .renewal import newest
 from .slot import Slot
 from .terms import Terms
@@ -20,10 +20,10 @@ def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
         StoreError: the store failed, and may keep the token.
         TokenEndpointUnavailable: the provider could not be told; the token is forgotten all the same.
     """
-    key = fingerprint(terms.provider, slot.store.salt)
-    with slot.store.lock(key):
-        token = newest(terms, slot, slot.store.load(key))
-        slot.store.delete(key)
+    place = InStore(slot.store, terms.provider)
+    with slot.store.lock(place.key):
+        token = newest(terms, slot, place.load())
+        place.delete()
         with slot.lock:
             slot.live, slot.rejected, slot.trouble, slot.unsaved, slot.distrust = NOTHING, token, None, None, False
         request = terms.provider.revoke(token) if token is not None else None

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol
 
 from ..core.errors import StoreError
-from ..core.token import Token
+from ..core.identity import fingerprint, variant_fingerprint
+from ..core.provider import Provider
+from ..core.token import LONG_AGO, NOTHING_MORE, Token
+from ..core.wire import Masked
+from ..stores.record import Damaged, decode, encode
 from ..stores.store import Store
 
 __all__ = ["InStore", "Nowhere", "Place"]
+
+_OWN = "auth_plugins.variant"
+"""The member of a record's `extra` that says which variant the record's access token is of."""
+_OTHERS = "auth_plugins.variant."
+"""What the members begin with that hold the access tokens of other variants."""
+_MOST = 65_536
+"""Characters of all other variants' tokens: a store has a limit, and a newest refresh token must always be kept."""
 
 
 class Place(Protocol):
@@ -28,26 +42,103 @@ class Place(Protocol):
 
 
 class InStore:
-    """A key, while its lock is held."""
+    """The entry of a session in a store; it is changed only while its lock is held.
 
-    def __init__(self, store: Store, key: str) -> None:
-        self._store, self._key = store, key
+    It is one record. Where the session was given (see `core.role`), auth objects may share it that want access tokens
+    of different variants: scopes, audiences, origins. The record is then the token of the variant renewed last, with
+    the newest refresh token of all, and its `extra` holds the access tokens of the others.
+    """
+
+    def __init__(self, store: Store, provider: Provider) -> None:
+        salt = store.salt
+        self._store, self._provider = store, provider
+        self.key = fingerprint(provider, salt)
+        self._variant = variant_fingerprint(provider, salt)
+        self._others: dict[str, Token] = {}
         self.kept: Token | None = None
 
     def load(self) -> Token | None:
-        """Do as the store does."""
-        self.kept = self._store.load(self._key)
+        """Return this variant's token, with the session's newest refresh token; `None` if there is no session.
+
+        A variant that has no access token yet gets one that ended long ago.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        record, self._others = self._store.load(self.key), {}
+        self.kept = record if record is None or self._variant is None else self._of_variant(record, self._variant)
         return self.kept
 
     def save(self, token: Token) -> None:
-        """Do as the store does."""
-        self._store.save(self._key, token)
+        """Keep `token`, whose refresh token is from now on that of all variants.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        record = token
+        if self._variant is not None:
+            others = _within_bounds(self._others, token.issued_at)
+            record = replace(token, extra={**_without_ours(token.extra), _OWN: self._variant, **others})
+        self._store.save(self.key, record)
         self.kept = token
 
     def delete(self) -> None:
-        """Do as the store does."""
-        self._store.delete(self._key)
-        self.kept = None
+        """Forget the session with the tokens of all variants.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        self._store.delete(self.key)
+        self._others, self.kept = {}, None
+
+    def _of_variant(self, record: Token, variant: str) -> Token:
+        newest, name = replace(record, extra=_without_ours(record.extra)), record.extra.get(_OWN)
+        self._others = dict(_others_in(record.extra))
+        if name == variant:
+            return newest
+        if name is not None and newest.access_token:
+            self._others[name] = _access_only(newest)
+        own = self._others.pop(variant, None) or self._without_access(newest)
+        return replace(
+            own,
+            refresh_token=newest.refresh_token,
+            refreshable_from=newest.refreshable_from,
+            refreshable_until=newest.refreshable_until,
+            refresh_once=newest.refresh_once,
+            irreplaceable=newest.irreplaceable,
+        )
+
+    def _without_access(self, newest: Token) -> Token:
+        # The token that the session was given by knows what this variant asks for.
+        given = self._provider.given() or newest
+        return replace(given, access_token="", issued_at=LONG_AGO, expires_at=LONG_AGO, valid_from=LONG_AGO)
+
+
+def _access_only(token: Token) -> Token:
+    return replace(token, refresh_token=None, refreshable_from=LONG_AGO, refreshable_until=LONG_AGO, refresh_once=False)
+
+
+def _without_ours(extra: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in extra.items() if not name.startswith(_OWN)} or NOTHING_MORE
+
+
+def _others_in(extra: Mapping[str, str]) -> Iterator[tuple[str, Token]]:
+    for name, record in extra.items():
+        if name.startswith(_OTHERS):
+            variant = name.removeprefix(_OTHERS)
+            with suppress(Damaged, StoreError):  # It costs a refresh.
+                yield variant, decode(variant, record.encode("utf-8", "surrogatepass"))
+
+
+def _within_bounds(others: Mapping[str, Token], now: float) -> dict[str, str]:
+    """Return the records of the tokens that have not ended by `now`, the latest first, as far as there is room."""
+    kept, left = dict[str, str](), _MOST
+    for variant, token in sorted(others.items(), key=lambda each: each[1].expires_at, reverse=True):
+        record = Masked(encode(variant, token).decode())
+        if token.expires_at > now and len(record) <= left:
+            kept[_OTHERS + variant] = record
+            left -= len(record)
+    return kept
 
 
 class Nowhere:

@@ -15,7 +15,6 @@ from ..core.errors import (
 )
 from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grants_within, means_of, worth_trying
-from ..core.provider import fingerprint
 from ..core.token import LONG_AGO, Token
 from ..core.wire import Grant, TokenRequest
 from .channel import Channel
@@ -36,12 +35,11 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
         AuthError: none could be had; nothing was changed.
     """
     try:
-        key = fingerprint(terms.provider, slot.store.salt)
-        place = InStore(slot.store, key)
+        place = InStore(slot.store, terms.provider)
         found = _Renewal(terms, slot, channel, place, place.load()).without_lock()
         if found is not None:
             return found
-        with slot.store.lock(key):
+        with slot.store.lock(place.key):
             return _Renewal(terms, slot, channel, place, place.load()).run()
     except StoreError as failed:
         failure = failed.fresh()
@@ -58,7 +56,7 @@ def look(terms: Terms, slot: Slot, channel: Channel, failure: AuthError) -> Live
         AuthError: `failure`, if there is nothing.
     """
     try:
-        place = InStore(slot.store, fingerprint(terms.provider, slot.store.salt))
+        place = InStore(slot.store, terms.provider)
         found = _Renewal(terms, slot, channel, place, place.load()).without_lock()
     except StoreError:
         found = None
@@ -100,8 +98,8 @@ class _Renewal:
         return None if peers is None else self._adopt(peers, self._due_at(peers))
 
     def run(self) -> Live:
-        ours, clock = self.slot.live, self.terms.clock
-        token = newest(self.terms, self.slot, self.stored)
+        token, clock = newest(self.terms, self.slot, self.stored), self.terms.clock
+        ours = self._with_newest_refresh_token(token)
         known = token == ours.token
         if self.slot.distrust:
             self._drop(token)
@@ -126,6 +124,15 @@ class _Renewal:
         )
         self.terms.tell(EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED, brought)
         return live
+
+    def _with_newest_refresh_token(self, token: Token | None) -> Live:
+        """Take over the refresh token of `token` if its access token is at hand: another variant was renewed."""
+        slot = self.slot
+        with slot.lock:
+            ours = slot.live.token
+            if token is not None and ours is not None and token.access_token == ours.access_token and token != ours:
+                slot.live = replace(slot.live, token=token)
+            return slot.live
 
     def _drop(self, token: Token | None) -> None:
         """Take what the store has for rejected; and where another one was given to begin with, for what is at hand."""

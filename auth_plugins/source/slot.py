@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, TokenEndpointUnavailable
+from ..core.identity import object_fingerprint
 from ..core.policy import RefreshPolicy
-from ..core.provider import Provider, fingerprint
+from ..core.provider import Provider
 from ..core.token import LONG_AGO, Token
 from ..stores.store import Store
 from .clock import SYSTEM_CLOCK, Clock
@@ -223,7 +224,7 @@ def slot_for(provider: Provider, store: Store, given: Callable[[bytes], Live], c
     with _lock:
         store = _stores.one_for(store, identity)
     # The slot holds the store: its id is not given to another while the slot lives.
-    key = bytes.fromhex(fingerprint(provider, _SALT + id(store).to_bytes(8, "big")))[:_KEY_BYTES]
+    key = bytes.fromhex(object_fingerprint(provider, _SALT + id(store).to_bytes(8, "big")))[:_KEY_BYTES]
     with _lock:
         slot = _slots.get(key)
         if slot is None:

@@ -25,6 +25,7 @@ from auth_plugins import (
 )
 from auth_plugins.core import fingerprint
 from auth_plugins.simulators import OAuth2Simulator
+from auth_plugins.source.place import InStore
 from auth_plugins.testing import AnyClient, open_client, settle
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class Shaky:
 
 
 def kept(auth: TokenAuth, store: MemoryStore) -> Token | None:
-    return store.load(fingerprint(auth._provider, store.salt))
+    """What another process finds."""
+    return InStore(store, auth._provider).load()
 
 
 def shaky(world: World, *failing: str) -> tuple[Shaky, FyatuAuth]:
@@ -260,9 +262,9 @@ class TestTokensThatRotate:
         store.save = fails_but_once(store)  # type: ignore[method-assign]
         auth.token()
         del store.save
-        key = fingerprint(auth._provider, one_rotating.kept.salt)
+        peer = InStore(one_rotating.kept, auth._provider)
         theirs = Token(access_token="theirs", issued_at=first.issued_at, expires_at=first.expires_at + 7200)
-        one_rotating.kept.save(key, theirs)
+        peer.save(theirs)
         one_rotating.clock.advance(5)
         auth.token()
         settle(auth)
@@ -278,12 +280,12 @@ class TestTokensThatRotate:
     def test_a_refused_refresh_takes_over_what_somebody_saved_without_the_lock(self, one_rotating: Rotating) -> None:
         store, auth = one_rotating.process()
         auth.token()
-        key = fingerprint(auth._provider, one_rotating.kept.salt)
+        peer = InStore(one_rotating.kept, auth._provider)
         now = one_rotating.clock()
         theirs = Token(access_token="theirs", issued_at=now, expires_at=now + 7200)
         one_rotating.clock.advance(3600)
         one_rotating.server.revoke_refresh_tokens()
-        store.save = lambda *_: one_rotating.kept.save(key, theirs)  # type: ignore[method-assign]
+        store.save = lambda *_: peer.save(theirs)  # type: ignore[method-assign]
         assert auth.token() == theirs
         assert one_rotating.told[-1] == "adopted"
 
@@ -292,13 +294,13 @@ class TestTokensThatRotate:
     ) -> None:
         store, auth = one_rotating.process()
         auth.token()
-        key = fingerprint(auth._provider, one_rotating.kept.salt)
+        peer = InStore(one_rotating.kept, auth._provider)
         now = one_rotating.clock()
         theirs = Token(access_token="theirs", issued_at=now, expires_at=now + 7200)
         one_rotating.clock.advance(3600)
 
         def too_late(*_: object) -> None:
-            one_rotating.kept.save(key, theirs)
+            peer.save(theirs)
             raise StoreError("Somebody else has the lock")
 
         store.save = too_late  # type: ignore[assignment, method-assign]

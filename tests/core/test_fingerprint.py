@@ -32,11 +32,12 @@ class Contract:
     many: tuple[str, ...] = field(default_factory=tuple)
 
     name = "acme"
+    base_url = "https://api.acme.example"
 
 
 def make(kind: str, fields: list[Any], name: str = "acme") -> Any:
-    """A contract whose file may be any: where it stands in the source is no part of its identity."""
-    return make_dataclass(kind, fields, namespace={"name": name})
+    """A contract of this module, whose class is made on the spot."""
+    return make_dataclass(kind, fields, namespace={"name": name, "base_url": Contract.base_url})
 
 
 def key(contract: Any, salt: bytes = SALT) -> str:
@@ -163,10 +164,29 @@ class TestContract:
         ours, theirs, namesake = make("Ours", fields), make("Theirs", fields), make("Ours", fields, "other")
         assert len({key(kind("a")) for kind in (ours, theirs, namesake)}) == 3
 
-    def test_one_that_was_moved_to_another_file_finds_its_token_again(self) -> None:
-        before, after = make("Ours", [("first", str)]), make("Ours", [("first", str)])
-        after.__module__ = "elsewhere"
-        assert key(before("a")) == key(after("a"))
+    @pytest.mark.parametrize("part", ["__module__", "__qualname__"])
+    def test_namesakes_in_two_modules_or_two_scopes_never_share_a_token(self, part: str) -> None:
+        ours, theirs = make("Contract", [("first", str)]), make("Contract", [("first", str)])
+        assert key(ours("a")) == key(theirs("a"))
+        setattr(theirs, part, "elsewhere")
+        assert key(ours("a")) != key(theirs("a"))
+
+    def test_a_program_and_the_children_it_spawns_share_a_token(self) -> None:
+        program, child = make("Contract", [("first", str)]), make("Contract", [("first", str)])
+        program.__module__, child.__module__ = "__main__", "__mp_main__"
+        assert key(program("a")) == key(child("a"))
+
+    def test_the_origin_of_base_url_counts_though_it_is_no_field(self) -> None:
+        ours, theirs = make("Contract", [("first", str)]), make("Contract", [("first", str)])
+        theirs.base_url = "https://api.other.example"
+        assert key(ours("a")) != key(theirs("a"))
+
+    def test_the_origin_of_base_url_counts_though_it_is_the_default_of_a_field(self) -> None:
+        older, newer = (
+            make_dataclass("Contract", [("base_url", str, url)], namespace={"name": "acme"})
+            for url in ("https://v1.acme.example", "https://v2.acme.example")
+        )
+        assert key(older()) != key(newer())
 
     @pytest.mark.parametrize("value", [None, "text", ..., Contract, {"first": 1}], ids=plain)
     def test_what_is_no_instance_of_a_dataclass_is_refused(self, value: Any) -> None:

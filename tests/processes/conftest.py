@@ -122,9 +122,10 @@ class Fleet:
         self.door, self.simulator, self.policy = door, simulator, policy
         self.url = self.server.mount(prefix, simulator, clock=self.clock)
 
-    def start(self, count: int, **options: Any) -> list[Worker]:
+    def start(self, count: int, settings: dict[str, Any] | None = None, **options: Any) -> list[Worker]:
         said = {"base_url": self.url, "clock": str(self.clock.path), "store": {**self.place, **options}}
-        made = [self.nursery.fork({**said, "door": self.door, "policy": self.policy}) for _ in range(count)]
+        said |= {"door": self.door, "policy": self.policy, "settings": settings or {}}
+        made = [self.nursery.fork(said) for _ in range(count)]
         self.workers += made
         return made
 

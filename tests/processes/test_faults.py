@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auth_plugins import FileStore, RedisStore, Store, Token
-from auth_plugins.core import Provider
-from auth_plugins.core.provider import fingerprint
+from auth_plugins.core import Provider, fingerprint
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.providers.marketiger import MarketigerContract
 from auth_plugins.simulators import FyatuSimulator, MarketigerSimulator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auth_plugins import FileStore, RedisStore, Store
-from auth_plugins.core.provider import fingerprint
+from auth_plugins.core import fingerprint
 from auth_plugins.providers.marketiger import MarketigerContract
 from auth_plugins.simulators import MarketigerSimulator
 

@@ -28,14 +28,14 @@ from auth_plugins import (
     FyatuAuth,
     JWTPlusAuth,
     MarketigerAuth,
+    OAuth2RefreshTokenAuth,
     RedisStore,
     RefreshPolicy,
     Store,
     TokenAuth,
     VaultAuth,
 )
-from auth_plugins.core import Backoff, Event
-from auth_plugins.core.provider import fingerprint
+from auth_plugins.core import Backoff, Event, fingerprint
 from auth_plugins.testing import settle
 
 
@@ -75,6 +75,7 @@ DOORS: dict[str, Callable[..., TokenAuth]] = {
         fresh_after=0.0,
         **options,
     ),
+    "oauth2": OAuth2RefreshTokenAuth,
 }
 
 
@@ -91,7 +92,7 @@ class Work:
             policy["early"] = Backoff(policy["early"], policy["early"])
         self._url = said["base_url"]
         self._auth = DOORS[said["door"]](
-            base_url=self._url,
+            **{"base_url": self._url, **said["settings"]},
             store=self._store,
             policy=RefreshPolicy(**policy),
             clock=clock,

@@ -282,19 +282,28 @@ class TestRefreshToken:
         assert world.get(auth).status_code == 200
         assert world.calls[2:] == [("api", 401), ("refresh", 200), ("api", 200)]
 
-    def test_objects_share_one_session_if_all_credentials_agree_and_else_none(self, one_world: World) -> None:
+    def test_objects_share_an_access_token_if_session_scope_extra_and_origin_agree(self, one_world: World) -> None:
         first, second = one_world.server.consent(), one_world.server.consent()
         one_world.user(first).token()
         one_world.user(first).token()
+        one_world.user(first, client_auth="client_secret_post").token()
+        one_world.user(first, assumed_lifetime=60.0).token()
         assert one_world.server.ledger.token_calls == 1
         one_world.user(second).token()
         one_world.user(first, scope="read").token()
-        one_world.user(first, client_auth="client_secret_post").token()
         one_world.user(first, extra={"audience": "x"}).token()
         one_world.user(first, base_url="https://api.example").token()
-        assert one_world.server.ledger.token_calls == 6
+        assert one_world.server.ledger.token_calls == 5
+
+    def test_a_wrong_secret_is_found_out_when_it_is_used(self, one_world: World) -> None:
+        first = one_world.server.consent()
+        right, wrong = one_world.user(first), one_world.user(first, client_secret="wrong")
+        right.token()
+        assert wrong.token() == right.token()
+        one_world.clock.advance(3600)
         with pytest.raises(CredentialsRejected):
-            one_world.user(first, client_secret="wrong").token()
+            wrong.token()
+        assert right.token().access_token
 
 
 ERRORS = {

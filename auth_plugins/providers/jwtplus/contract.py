@@ -20,6 +20,7 @@ from ...core import (
     failure,
     json_object,
     mapping,
+    role,
     text,
 )
 from .session import session
@@ -31,20 +32,20 @@ __all__ = ["JWTPlusContract"]
 class JWTPlusContract:
     """One session of one app: of the subject and audience that are signed for, or of the pair that was given."""
 
-    app_id: str
+    app_id: str = field(metadata=role("session"))
     app_key: str = field(repr=False)
-    base_url: str
+    base_url: str = field(metadata=role("server"))
     ip: str
     user_agent: str
-    subject: str | None = None
-    audience: str | None = None
-    claims: str = field(default="{}", repr=False)
+    subject: str | None = field(default=None, metadata=role("session"))
+    audience: str | None = field(default=None, metadata=role("session"))
+    claims: str = field(default="{}", repr=False, metadata=role("session"))
     """Further claims, as a JSON object."""
     auth_token: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
-    header: str = "Authorization"
-    scheme: str = "Bearer"
-    fresh_after: float = 1.25
+    header: str = field(default="Authorization", metadata=role("tuning"))
+    scheme: str = field(default="Bearer", metadata=role("tuning"))
+    fresh_after: float = field(default=1.25, metadata=role("tuning"))
 
     name = "jwtplus"
     rotates = True

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-from ...core import Grant, Said, Token, TokenEndpointUnavailable, TokenRequest, TokenResponse, bearer
+from ...core import Grant, Said, Token, TokenEndpointUnavailable, TokenRequest, TokenResponse, bearer, role, scope_set
 from ...core.answers import failure, is_token, json_object, longest_lifetime, number, text
 from ...core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired
 from ...core.token import LONG_AGO
@@ -31,16 +31,16 @@ _NOT_SECRET = ("audience", "resource")
 class OAuth2Contract:
     """What a token endpoint takes and answers, for one client, or for one user of that client."""
 
-    token_url: str
+    token_url: str = field(metadata=role("session"))
     base_url: str
-    client_id: str
+    client_id: str = field(metadata=role("session"))
     client_secret: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
     """The user's first one, got elsewhere; `None`: the client acts for itself."""
     client_auth: ClientAuth = "client_secret_basic"
-    scope: str | None = None
-    extra: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    assumed_lifetime: float = ASSUMED_LIFETIME
+    scope: str | None = field(default=None, metadata=role("variant", key=scope_set))
+    extra: tuple[tuple[str, str], ...] = field(default=(), repr=False, metadata=role("variant", key=sorted))
+    assumed_lifetime: float = field(default=ASSUMED_LIFETIME, metadata=role("tuning"))
     """Seconds, for an answer without `expires_in`."""
 
     name = "oauth2"
