@@ -354,7 +354,7 @@ def test_a_client_class_that_wraps_every_transport_does_not_end_token_calls(
     class Instrumented(module.Client):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            self._transport = Wrapping(self._transport)
+            self._transport: Any = Wrapping(self._transport)
 
     plain = module.HTTPTransport
     monkeypatch.setattr(module, "Client", Instrumented)
