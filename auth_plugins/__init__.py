@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .clients.scope import BodyNotReplayed
     from .core.errors import (
         AuthError,
+        ConfigurationError,
         CredentialsRejected,
         InvalidTokenResponse,
         LoginRequired,
@@ -43,6 +44,7 @@ __all__ = [
     "AuthError",
     "Backoff",
     "BodyNotReplayed",
+    "ConfigurationError",
     "CredentialsRejected",
     "Event",
     "EventKind",
@@ -71,6 +73,7 @@ _HOMES = {
     "AuthError": "core",
     "Backoff": "core",
     "BodyNotReplayed": "clients.scope",
+    "ConfigurationError": "core",
     "CredentialsRejected": "core",
     "Event": "core",
     "EventKind": "core",

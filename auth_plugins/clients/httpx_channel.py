@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import ModuleType
 from typing import Any
 
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
+from .faults import built_for
 from .reading import Deadline, read_whole, told_safely
+from .route import Route
+from .trust import context_for_httpx, context_without_authorities
 
 __all__ = ["HttpxChannel"]
-
-
-def _make_context(library: Any, *_environment: str | None) -> Any:
-    return library.create_ssl_context()
-
-
-# To make them is most of what a client costs, so they are made once.
-_context = cache(_make_context)
-
-
-def _tls(library: Any) -> Any:
-    """Give the library's own TLS settings."""
-    return _context(library, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
 class HttpxChannel:
@@ -40,12 +28,15 @@ class HttpxChannel:
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
         """Keep the promises of `Channel`."""
-        return told_safely(request, lambda: self._send(request, policy))
+        name = self._library.__name__
+        return told_safely(
+            request, name, lambda route: self._send(request, policy, route), own_client=self.lent is not None
+        )
 
-    def _send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
+    def _send(self, request: TokenRequest, policy: RefreshPolicy, route: Route) -> TokenResponse:
         deadline = Deadline.after(policy.deadline)
         with (
-            self._client(deadline) as client,
+            self._client(deadline, route) as client,
             client.stream(
                 "POST",
                 request.url,
@@ -64,15 +55,25 @@ class HttpxChannel:
             body = read_whole(chunks, deadline, policy.max_response_bytes, encoding)
             return TokenResponse(response.status_code, headers, body)
 
-    def _client(self, deadline: Deadline) -> AbstractContextManager[Any]:
+    def _client(self, deadline: Deadline, route: Route) -> AbstractContextManager[Any]:
         if self.lent is not None:
             return nullcontext(self.lent)
-        client = self._library.Client(verify=_tls(self._library))
-        # A client takes no network backend of ours unless it is made without the environment's proxies.
-        for transport in (client._transport, *client._mounts.values()):
-            if transport is not None:
-                transport._pool._network_backend = _Backend(transport._pool._network_backend, deadline)
-        return client  # type: ignore[no-any-return]
+        transport = self._transport(route)
+        with suppress(AttributeError):  # Should the library come to be built otherwise, its own time-outs have to do.
+            transport._pool._network_backend = _Backend(transport._pool._network_backend, deadline)
+        # What the environment says has been read, by one rule for all libraries.
+        return self._library.Client(transport=transport, trust_env=False)  # type: ignore[no-any-return]
+
+    def _transport(self, route: Route) -> Any:
+        needs_tls = route.endpoint is not None and route.endpoint.scheme == "https"
+        context = context_for_httpx(self._library) if needs_tls else context_without_authorities()
+        if route.proxy is None:
+            return self._library.HTTPTransport(verify=context)
+        url = route.proxy.url
+        more = {"ssl_context": context_for_httpx(self._library)} if url.lower().startswith("https:") else {}
+        return built_for(
+            route, lambda: self._library.HTTPTransport(verify=context, proxy=self._library.Proxy(url, **more))
+        )
 
 
 class _Backend:

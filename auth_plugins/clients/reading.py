@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from ..core.errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
 from ..core.origin import Origin
 from ..core.wire import TokenRequest, TokenResponse
+from .faults import failure_of, proxy_refusal
+from .route import Route
 
 __all__ = ["Deadline", "read_whole", "told_safely"]
 
@@ -87,24 +89,32 @@ def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
     return unpack_some
 
 
-def told_safely(request: TokenRequest, call: Callable[[], TokenResponse]) -> TokenResponse:
-    """Make a call, and tell its failure by the kind of the library's exception alone.
+def told_safely(
+    request: TokenRequest, library: str, call: Callable[[Route], TokenResponse], *, own_client: bool
+) -> TokenResponse:
+    """Make a call with `library`, and translate its failure by the types of the library's exceptions alone.
 
-    Its text may quote the request, and its frames hold it: so it is not raised, not quoted and not chained.
+    Their texts may quote the request, and their frames hold it: so none is raised, quoted or chained.
 
     Raises:
         TokenEndpointUnavailable: there was no whole answer.
         InvalidTokenResponse: it is too long, or packed in a way that cannot be read.
+        ConfigurationError: a setting of this machine kept the call from being sent.
+        AuthError: the code of this package, of the library or of `token_client` failed.
     """
+    route = Route(Origin.of(request.url), library, own_client)
     try:
-        return call()
+        route = Route.of(request.url, library, own_client=own_client)
+        answer: TokenResponse | AuthError = call(route)
     except AuthError:
         raise
     except Exception as error:
-        answer, what = _answer_in(error, request), type(error).__name__
-    if answer is not None:
-        return answer
-    raise TokenEndpointUnavailable(f"The token endpoint at {Origin.of(request.url)} gave no answer ({what})")
+        answer = _answer_in(error, request) or failure_of(error, route)
+    if isinstance(answer, AuthError):
+        raise answer
+    if answer.status == 407:  # RFC 9110, section 15.5.8: a proxy's answer, never an endpoint's.
+        raise proxy_refusal(route, answer.status)
+    return answer
 
 
 def _answer_in(error: Exception, request: TokenRequest) -> TokenResponse | None:

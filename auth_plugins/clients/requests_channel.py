@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from http.client import HTTPResponse
 from typing import Any
 
@@ -12,7 +12,10 @@ from requests.adapters import HTTPAdapter
 
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
+from .faults import built_for
 from .reading import Deadline, read_whole, told_safely
+from .route import Route
+from .trust import bundle_for_requests, context_for_requests
 
 __all__ = ["RequestsChannel"]
 
@@ -27,12 +30,14 @@ class RequestsChannel:
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
         """Keep the promises of `Channel`."""
-        return told_safely(request, lambda: self._send(request, policy))
+        return told_safely(
+            request, "requests", lambda route: self._send(request, policy, route), own_client=self.lent is not None
+        )
 
-    def _send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
+    def _send(self, request: TokenRequest, policy: RefreshPolicy, route: Route) -> TokenResponse:
         deadline = Deadline.after(policy.deadline)
         with (
-            self._session(deadline) as session,
+            self._session(deadline, route) as session,
             session.post(
                 request.url,
                 data=request.body,
@@ -52,12 +57,17 @@ class RequestsChannel:
             body = read_whole(chunks, deadline, policy.max_response_bytes, packed)
             return TokenResponse(response.status_code, headers, body)
 
-    def _session(self, deadline: Deadline) -> AbstractContextManager[requests.Session]:
+    def _session(self, deadline: Deadline, route: Route) -> AbstractContextManager[requests.Session]:
         if self.lent is not None:
             return nullcontext(self.lent)
         session = requests.Session()
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, _Adapter(deadline))
+        session.trust_env = False  # What the environment says has been read, by one rule for all libraries.
+        session.verify = bundle_for_requests() or True
+        adapter = _Adapter(deadline, route)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        if route.proxy is not None:
+            session.proxies = {"all": route.proxy.url}
         return session
 
 
@@ -73,11 +83,19 @@ def _followed_by_nobody(response: requests.Response, **_: Any) -> None:
 
 
 class _Adapter(HTTPAdapter):
-    """Its connections end by the deadline. A time-out of the library's own begins anew with every byte that drips."""
+    """Its connections end by the deadline. A time-out of the library's own begins anew with every byte that drips.
 
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
+    Where urllib3 comes to be built otherwise, the calls go on without that, and without a shared context.
+    """
+
+    def __init__(self, deadline: Deadline, route: Route) -> None:
+        needs_tls = route.endpoint is not None and route.endpoint.scheme == "https"
+        self._deadline, self._context = deadline, context_for_requests() if needs_tls else None
         super().__init__()
+        if route.proxy is not None:
+            proxy = route.proxy.url
+            own = {"proxy_ssl_context": context_for_requests()} if proxy.lower().startswith("https:") else {}
+            built_for(route, lambda: self.proxy_manager_for(proxy, **own))
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -87,16 +105,30 @@ class _Adapter(HTTPAdapter):
         return self._bound(super().proxy_manager_for(*args, **kwargs))
 
     def _bound(self, manager: Any) -> Any:
-        manager.pool_classes_by_scheme = {
-            scheme: type(pool.__name__, (pool,), {"ConnectionCls": _bounded(pool.ConnectionCls, self._deadline)})
-            for scheme, pool in manager.pool_classes_by_scheme.items()
-        }
+        with suppress(AttributeError):
+            manager.pool_classes_by_scheme = {
+                scheme: type(
+                    pool.__name__,
+                    (pool,),
+                    {"ConnectionCls": _bounded(pool.ConnectionCls, self._deadline, self._context)},
+                )
+                for scheme, pool in manager.pool_classes_by_scheme.items()
+            }
         return manager
 
 
-def _bounded(kind: Any, deadline: Deadline) -> type:
+def _bounded(kind: Any, deadline: Deadline, context: Any = None) -> Any:
+    if not hasattr(kind, "_new_conn"):
+        return kind
+
     class Bounded(kind):  # type: ignore[misc]
         timeout: Any
+
+        def connect(self) -> Any:
+            if context is not None and hasattr(self, "ca_certs"):
+                # The library would read the whole file of authorities for each connection.
+                self.ssl_context, self.ca_certs, self.ca_cert_dir = context, None, None
+            return super().connect()
 
         def _new_conn(self) -> Any:
             self.timeout = deadline.cut(self.timeout)

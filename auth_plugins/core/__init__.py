@@ -7,6 +7,7 @@ from .answers import failure, is_token, json_object, jwt_claims, mapping, number
 from .checks import check_json_text, check_text, check_url
 from .errors import (
     AuthError,
+    ConfigurationError,
     CredentialsRejected,
     InvalidTokenResponse,
     LoginRequired,
@@ -27,6 +28,7 @@ __all__ = [
     "Age",
     "AuthError",
     "Backoff",
+    "ConfigurationError",
     "CredentialsRejected",
     "Event",
     "EventKind",

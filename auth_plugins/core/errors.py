@@ -5,6 +5,7 @@
     |- LoginRequired             yours: the refresh token is dead and there is nothing to log in with
     |- TokenEndpointUnavailable  theirs: refused, time-out, 5xx, 429
     |- InvalidTokenResponse      nobody's: the answer contradicts the provider's own documentation
+    |- ConfigurationError        yours: a setting of this machine, found before anything was sent
     `- StoreError                the place where tokens are kept failed
 
 What a door raises is also its library's own exception; see `auth_plugins.clients.errors`.
@@ -16,6 +17,7 @@ from typing import Any, ClassVar, Self
 
 __all__ = [
     "AuthError",
+    "ConfigurationError",
     "CredentialsRejected",
     "InvalidTokenResponse",
     "LoginRequired",
@@ -121,6 +123,16 @@ class InvalidTokenResponse(AuthError):
 
     code = "invalid_token_response"
     default_hint = "Check base_url; if it is right, the provider changed its API or is out of order."
+
+
+class ConfigurationError(AuthError):
+    """A setting of this machine keeps a token call from being sent: a CA file, a proxy URL, a missing package.
+
+    Not remembered: nothing was sent, so that the next request may try again at once, and waiting would not help.
+    """
+
+    code = "configuration_error"
+    default_hint = "Correct the setting that the message names."
 
 
 class StoreError(AuthError):

@@ -3,6 +3,7 @@
 from .channel import Channel
 from .clock import SYSTEM_CLOCK, Clock, SystemClock
 from .live import Live, Owned
+from .once import BuiltOnce
 from .source import Source
 
-__all__ = ["SYSTEM_CLOCK", "Channel", "Clock", "Live", "Owned", "Source", "SystemClock"]
+__all__ = ["SYSTEM_CLOCK", "BuiltOnce", "Channel", "Clock", "Live", "Owned", "Source", "SystemClock"]

@@ -22,9 +22,11 @@ from auth_plugins import (
     TokenEndpointUnavailable,
 )
 from auth_plugins.clients import HttpxChannel, RequestsChannel
-from auth_plugins.clients.httpx_channel import _Backend, _Stream, _tls
+from auth_plugins.clients.httpx_channel import _Backend, _Stream
 from auth_plugins.clients.reading import Deadline
 from auth_plugins.clients.requests_channel import _bounded, _Reader
+from auth_plugins.clients.route import Route
+from auth_plugins.clients.trust import context_for_httpx
 from auth_plugins.core import Grant, TokenRequest
 from auth_plugins.simulators import FyatuSimulator
 from auth_plugins.testing import CLIENT_KINDS, open_client
@@ -213,18 +215,19 @@ def test_tls_settings_are_made_once_for_each_environment_and_used(
 ) -> None:
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
-    plain = _tls(library)
+    plain = context_for_httpx(library)
     assert isinstance(plain, ssl.SSLContext)
-    assert _tls(library) is plain
-    with HttpxChannel(library)._client(LATER) as client:
+    assert context_for_httpx(library) is plain
+    route = Route.of(REQUEST.url, library.__name__, own_client=False)
+    with HttpxChannel(library)._client(LATER, route) as client:
         assert client._transport._pool._ssl_context is plain
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    other = _tls(library)
+    other = context_for_httpx(library)
     assert other is not plain
     monkeypatch.delenv("SSL_CERT_DIR")
-    assert _tls(library) is plain
+    assert context_for_httpx(library) is plain
     monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
-    assert _tls(library) not in (plain, other)
+    assert context_for_httpx(library) not in (plain, other)
 
 
 class Called:

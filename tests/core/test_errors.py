@@ -14,6 +14,7 @@ import auth_plugins
 from auth_plugins.clients.errors import as_library_error
 from auth_plugins.core import (
     AuthError,
+    ConfigurationError,
     CredentialsRejected,
     InvalidTokenResponse,
     LoginRequired,
@@ -23,6 +24,7 @@ from auth_plugins.core import (
 
 KINDS = [
     AuthError,
+    ConfigurationError,
     CredentialsRejected,
     InvalidTokenResponse,
     LoginRequired,

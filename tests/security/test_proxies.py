@@ -177,3 +177,27 @@ def test_a_netrc_replaces_neither_token_nor_credentials(
         auth.token()
         clock.advance(2)  # JWTPlus: an API may reject a token in the second in which it was signed.
         assert get(f"{url}/x", timeout=5, auth=auth).status_code == 200
+
+
+@matrix(
+    group="Proxies",
+    case="A proxy of the environment, and a token endpoint on this machine",
+    outcome="the call goes straight there; the proxy sees nothing",
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "auth.localhost", "127.1"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
+def test_a_token_call_to_this_machine_takes_no_proxy_of_the_environment(
+    kind: str, scheme: str, host: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy.url)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    url = f"{scheme}://{host}:{port}"
+    auth = FyatuAuth(
+        "A" * 16, SECRET, base_url=url, allow_http=True, store=MemoryStore(), policy=RefreshPolicy(tries=1)
+    )
+    with open_client(kind, auth) as client, pytest.raises(TokenEndpointUnavailable):
+        client.send("GET", f"{url}/x")
+    assert proxy.heard == b""
