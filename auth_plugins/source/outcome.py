@@ -112,7 +112,7 @@ class Outcome:
         else:
             self.slot.unsaved = None
             return None
-        self.slot.unsaved = Unsaved(self.place.kept, self.place.permit() if self.terms.provider.rotates else None)
+        self.slot.unsaved = Unsaved(self.place.kept, self.place.permit())
         # The provider may have used the old refresh token up: dropping the new one would end the session.
         self.terms.tell(EventKind.SAVE_FAILED, token, failure)
         return failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from contextlib import ExitStack, suppress
 
@@ -68,7 +69,7 @@ def _under_lock(terms: Terms, slot: Slot, channel: Channel, store: GuardedStore,
         renewal = _Renewal(terms, slot, channel, place, place.load())
         live = renewal.run()
         unsaved = slot.unsaved
-        if unsaved is not None and terms.provider.rotates:
+        if unsaved is not None and (terms.provider.rotates or store.lease < math.inf):
             held.callback(renewal.keep_saving, unsaved, store.lease)
             terms.afterwards(held.pop_all())
     return live

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,10 +15,11 @@ from ..core.errors import StoreError
 from ..core.token import LONG_AGO, Token
 from ..core.wire import Masked
 from .record import Damaged, decode, encode
-from .redis_client import check_behaviour, connected, time_outs_of, warn_of_its_pool
+from .redis_client import check_behaviour, connected, eval_and_wait, time_outs_of, warn_of_its_pool
 from .redis_errors import as_store_error
-from .redis_lock import Held, Locks
-from .scripts import ASIDE, DELETE, REPLACE, RETIRE, SAVE
+from .redis_lock import Held, Locks, OfThisThread
+from .redis_salt import Salt
+from .scripts import ASIDE, DELETE, RETIRE, SAVE
 from .seal import Keys, Seal
 from .store import LockLost
 
@@ -32,9 +31,6 @@ _SKEW = 60.0
 """Seconds for which a token is kept longer: the clocks of a fleet do not agree."""
 _LONGEST = 10 * 365 * 86_400_000
 """Milliseconds. A server refuses ends that lie too far ahead."""
-_REPLICATION_MS = 1000
-_SALT_LOOKS = 1.0
-"""Seconds between two looks at the salt in Redis."""
 
 
 class RedisStore:
@@ -88,9 +84,9 @@ class RedisStore:
         warn_of_its_pool(client)
         scratch = self._name(f"check-{secrets.token_hex(8)}")
         self._locks = Locks(client, self._lease_ms, self._lock_timeout, scratch)
-        self._mine = threading.local()
+        self._mine = OfThisThread()
         self._url: Masked | None = None
-        self._salt: tuple[bytes, float] | None = None
+        self._salt = Salt(client, prefix, self._seal)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:
@@ -128,18 +124,13 @@ class RedisStore:
         It is written back where it is missing, so a salt that was lost makes no token unreachable: a process that
         runs knows it, and one that starts derives it from the prefix and the first encryption key.
         """
-        known, now = self._salt, time.monotonic()
-        if known is not None and now < known[1]:
-            return known[0]
-        salt = self._salt_in_redis(known[0] if known is not None else self._derived_salt())
-        self._salt = salt, now + _SALT_LOOKS
-        return salt
+        return self._salt.read()
 
     def load(self, key: str) -> Token | None:
         """Return the token kept under `key`. Redis alone decides how long it is kept, by the provider's statement."""
         name = self._name(key)
-        if key in self._seen:  # It came along with the lock, or with its refusal.
-            raw = self._seen.pop(key)
+        if key in self._mine.seen:  # It came along with the lock, or with its refusal.
+            raw = self._mine.seen.pop(key)
         else:
             raw = _bytes(as_store_error(lambda: self._client.hget(name, "token")))
         if raw is None:
@@ -153,11 +144,11 @@ class RedisStore:
 
     def save(self, key: str, token: Token) -> None:
         """Keep `token` until its `useful_until`, unless the lock was lost to another holder."""
-        name, held = self._name(key), self._held.get(key)
+        name, held = self._name(key), self._mine.held.get(key)
         number, holder = (held.number, held.holder) if held is not None else (0, "")
         record = self._seal.close(encode(key, token))
         arguments = (number, record, self._ms_to_live(token), holder, self._lease_ms)
-        if not self._written(SAVE, name, f"{name}:lock", *arguments):
+        if not self._written(name, f"{name}:lock", *arguments):
             raise LockLost("The lock ran out before the token could be saved, and another holder has had it since")
         if held is not None:
             held.kept = False
@@ -186,37 +177,27 @@ class RedisStore:
         held = Held(self._name(key), permit.holder) if isinstance(permit, Held) else Held(self._name(key))
 
         def is_needed(record: bytes | None) -> bool:
-            self._seen[key] = record
+            self._mine.seen[key] = record
             return held.number > 0 or needed()
 
         got = True
         try:
             got = self._locks.wait_for(held, is_needed)
             if got:
-                self._held[key] = held
+                self._mine.held[key] = held
             yield got
         finally:
-            self._held.pop(key, None)
-            self._seen.pop(key, None)
+            self._mine.held.pop(key, None)
+            self._mine.seen.pop(key, None)
             if got:  # Also where the answer was lost, and it is not known whether the lock is ours.
                 self._locks.give_back(held)
 
     def permit(self, key: str) -> object:
         """Keep the lock of this thread beyond its end, for a token that could not be saved: see `lock_if`."""
-        held = self._held.get(key)
+        held = self._mine.held.get(key)
         if held is not None:
             held.kept = True
         return held
-
-    @property
-    def _held(self) -> dict[str, Held]:
-        held: dict[str, Held] = vars(self._mine).setdefault("held", {})
-        return held
-
-    @property
-    def _seen(self) -> dict[str, bytes | None]:
-        seen: dict[str, bytes | None] = vars(self._mine).setdefault("seen", {})
-        return seen
 
     @property
     def _lease_ms(self) -> int:
@@ -228,54 +209,16 @@ class RedisStore:
         left = max(token.useful_until - self._clock(), stated)
         return _FOREVER if left == math.inf else min(max(1, math.ceil((left + _SKEW) * 1000)), _LONGEST)
 
-    def _written(self, *command: Any) -> Any:
-        """Run a script over two keys; wait until the replicas that were asked for have what it wrote."""
-        script, *arguments = command
+    def _written(self, *arguments: Any) -> bool:
         if not self._wait_replicas:
-            return as_store_error(lambda: self._client.eval(script, 2, *arguments))
-
-        def both() -> Any:
-            pipeline = self._client.pipeline(transaction=False)  # One connection: WAIT looks at what it has written.
-            pipeline.eval(script, 2, *arguments)
-            pipeline.execute_command("WAIT", self._wait_replicas, _REPLICATION_MS)
-            return pipeline.execute()
-
-        done, replicas = as_store_error(both)
+            return bool(as_store_error(lambda: self._client.eval(SAVE, 2, *arguments)))
+        done, replicas = as_store_error(lambda: eval_and_wait(self._client, self._wait_replicas, SAVE, *arguments))
         if done and replicas < self._wait_replicas:
             raise StoreError(f"The token was saved, but {replicas} of {self._wait_replicas} replicas have confirmed it")
-        return done
-
-    def _salt_in_redis(self, ours: bytes) -> bytes:
-        name = self._prefix + "salt"
-        for _ in range(3):
-            raw = _bytes(as_store_error(lambda: self._client.get(name)))
-            salt = self._salt_of(raw)
-            closed = self._seal.close((ours if salt is None else salt).hex().encode())
-            if salt is not None and raw is not None:
-                if not self._seal.is_current(raw):
-                    as_store_error(lambda raw=raw, new=closed: self._client.eval(REPLACE, 1, name, raw, new))  # type: ignore[misc]
-                return salt
-            if raw is None:
-                as_store_error(lambda new=closed: self._client.set(name, new, nx=True))  # type: ignore[misc]
-            else:
-                _log.warning("The salt in Redis was damaged; it is replaced by what this process knows")
-                as_store_error(lambda raw=raw, new=closed: self._client.eval(REPLACE, 1, name, raw, new))  # type: ignore[misc]
-        raise StoreError("The salt in Redis comes and goes")
-
-    def _derived_salt(self) -> bytes:
-        # No secret unless there is an encryption key: then the names of keys tell nothing to a reader of Redis.
-        secret = next((key.encode() for key in self._seal.keys if key is not None), b"")
-        return hashlib.blake2b(self._prefix.encode(), key=secret[:64], digest_size=32, person=b"auth_plugins").digest()
+        return bool(done)
 
     def _name(self, key: str) -> str:
         return f"{self._prefix}{{{key}}}"  # The braces keep a token and its lock on one node of a cluster.
-
-    def _salt_of(self, raw: bytes | None) -> bytes | None:
-        try:
-            salt = bytes.fromhex(self._seal.open(raw or b"").decode("ascii", "replace"))
-        except (Damaged, ValueError):
-            return None
-        return salt if len(salt) == 32 else None
 
     def __repr__(self) -> str:
         return f"RedisStore(prefix={self._prefix!r})"

@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["check_behaviour", "connected", "time_outs_of", "warn_of_its_pool"]
+__all__ = ["check_behaviour", "connected", "eval_and_wait", "time_outs_of", "warn_of_its_pool"]
 
 _log = logging.getLogger("auth_plugins")
 CONNECTIONS = 64
@@ -15,6 +15,7 @@ CONNECTIONS = 64
 POOL_TIMEOUT = 20.0
 """... for so many seconds."""
 _TIMEOUT = 5.0
+_REPLICATION_MS = 1000
 
 
 def connected(url: object) -> Any:
@@ -57,6 +58,15 @@ def check_behaviour(client: Any) -> None:
     """Raise `TypeError` for a pipeline: it answers a command with itself, and executes nothing."""
     if callable(getattr(client, "execute", None)):
         raise TypeError("client must be a client, and not a pipeline of one")
+
+
+def eval_and_wait(client: Any, replicas: int, script: str, *arguments: Any) -> list[Any]:
+    """Run a script over two keys, and wait until so many replicas have what it wrote; return both answers."""
+    pipeline = client.pipeline(transaction=False)  # One connection: WAIT looks at what that has written.
+    pipeline.eval(script, 2, *arguments)
+    pipeline.execute_command("WAIT", replicas, _REPLICATION_MS)
+    answers: list[Any] = pipeline.execute()
+    return answers
 
 
 def time_outs_of(client: Any) -> float:

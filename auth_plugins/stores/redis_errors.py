@@ -69,6 +69,8 @@ def _word_of(error: BaseException) -> str | None:
     text = str(error)
     if type(error).__name__.startswith("Authentication"):
         return "WRONGPASS" if "username-password" in text or "WRONGPASS" in text else "NOAUTH"
+    if "no permissions" in text:  # In a script some servers leave the word out.
+        return "NOPERM"
     named = _BY_KIND.get(type(error).__name__)
     return named or next((word for word in _WORDS if re.search(rf"\b{word}\b", text)), None)
 

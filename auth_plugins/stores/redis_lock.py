@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from ..core.errors import StoreError
 from .redis_errors import as_store_error, reason_of
 from .scripts import ACQUIRE, CHECK, RELEASE
 
-__all__ = ["Held", "Locks"]
+__all__ = ["Held", "Locks", "OfThisThread"]
 
 _log = logging.getLogger("auth_plugins")
 _PAUSES = (0.01, 0.5)
@@ -31,6 +32,15 @@ class Held:
     number: int = 0
     kept: bool = False
     """Whether it is not given back: what was to be saved under it has not been saved."""
+
+
+class OfThisThread(threading.local):
+    """What a thread has of locks, by the keys of their tokens."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Held] = {}
+        self.seen: dict[str, bytes | None] = {}
+        """Records that came along with a lock, or with its refusal."""
 
 
 class Locks:
@@ -50,14 +60,12 @@ class Locks:
         ends, pause = time.monotonic() + self._timeout, _PAUSES[0]
         seen: object = self
         while True:
-            number, record = self._acquire(held)
-            if number or record != seen:
-                seen = record
-                if not needed(record) and not number:
-                    return False
-            if number:
-                held.number = number
+            held.number, record = self._acquire(held)
+            if (held.number or record != seen) and not needed(record):
+                return False
+            if held.number:
                 return True
+            seen = record
             if time.monotonic() + pause > ends:
                 raise StoreError(
                     f"Another process or another machine has had the lock of this token for {self._timeout:g} seconds",
