@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import threading
+import time
 from dataclasses import replace
 
 from ..core.errors import StoreError
@@ -19,6 +21,8 @@ __all__ = ["Outcome", "newest"]
 
 _PAUSES = (0.05, 0.5)
 """The first and the longest pause between two tries to save a token, in seconds."""
+_AT_THE_END = 10.0
+"""The same, once the interpreter ends: without the save a session may be lost."""
 _LONGEST = 60.0
 """Seconds for which saving is repeated where a lock has no lease."""
 
@@ -139,13 +143,15 @@ class Outcome:
 
         It ends early if another renewal or a logout of this process needs the lock, and soon at the interpreter's end.
         """
-        clock, token = self.terms.clock, self.slot.live.token
-        ends, pause = clock.tick() + min(lease, _LONGEST), _PAUSES[0]
-        while token is not None and clock.tick() < ends and self._still(unsaved, token):
-            clock.sleep(pause)
+        token, pause, is_ending = self.slot.live.token, _PAUSES[0], False
+        ends = time.monotonic() + min(lease, _LONGEST)  # Real time: the lease is the server's.
+        while token is not None and time.monotonic() < ends:
+            unsaved.wanted.wait(pause)
             pause = min(2 * pause, _PAUSES[1])
             if not self._still(unsaved, token):
                 return
+            if not (is_ending or threading.main_thread().is_alive()):
+                is_ending, ends = True, min(ends, time.monotonic() + _AT_THE_END)
             try:
                 self.place.save(token)
             except LockLost:
@@ -160,7 +166,7 @@ class Outcome:
 
     def _still(self, unsaved: Unsaved, token: Token) -> bool:
         with self.slot.lock:
-            return self.slot.unsaved is unsaved and not unsaved.is_wanted and self.slot.live.token == token
+            return self.slot.unsaved is unsaved and not unsaved.wanted.is_set() and self.slot.live.token == token
 
     def _all_is_well(self) -> Live:
         with self.slot.lock:

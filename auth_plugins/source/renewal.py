@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from contextlib import ExitStack, suppress
 
@@ -69,7 +68,7 @@ def _under_lock(terms: Terms, slot: Slot, channel: Channel, store: GuardedStore,
         renewal = _Renewal(terms, slot, channel, place, place.load())
         live = renewal.run()
         unsaved = slot.unsaved
-        if unsaved is not None and (terms.provider.rotates or store.lease < math.inf):
+        if unsaved is not None and (terms.provider.rotates or unsaved.permit is not None):
             held.callback(renewal.keep_saving, unsaved, store.lease)
             terms.afterwards(held.pop_all())
     return live

@@ -69,16 +69,12 @@ class Unsaved:
     """What it had, as far as we know. While it has that, ours is the newer one."""
     permit: object = field(default=None, compare=False, repr=False)
     """What continues the lock under which it was to be saved; `None`: that lock ends where it was taken."""
-    wanted: list[bool] = field(default_factory=list, compare=False, repr=False)
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether another renewal, or a logout, of this process waits for the lock."""
-        return bool(self.wanted)
+    wanted: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
+    """Set when another renewal, or a logout, of this process waits for the lock."""
 
     def want(self) -> object:
         """Let the thread that keeps saving the token give way; return the permit."""
-        self.wanted.append(True)
+        self.wanted.set()
         return self.permit
 
 
