@@ -111,8 +111,10 @@ class TokenAuth(UsualCase, _AnyAuth):
         clock = SYSTEM_CLOCK if clock is None else clock
         store = PROCESS_STORE if store is None else store
         policy = _POLICY if policy is None else policy
-        if store.lease <= policy.deadline:
-            raise ValueError("store must have a lease that is longer than the policy's deadline")
+        if store.lease <= policy.deadline + getattr(store, "margin", 0.0):
+            raise ValueError(
+                "store must have a lease that is longer than the policy's deadline and its client's time-outs together"
+            )
         if getattr(store, "lock_timeout", policy.deadline) < policy.deadline:
             raise ValueError("store must have a lock_timeout that is not shorter than the policy's deadline")
         source = Source(contract, policy, clock, on_event, store=store)
