@@ -3,8 +3,20 @@
 What an author of a provider needs is all in this room; see "Add a provider" in the documentation.
 """
 
-from .answers import failure, is_token, json_object, jwt_claims, mapping, number, text, timestamp
-from .checks import check_json_text, check_text, check_url
+from .answers import (
+    Answer,
+    ErrorInfo,
+    is_token,
+    json_object,
+    json_value,
+    jwt_claims,
+    longest_lifetime,
+    mapping,
+    number,
+    text,
+    timestamp,
+)
+from .checks import MAX_TOKEN_LENGTH, check_count, check_json_text, check_seconds, check_text, check_url
 from .errors import (
     AuthError,
     CredentialsRejected,
@@ -17,16 +29,21 @@ from .events import Event, EventKind, Listener
 from .lifecycle import LIFECYCLE, Age, Means, Step, Verb
 from .origin import Origin
 from .policy import Backoff, RefreshPolicy
-from .provider import Provider, Said, bearer, fingerprint
-from .token import Token
+from .provider import Provider, bearer, fingerprint
+from .token import LONG_AGO, NOTHING_MORE, Token
 from .wire import Grant, TokenRequest, TokenResponse
 
 __all__ = [
     "LIFECYCLE",
+    "LONG_AGO",
+    "MAX_TOKEN_LENGTH",
+    "NOTHING_MORE",
     "Age",
+    "Answer",
     "AuthError",
     "Backoff",
     "CredentialsRejected",
+    "ErrorInfo",
     "Event",
     "EventKind",
     "Grant",
@@ -37,7 +54,6 @@ __all__ = [
     "Origin",
     "Provider",
     "RefreshPolicy",
-    "Said",
     "Step",
     "StoreError",
     "Token",
@@ -46,14 +62,17 @@ __all__ = [
     "TokenResponse",
     "Verb",
     "bearer",
+    "check_count",
     "check_json_text",
+    "check_seconds",
     "check_text",
     "check_url",
-    "failure",
     "fingerprint",
     "is_token",
     "json_object",
+    "json_value",
     "jwt_claims",
+    "longest_lifetime",
     "mapping",
     "number",
     "text",

@@ -169,7 +169,7 @@ class _Renewal:
                 return peers, None
             if isinstance(failure, StoreError):
                 break
-            if refreshed is not None and refreshed.refresh_once and not isinstance(failure, CredentialsRejected):
+            if refreshed is not None and refreshed.refresh_once and not _left_untouched(failure):
                 self._spend(refreshed)
         assert failure is not None  # noqa: S101 - narrows a type: the first grant is always tried
         raise failure
@@ -182,15 +182,14 @@ class _Renewal:
         return self.terms.provider.refresh(refreshed, now)
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
-        sent, left = self.terms.clock(), max(ends - self.terms.clock.tick(), 0.001)
-        response = self.terms.ask(request, self.channel, left)
+        answer = self.terms.ask(request, self.channel, max(ends - self.terms.clock.tick(), 0.001))
         try:
-            return self.terms.provider.read(request, response, sent)
+            return self.terms.provider.read(answer, answer.sent_at)
         except AuthError:
             raise
-        except Exception as bug:  # A contract that trips over an answer has been given one it was not told of.
+        except Exception as bug:  # The provider's page does not say that it may answer so.
             tripped = type(bug).__name__
-        raise InvalidTokenResponse(f"The answer could not be read ({tripped})", status=response.status)
+        raise answer.error(InvalidTokenResponse, f"The answer could not be read ({tripped})")
 
     def _peers_token(self, refused: Token, now: float) -> Token | None:
         """Look whether somebody who did not respect the lock, or whose lock ran out, has renewed meanwhile."""
@@ -262,3 +261,8 @@ def _still_asking(failure: AuthError, before: AuthError | None) -> AuthError:
     if asked and isinstance(failure, (TokenEndpointUnavailable, InvalidTokenResponse)):
         failure.retry_after = max(asked, failure.retry_after or 0.0)
     return failure
+
+
+def _left_untouched(failure: AuthError) -> bool:
+    """Whether a refresh that failed so cannot have used the refresh token up."""
+    return isinstance(failure, CredentialsRejected) or failure.from_intermediary
