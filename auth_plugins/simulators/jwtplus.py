@@ -204,7 +204,7 @@ class JWTPlusSimulator(Simulator):
         auth_token, refresh_token = key.sign(auth), key.sign(renewal)
         session = _Session(jid, key.key_id, said, _time(auth["nbf"], now), opens, ends)
         self._sessions[jid] = session
-        self._issued[jid] = Issued(_time(auth["exp"], now + self.token_expire))
+        self.issue_until(jid, _time(auth["exp"], now + self.token_expire))
         self._auth_tokens[_digest(auth_token)] = self._refresh_tokens[_digest(refresh_token)] = jid
         answer = {"auth_token": auth_token, "key_id": key.key_id, "public_key": key.public_key}
         plain = json_response(200, {**answer, "refresh_token": refresh_token})

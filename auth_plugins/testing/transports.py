@@ -83,6 +83,9 @@ class RequestsAdapter(HTTPAdapter):
 
 def ask(simulator: Simulator, request: SimRequest, clock: Clock, sleep: Sleep) -> SimResponse:
     """Put a request to a simulator and wait as long as the answer, or its failing to come, takes."""
+    way = simulator.way_there(request)
+    if way:
+        sleep(way)
     try:
         answer = simulator.handle(request, clock())
     except Dropped as dropped:

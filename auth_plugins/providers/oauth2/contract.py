@@ -157,10 +157,12 @@ class OAuth2Contract:
         word = "" if stated is None else stated.strip().lower() if isinstance(stated, str) else None
         if word is not None and word in ("", "bearer", "bearertoken", self.token_type, self.scheme.lower()):
             return
-        shown = repr(stated) if isinstance(stated, str) and _SHORT.fullmatch(stated) else f"of type {type(stated).__name__}"
+        shown = (
+            repr(stated) if isinstance(stated, str) and _SHORT.fullmatch(stated) else f"of type {type(stated).__name__}"
+        )
         if access_token in shown:
             shown = "'***'"
-        hint = "If the token goes into the Authorization header all the same, pass token_type= as the server states it."
+        hint = "If the token goes into the Authorization header all the same, pass token_type= as it is stated."
         raise answer.error(InvalidTokenResponse, f"The answer's token_type is {shown}, and not Bearer", hint=hint)
 
     def _kept(self, fields: Mapping[str, Any], before: Mapping[str, str]) -> Mapping[str, str]:
