@@ -171,7 +171,9 @@ class HarborSimulator(Simulator):
         self.ends: dict[str, float] = {}
 
     def endpoint_of(self, request: SimRequest) -> Endpoint:
-        return {"/h/open": "login", "/h/extend": "refresh"}.get(request.path, "api")  # type: ignore[return-value]
+        if request.path == "/h/open":
+            return "login"
+        return "refresh" if request.path == "/h/extend" else "api"
 
     def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
         old, now = self.token_of(request), self.server_time
