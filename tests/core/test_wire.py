@@ -143,3 +143,9 @@ def test_grants_are_named_by_the_words_that_events_and_logs_use(grant: Grant) ->
 def test_a_part_of_what_is_masked_is_masked(part: slice | int) -> None:
     assert repr(Masked("secret")[part]) == "'***'"
     assert Masked("secret")[part] == "secret"[part]
+
+
+def test_a_request_masks_its_headers_and_body_however_it_is_made() -> None:
+    request = TokenRequest(Grant.LOGIN, "https://api.example", {"X-Key": SECRET}, SECRET.encode())
+    assert SECRET not in f"{dict(request.headers)} {request.body!r} {request}"
+    assert (request.headers["X-Key"], request.body) == (SECRET, SECRET.encode())
