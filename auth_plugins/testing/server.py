@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from auth_plugins.simulators import Dropped, SimRequest, SimResponse, Simulator
 
-from .transports import Clock
+from .transports import Clock, seconds_there
 
 if TYPE_CHECKING:
     from asyncio import Transport
@@ -129,7 +129,7 @@ class SimulatorServer:
         query = scope["query_string"].decode("ascii")
         url = (path[len(prefix) :] or "/") + (f"?{query}" if query else "")
         request = SimRequest(scope["method"], url, _headers(scope), body)
-        await asyncio.sleep(simulator.way_there(request))
+        await asyncio.sleep(seconds_there(simulator, request))
         return simulator.handle(request, clock())
 
 
