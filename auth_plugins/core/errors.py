@@ -36,6 +36,8 @@ class AuthError(Exception):
     code: ClassVar[str] = "auth_error"
     """The kind of the error, short and stable: for dashboards and for `match`."""
     default_hint: ClassVar[str] = "Look at provider_code and provider_message."
+    from_intermediary: bool = False
+    """Whether the answer was not the provider's: no credentials are sent after it."""
 
     def __init__(
         self,
@@ -70,7 +72,9 @@ class AuthError(Exception):
 
     def fresh(self) -> Self:
         """Make the same error without a traceback: one failure may be raised in many threads."""
-        return type(self)(self.message, **self.details())
+        made = type(self)(self.message, **self.details())
+        made.from_intermediary = self.from_intermediary
+        return made
 
     def __str__(self) -> str:
         said = ": ".join(part for part in (self.provider_code, self.provider_message) if part)

@@ -179,7 +179,7 @@ class _Renewal(Outcome):
 
     def _after_failed_refresh(self, refreshed: Token, failure: AuthError) -> None:
         """Put the store in order after `refreshed`, which was saved before the call, could not be renewed."""
-        if refreshed.refresh_once and not isinstance(failure, (CredentialsRejected, ConfigurationError)):
+        if refreshed.refresh_once and not _left_untouched(failure):
             self.spend(refreshed)
         elif self.terms.provider.rotates and self.stored is None and refreshed == self.terms.provider.given():
             remove_unproven(refreshed, self.place)
@@ -196,15 +196,14 @@ class _Renewal(Outcome):
         return self.terms.provider.refresh(refreshed, now)
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
-        sent, left = self.terms.clock(), max(ends - self.terms.clock.tick(), 0.001)
-        response = self.terms.ask(request, self.channel, left)
+        answer = self.terms.ask(request, self.channel, max(ends - self.terms.clock.tick(), 0.001))
         try:
-            return with_worth(self.terms.provider.read(request, response, sent), self.terms.provider)
+            return with_worth(self.terms.provider.read(answer, answer.sent_at), self.terms.provider)
         except AuthError:
             raise
-        except Exception as bug:  # A contract that trips over an answer has been given one it was not told of.
+        except Exception as bug:  # The provider's page does not say that it may answer so.
             tripped = type(bug).__name__
-        raise InvalidTokenResponse(f"The answer could not be read ({tripped})", status=response.status)
+        raise answer.error(InvalidTokenResponse, f"The answer could not be read ({tripped})")
 
     def _peers_token(self, refused: Token, now: float) -> Token | None:
         """Look whether somebody who did not respect the lock, or whose lock ran out, has renewed meanwhile."""
@@ -225,3 +224,8 @@ def _still_asking(failure: AuthError, before: AuthError | None) -> AuthError:
     if asked and isinstance(failure, (TokenEndpointUnavailable, InvalidTokenResponse)):
         failure.retry_after = max(asked, failure.retry_after or 0.0)
     return failure
+
+
+def _left_untouched(failure: AuthError) -> bool:
+    """Whether a refresh that failed so cannot have used the refresh token up."""
+    return isinstance(failure, (CredentialsRejected, ConfigurationError)) or failure.from_intermediary

@@ -6,13 +6,14 @@ import logging
 from contextlib import ExitStack
 from dataclasses import replace
 
-from ..core.answers import unserved
+from ..core.answers import Answer
 from ..core.errors import AuthError
 from ..core.events import Event, EventKind, Listener
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
+from ..core.statuses import unserved
 from ..core.token import Token
-from ..core.wire import TokenRequest, TokenResponse
+from ..core.wire import TokenRequest
 from .channel import Channel
 from .clock import Clock
 from .flight import Flight
@@ -34,8 +35,8 @@ class Terms:
     ) -> None:
         self.provider, self.policy, self.clock, self.listener = provider, policy, clock, listener
 
-    def ask(self, request: TokenRequest, channel: Channel, deadline: float | None = None) -> TokenResponse:
-        """Make a token call, and give what the provider itself has to say.
+    def ask(self, request: TokenRequest, channel: Channel, deadline: float | None = None) -> Answer:
+        """Make a token call, and return the answer for the contract to read.
 
         It ends within `deadline` seconds; `None`: within the policy's.
 
@@ -43,13 +44,16 @@ class Terms:
             TokenEndpointUnavailable: there was no answer, or one that asks to come again.
             InvalidTokenResponse: the answer is too long, or no token endpoint's.
         """
-        sent = self.clock()
+        sent, tick = self.clock(), self.clock.tick()
         policy = self.policy if deadline is None else replace(self.policy, deadline=deadline)
         response = channel.send(request, policy)
-        error = unserved(request, response, self.provider.said(response), sent)
+        # Not a second look at the wall clock: it may have been set meanwhile.
+        arrived = sent + max(self.clock.tick() - tick, 0.0)
+        answer = Answer(request, response, self.provider.error_info(response), sent, arrived)
+        error = unserved(answer)
         if error is not None:
             raise error
-        return response
+        return answer
 
     def tell(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
         """Log what happened, and tell the listener, whose own failures end here."""

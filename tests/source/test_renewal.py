@@ -24,7 +24,7 @@ from auth_plugins import (
     Token,
     TokenEndpointUnavailable,
 )
-from auth_plugins.core import Grant, Said, TokenRequest, TokenResponse, bearer, fingerprint
+from auth_plugins.core import Answer, ErrorInfo, Grant, TokenRequest, TokenResponse, bearer, fingerprint
 from auth_plugins.source.ending import end
 from auth_plugins.source.live import NOTHING, Live
 from auth_plugins.source.outcome import newest
@@ -63,23 +63,23 @@ class Toy:
     def revoke(self, token: Token) -> TokenRequest:
         return TokenRequest(Grant.REVOKE, URL, token=token)
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        return token(response.body.decode(), now)
+    def read(self, answer: Answer, now: float) -> Token:
+        return token(answer.response.body.decode(), now)
 
-    def said(self, response: TokenResponse) -> Said:
-        return Said()
+    def error_info(self, response: TokenResponse) -> ErrorInfo:
+        return ErrorInfo()
 
     headers = staticmethod(bearer)
 
 
-Answer = TokenResponse | AuthError
+Outcome = TokenResponse | AuthError
 
 
 @dataclass(slots=True)
 class Script:
     """A channel that answers what it was told to, and remembers what it was asked."""
 
-    answers: list[Callable[[], Answer]]
+    answers: list[Callable[[], Outcome]]
     asked: list[tuple[TokenRequest, RefreshPolicy]] = field(default_factory=list)
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
@@ -130,7 +130,7 @@ class Watched(MemoryStore):
 class Stage:
     """All that a renewal gets."""
 
-    def __init__(self, *answers: str | Callable[[], Answer], toy: Toy | None = None, **policy: Any) -> None:
+    def __init__(self, *answers: str | Callable[[], Outcome], toy: Toy | None = None, **policy: Any) -> None:
         self.clock, self.events = FakeClock(THEN), list[Event]()
         self.store = Watched(self.clock)
         policy = {"jitter": 0.0, **policy}
@@ -156,12 +156,12 @@ class Stage:
         return renew(self.terms, self.slot, self.script)
 
 
-def _answering(answer: str | Callable[[], Answer]) -> Callable[[], Answer]:
+def _answering(answer: str | Callable[[], Outcome]) -> Callable[[], Outcome]:
     return answer if callable(answer) else lambda: TokenResponse(200, body=answer.encode())
 
 
-def after(clock: FakeClock, seconds: float, answer: Answer) -> Callable[[], Answer]:
-    def answering() -> Answer:
+def after(clock: FakeClock, seconds: float, answer: Outcome) -> Callable[[], Outcome]:
+    def answering() -> Outcome:
         clock.advance(seconds)
         return answer
 
@@ -398,7 +398,7 @@ def test_a_date_to_come_again_counts_from_when_the_call_was_made(job: Callable[[
     ids=["lost", "asked for less", "refused"],
 )
 def test_what_a_refresh_was_asked_to_wait_is_kept_whatever_becomes_of_the_login(
-    then: Callable[[], Answer], retry_after: float | None
+    then: Callable[[], Outcome], retry_after: float | None
 ) -> None:
     stage = Stage(lambda: TokenResponse(429, {"retry-after": "120"}), then)
     stage.have(token("old", THEN - 3700))
