@@ -48,7 +48,7 @@ from .launch import launch
 from .live import NOTHING, Live
 from .renewal import look, renew, ripen
 from .slot import Slot, slot_for
-from .strikes import NO_STRIKES
+from .strikes import NO_STRIKES, Strikes
 from .terms import Terms
 
 __all__ = ["Source"]
@@ -157,10 +157,21 @@ class Source(Terms):
         Only a `replay` shows that the renewal helped: other requests may never have needed it.
         """
         with self.slot.lock:
-            if self.slot.live.is_carried(header):
+            carried = self.slot.live.is_carried(header)
+            if carried:
                 self.slot.live = self.slot.live.proven()
-            if replay:
+            if replay or (carried and self.slot.strikes.count == 0):
                 self.slot.strikes = NO_STRIKES
+
+    def unanswered(self, live: Live) -> None:
+        """Learn that a request which was sent again with `live` got no answer: the connection broke, or time ran out.
+
+        That shows nothing about the token, so its next 401 renews it at once, as if it had been accepted. It holds for
+        one token in a row: an API that answers 401 and cuts each replay must not cause a token call for each request.
+        """
+        with self.slot.lock:
+            if self.slot.strikes.token is None:
+                self.slot.strikes = Strikes(token=live.token)
 
     def unhelpful(self, live: Live) -> None:
         """Learn that a request which was sent again with another token got a 401 as well."""
