@@ -180,7 +180,7 @@ class Source(Terms):
         self.tell(EventKind.UNHELPFUL, live.token)
 
     def not_replayed(self) -> None:
-        """Learn that a 401 went to the caller, since the body is used up."""
+        """Learn that a 401 went to the caller, since the body cannot be sent again."""
         self.tell(EventKind.NOT_REPLAYED, self.slot.live.token)
 
     def invalidate(self) -> None:

@@ -1,6 +1,6 @@
 """Prepared requests that are signed for two accounts in turn carry the token of the last signer, at home alone.
 
-`LIVES=20000 pytest -k lives_of_prepared tests/security/test_lives_of_requests.py` tries many more.
+`LIVES=20000 pytest tests/security/test_lives_of_requests.py` tries many more.
 """
 
 from __future__ import annotations
@@ -176,6 +176,7 @@ HEADERS = st.sampled_from(
 )
 
 
+@pytest.mark.timeout(60 + LIVES)
 @pytest.mark.slow
 @settings(max_examples=LIVES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(HEADERS, st.lists(STEP, min_size=3, max_size=14))

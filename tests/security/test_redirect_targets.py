@@ -120,6 +120,7 @@ class Recorder(BaseAdapter):
         """Keep nothing open."""
 
 
+@pytest.mark.timeout(60 + TARGETS // 10)
 @pytest.mark.slow
 @pytest.mark.parametrize("contract", [FyatuContract, InXToken], ids=["Authorization", "a header of its own"])
 def test_with_requests_no_location_takes_a_token_elsewhere(contract: Any) -> None:
@@ -138,6 +139,7 @@ def test_with_requests_no_location_takes_a_token_elsewhere(contract: Any) -> Non
     assert len(room.fyatu.ledger.calls("login")) <= 1
 
 
+@pytest.mark.timeout(60 + TARGETS // 10)
 @pytest.mark.slow
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
 def test_with_httpx_no_location_takes_a_token_elsewhere(library: Any) -> None:
