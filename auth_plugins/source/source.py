@@ -157,9 +157,10 @@ class Source(Terms):
         Only a `replay` shows that the renewal helped: other requests may never have needed it.
         """
         with self.slot.lock:
-            if self.slot.live.is_carried(header):
+            carried = self.slot.live.is_carried(header)
+            if carried:
                 self.slot.live = self.slot.live.proven()
-            if replay or self.slot.strikes.count == 0:
+            if replay or (carried and self.slot.strikes.count == 0):
                 self.slot.strikes = NO_STRIKES
 
     def unhelpful(self, live: Live) -> None:
@@ -175,7 +176,7 @@ class Source(Terms):
                 self.slot.strikes = self.slot.strikes.excusing(live.token)
 
     def not_replayed(self) -> None:
-        """Learn that a 401 went to the caller, since the body is used up."""
+        """Learn that a 401 went to the caller, since the body cannot be sent again."""
         self.tell(EventKind.NOT_REPLAYED, self.slot.live.token)
 
     def invalidate(self) -> None:
