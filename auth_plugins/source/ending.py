@@ -6,7 +6,8 @@ from ..core.events import EventKind
 from ..core.provider import fingerprint
 from .channel import Channel
 from .live import NOTHING, Live
-from .renewal import newest
+from .locking import GuardedStore
+from .outcome import newest
 from .slot import Slot
 from .terms import Terms
 
@@ -20,11 +21,14 @@ def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
         StoreError: the store failed, and may keep the token.
         TokenEndpointUnavailable: the provider could not be told; the token is forgotten all the same.
     """
-    key = fingerprint(terms.provider, slot.store.salt)
-    with slot.store.lock(key):
-        token = newest(terms, slot, slot.store.load(key))
-        slot.store.delete(key)
+    store = GuardedStore(slot.store)
+    key = fingerprint(terms.provider, store.salt)
+    unsaved = slot.unsaved
+    with store.lock_if(key, lambda: True, None if unsaved is None else unsaved.want()):
+        token = newest(terms, slot, store.load(key))
+        store.delete(key)
         with slot.lock:
+            slot.predecessors = b""
             slot.live, slot.rejected, slot.trouble, slot.unsaved, slot.distrust = NOTHING, token, None, None, False
         request = terms.provider.revoke(token) if token is not None else None
         if request is not None:

@@ -48,7 +48,7 @@ def _fly(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
     if not flight.claim():
         return
     outcome: Live | AuthError
-    later = Later(terms)
+    later = Later(terms, flight)
     try:
         outcome = job(later, slot)
     except AuthError as error:
@@ -68,3 +68,4 @@ def _fly(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
             if slot.flight is flight:
                 slot.flight = None
         flight.land(outcome)
+        later.work_off()  # A token that could not be saved is not waited for.

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from ..core.errors import StoreError
 from ..core.token import Token
-from ..stores.store import Store
+from .locking import GuardedStore
 
 __all__ = ["InStore", "Nowhere", "Place"]
 
@@ -23,11 +23,17 @@ class Place(Protocol):
     def save(self, token: Token) -> None:
         """Keep `token` there, or raise `StoreError`."""
 
+    def retire(self) -> None:
+        """Let what is kept there end within a day, where the store can."""
+
+    def permit(self) -> object:
+        """Return what continues the lock of the place after a save that failed; `None` if nothing does."""
+
 
 class InStore:
     """A key, while its lock is held."""
 
-    def __init__(self, store: Store, key: str) -> None:
+    def __init__(self, store: GuardedStore, key: str) -> None:
         self._store, self._key = store, key
         self.kept: Token | None = None
 
@@ -40,6 +46,14 @@ class InStore:
         """Do as the store does."""
         self._store.save(self._key, token)
         self.kept = token
+
+    def retire(self) -> None:
+        """Do as the store does."""
+        self._store.retire(self._key)
+
+    def permit(self) -> object:
+        """Do as the store does."""
+        return self._store.permit(self._key)
 
 
 class Nowhere:
@@ -55,3 +69,9 @@ class Nowhere:
     def save(self, token: Token) -> None:
         """Fail as the store did."""
         raise self._failure.fresh()
+
+    def retire(self) -> None:
+        """Do nothing."""
+
+    def permit(self) -> None:
+        """Return None."""

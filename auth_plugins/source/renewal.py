@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from contextlib import ExitStack, suppress
 
 from ..core.errors import (
     AuthError,
@@ -16,16 +16,18 @@ from ..core.errors import (
 from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grants_within, means_of, worth_trying
 from ..core.provider import fingerprint
-from ..core.token import LONG_AGO, Token
+from ..core.token import Token
 from ..core.wire import Grant, TokenRequest
 from .channel import Channel
 from .live import Live
+from .locking import LOCKED_OUT, GuardedStore
+from .outcome import Outcome, newest
 from .place import InStore, Nowhere, Place
-from .slot import Slot, Unsaved
+from .slot import Slot
 from .terms import Terms
 from .turns import turn
 
-__all__ = ["look", "newest", "renew", "ripen"]
+__all__ = ["look", "renew", "ripen"]
 
 
 def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
@@ -34,20 +36,42 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
     Raises:
         AuthError: none could be had; nothing was changed.
     """
+    store = GuardedStore(slot.store)
     try:
-        key = fingerprint(terms.provider, slot.store.salt)
-        place = InStore(slot.store, key)
+        key = fingerprint(terms.provider, store.salt)
+        place = InStore(store, key)
         found = _Renewal(terms, slot, channel, place, place.load()).without_lock()
-        if found is not None:
-            return found
-        with slot.store.lock(key):
-            return _Renewal(terms, slot, channel, place, place.load()).run()
+        return _under_lock(terms, slot, channel, store, key) if found is None else found
     except StoreError as failed:
         failure = failed.fresh()
     if terms.provider.rotates:
         raise failure
     kept = slot.live.token if slot.unsaved is None else slot.unsaved.before
     return _Renewal(terms, slot, channel, Nowhere(failure, kept), None).run()
+
+
+def _under_lock(terms: Terms, slot: Slot, channel: Channel, store: GuardedStore, key: str) -> Live:
+    place, found = InStore(store, key), list[Live]()
+
+    def needed() -> bool:
+        live = _Renewal(terms, slot, channel, place, place.load()).without_lock()
+        found.extend([] if live is None else [live])
+        return live is None
+
+    unsaved = slot.unsaved
+    with ExitStack() as held:
+        terms.waiting(LOCKED_OUT)
+        locked = held.enter_context(store.lock_if(key, needed, None if unsaved is None else unsaved.want()))
+        terms.waiting(None)
+        if not locked:
+            return found[-1]
+        renewal = _Renewal(terms, slot, channel, place, place.load())
+        live = renewal.run()
+        unsaved = slot.unsaved
+        if unsaved is not None and terms.provider.rotates:
+            held.callback(renewal.keep_saving, unsaved, store.lease)
+            terms.afterwards(held.pop_all())
+    return live
 
 
 def look(terms: Terms, slot: Slot, channel: Channel, failure: AuthError) -> Live:
@@ -57,7 +81,8 @@ def look(terms: Terms, slot: Slot, channel: Channel, failure: AuthError) -> Live
         AuthError: `failure`, if there is nothing.
     """
     try:
-        place = InStore(slot.store, fingerprint(terms.provider, slot.store.salt))
+        store = GuardedStore(slot.store)
+        place = InStore(store, fingerprint(terms.provider, store.salt))
         found = _Renewal(terms, slot, channel, place, place.load()).without_lock()
     except StoreError:
         found = None
@@ -74,77 +99,46 @@ def ripen(terms: Terms, slot: Slot) -> Live:
     return live
 
 
-def newest(terms: Terms, slot: Slot, stored: Token | None) -> Token | None:
-    """Give what the store has, for whoever renews saves it there. No clock can tell which of two tokens is newer.
-
-    But ours, if the store did not take it and has still what it had then.
-    """
-    ours = slot.live.token
-    if stored is None or (slot.unsaved is not None and stored == slot.unsaved.before):
-        return ours
-    if slot.unsaved is not None and ours is not None and not terms.provider.rotates:
-        return max(ours, stored, key=lambda token: token.expires_at)  # Both are good.
-    return stored
-
-
-class _Renewal:
+class _Renewal(Outcome):
     def __init__(self, terms: Terms, slot: Slot, channel: Channel, place: Place, stored: Token | None) -> None:
-        self.terms, self.slot, self.channel, self.place, self.stored = terms, slot, channel, place, stored
+        super().__init__(terms, slot, place)
+        self.channel, self.stored = channel, stored
 
     def without_lock(self) -> Live | None:
         """Take over a peer's good token: the lock may be a dead holder's, and last longer than anybody waits."""
         if self.slot.distrust or self.slot.unsaved is not None:
             return None
         peers = self._if_a_good_peers(self.stored, self.slot.live.token, self.terms.clock())
-        return None if peers is None else self._adopt(peers, self._due_at(peers))
+        return None if peers is None else self.adopt(peers, self.due_at(peers))
 
     def run(self) -> Live:
         ours, clock = self.slot.live, self.terms.clock
         token = newest(self.terms, self.slot, self.stored)
         known = token == ours.token
         if self.slot.distrust:
-            self._drop(token)
+            self.drop(token)
         now = ours.now(clock) if known else clock()
-        due_at = ours.window_at if known else self._due_at(token)
+        due_at = ours.window_at if known else self.due_at(token)
         age = age_of(token, now, due_at, rejected=self.slot.rejects(token))
         step = self._step(age, token, now)
         if step.verb is Verb.GIVE_UP:
             raise LoginRequired("The token ended and cannot be renewed")
         if step.verb is Verb.USE and token is not None:
-            return self._saved_by_now(ours) if known else self._adopt(token, due_at)
+            if not known:
+                return self.adopt(token, due_at)
+            is_kept = self.slot.unsaved is None and self.stored == token
+            return ours if is_kept else self.saved_by_now(ours)
         policy = self.terms.policy
         with turn(self.terms.provider, policy.calls_at_once, policy.deadline, clock) as left:
             brought, grant = self._call_in_turn(step, token, now, clock.tick() + left)
         if grant is None:
-            return self._adopt(brought, self._due_at(brought))
-        live = self._publish(
-            brought,
-            self._due_at(brought),
-            self._save(brought),
-            unproven=age is Age.REJECTED and self.slot.rejected_by_server,
-        )
-        self.terms.tell(EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED, brought)
-        return live
-
-    def _drop(self, token: Token | None) -> None:
-        """Take what the store has for rejected; and where another one was given to begin with, for what is at hand."""
-        slot = self.slot
-        with slot.lock:
-            slot.distrust, slot.rejected, slot.rejected_by_server = False, token, False
-            if token is not None and token != slot.live.token:
-                slot.live = self._live(token, LONG_AGO).until(LONG_AGO)
-
-    def _live(self, token: Token, due_at: float, *, unproven: bool = False) -> Live:
-        provider, clock = self.terms.provider, self.terms.clock
-        return Live.of(token, provider, clock, due_at, owner=self.slot.key, unproven=unproven)
+            return self.adopt(brought, self.due_at(brought))
+        kind = EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED
+        return self.made(brought, kind, unproven=age is Age.REJECTED and self.slot.rejected_by_server)
 
     def _step(self, age: Age, token: Token | None, now: float) -> Step:
         can_login, rejected = self.terms.provider.can_login, self.slot.rejects(token)
         return LIFECYCLE[age, means_of(token, now, can_login=can_login, rejected=rejected)]
-
-    def _due_at(self, token: Token | None) -> float:
-        luck = random.random()  # noqa: S311 - spreads a fleet's renewals, guards nothing
-        return self.terms.policy.due_at(token, luck) if token is not None else 0.0
 
     def _call_in_turn(self, step: Step, token: Token | None, now: float, ends: float) -> tuple[Token, Grant | None]:
         """Give what the first grant brought that brought something, or, without a grant, somebody else's token."""
@@ -169,8 +163,8 @@ class _Renewal:
                 return peers, None
             if isinstance(failure, StoreError):
                 break
-            if refreshed is not None and refreshed.refresh_once and not isinstance(failure, CredentialsRejected):
-                self._spend(refreshed)
+            if refreshed is not None:
+                self._after_refresh(refreshed, failure)
         assert failure is not None  # noqa: S101 - narrows a type: the first grant is always tried
         raise failure
 
@@ -192,6 +186,14 @@ class _Renewal:
             tripped = type(bug).__name__
         raise InvalidTokenResponse(f"The answer could not be read ({tripped})", status=response.status)
 
+    def _after_refresh(self, refreshed: Token, failure: AuthError) -> None:
+        """Write down that a refresh failed."""
+        if isinstance(failure, (CredentialsRejected, LoginRequired)):
+            with suppress(StoreError):  # The record ends within a day. Not at once: the access token may be valid yet.
+                self.place.retire()
+        if refreshed.refresh_once and not isinstance(failure, CredentialsRejected):
+            self.spend(refreshed)
+
     def _peers_token(self, refused: Token, now: float) -> Token | None:
         """Look whether somebody who did not respect the lock, or whose lock ran out, has renewed meanwhile."""
         try:
@@ -200,60 +202,9 @@ class _Renewal:
             return None
 
     def _if_a_good_peers(self, stored: Token | None, ours: Token | None, now: float) -> Token | None:
-        if stored is None or self.slot.rejects(stored) or now >= stored.expires_at:
+        if stored is None or self.slot.rejects(stored) or self.slot.succeeded(stored) or now >= stored.expires_at:
             return None
         return None if ours is not None and stored.access_token == ours.access_token else stored
-
-    def _spend(self, token: Token) -> None:
-        """Write down that a renewal that is tried once has been tried."""
-        spent = replace(token, refreshable_until=LONG_AGO)
-        self._save(spent)
-        with self.slot.lock:
-            if self.slot.live.token == token:
-                self.slot.live = replace(self.slot.live, token=spent)
-
-    def _adopt(self, token: Token, due_at: float) -> Live:
-        live = self._publish(token, due_at, None)
-        self.terms.tell(EventKind.ADOPTED, token)
-        return live
-
-    def _saved_by_now(self, live: Live) -> Live:
-        """Save what could not be saved before."""
-        if self.slot.unsaved is None or live.token is None:
-            return live
-        failure = self._save(live.token)
-        with self.slot.lock:
-            if failure is None:
-                self.slot.trouble = None
-                self.slot.live = live = live.until(min(live.window_at, live.token.expires_at))
-            else:
-                self.slot.remember(failure, self.terms.policy, self.terms.clock)
-        return live
-
-    def _save(self, token: Token) -> StoreError | None:
-        try:
-            self.place.save(token)
-        except StoreError as error:
-            failure = error.fresh()
-        else:
-            self.slot.unsaved = None
-            return None
-        self.slot.unsaved = Unsaved(self.place.kept)
-        # The provider may have used the old refresh token up: dropping the new one would end the session.
-        self.terms.tell(EventKind.SAVE_FAILED, token, failure)
-        return failure
-
-    def _publish(self, token: Token, due_at: float, failure: StoreError | None, *, unproven: bool = False) -> Live:
-        live = self._live(token, due_at, unproven=unproven)
-        with self.slot.lock:
-            self.slot.live, self.slot.trouble = live, None
-            if self.slot.rejects(token):
-                self.slot.rejected = None  # The provider gave the very same one again, so it is to be tried again.
-            if failure is None:
-                self.slot.unsaved = None
-            else:
-                self.slot.remember(failure, self.terms.policy, self.terms.clock)
-        return live
 
 
 def _still_asking(failure: AuthError, before: AuthError | None) -> AuthError:

@@ -9,7 +9,7 @@ import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cachetools import LRUCache
 
@@ -20,6 +20,7 @@ from ..core.token import LONG_AGO, Token
 from ..stores.store import Store
 from .clock import Clock
 from .flight import Flight
+from .lineage import is_predecessor, with_predecessor
 from .live import Live
 from .strikes import NO_STRIKES
 
@@ -66,6 +67,19 @@ class Unsaved:
 
     before: Token | None
     """What it had, as far as we know. While it has that, ours is the newer one."""
+    permit: object = field(default=None, compare=False, repr=False)
+    """What continues the lock under which it was to be saved; `None`: that lock ends where it was taken."""
+    wanted: list[bool] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether another renewal, or a logout, of this process waits for the lock."""
+        return bool(self.wanted)
+
+    def want(self) -> object:
+        """Let the thread that keeps saving the token give way; return the permit."""
+        self.wanted.append(True)
+        return self.permit
 
 
 def _new_locks() -> Iterator[threading.RLock]:
@@ -88,6 +102,7 @@ class Slot:
         "key",
         "live",
         "lock",
+        "predecessors",
         "rejected",
         "rejected_by_server",
         "store",
@@ -99,6 +114,8 @@ class Slot:
     def __init__(self, store: Store, given: Live, key: bytes = b"") -> None:
         self.store, self.key = store, key
         self.live = given
+        self.predecessors = b""
+        """Digests of the tokens that stood here before the one at hand, so that a store that was set back is seen."""
         self.rejected: Token | None = None
         """The token that must not be used again, wherever it turns up."""
         self.rejected_by_server = False
@@ -113,6 +130,17 @@ class Slot:
         """Begin without locks held or flights up, as in a forked child, where neither will ever end."""
         self.lock = next(_locks)
         self.flight: Flight | None = None
+
+    def replace(self, live: Live) -> None:
+        """Put another token in the place of the one at hand, which becomes its predecessor."""
+        before, token = self.live.token, live.token
+        if before is not None and token is not None and before != token:
+            self.predecessors = with_predecessor(self.predecessors, before, token)
+        self.live = live
+
+    def succeeded(self, stored: Token) -> bool:
+        """Whether the token at hand came after `stored`: a store that has that one was set back."""
+        return is_predecessor(self.predecessors, stored)
 
     def reject(self, *, by_server: bool) -> None:
         """Take the token at hand for one that must not be used again."""

@@ -5,9 +5,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
+from ..core.errors import StoreError
 from ..core.token import Token
 
-__all__ = ["Store"]
+__all__ = ["LockLost", "Store"]
+
+
+class LockLost(StoreError):
+    """A save came too late: the lock ran out, and another holder has had it since."""
 
 
 @runtime_checkable

@@ -27,7 +27,8 @@ from auth_plugins import (
 from auth_plugins.core import Grant, Said, TokenRequest, TokenResponse, bearer, fingerprint
 from auth_plugins.source.ending import end
 from auth_plugins.source.live import NOTHING, Live
-from auth_plugins.source.renewal import newest, renew
+from auth_plugins.source.outcome import newest
+from auth_plugins.source.renewal import renew
 from auth_plugins.source.slot import Slot, Unsaved
 from auth_plugins.source.terms import Terms
 from auth_plugins.testing import FakeClock
