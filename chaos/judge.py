@@ -14,7 +14,7 @@ OURS = "a living process had the newest token, and the store had not lost anythi
 def why(session: int, provider: Provider, lines: list[dict[str, Any]], losses: list[tuple[float, float]]) -> str:
     """Return why a session ended; `losses`: from when to when the store lost what was saved."""
     at, _ = provider.ended[session]
-    issued, newest = [(when, each) for when, each in provider.issued[session] if when < at][-1]
+    issued, newest = [(when, each) for when, each in provider.given_out[session] if when < at][-1]
     own = [line for line in lines if line["session"] == session and line["at"] < at and line.get("token") == newest]
     holders = sorted(line["at"] for line in own if line["what"] in ("refreshed", "adopted", "save_failed", "saved"))
     answered = holders[0] if holders else None

@@ -28,7 +28,7 @@ class Provider(OAuth2Simulator):
         self.renewals = 0
         self.families: dict[str, int] = {}
         """The session of each refresh token."""
-        self.issued: dict[int, list[tuple[float, str]]] = defaultdict(list)
+        self.given_out: dict[int, list[tuple[float, str]]] = defaultdict(list)
         """The refresh tokens of each session, oldest first, and when they were issued."""
         self.ended: dict[int, tuple[float, str]] = {}
         """When a session ended, and the refresh token that came again."""
@@ -37,12 +37,12 @@ class Provider(OAuth2Simulator):
     def session(self) -> str:
         """Begin a session; return its first refresh token."""
         token = self.consent()
-        self._note(len(self.issued), digest_of(token))
+        self._note(len(self.given_out), digest_of(token))
         return token
 
     def _note(self, session: int, digest: str) -> None:
         self.families[digest] = session
-        self.issued[session].append((time.time(), digest))
+        self.given_out[session].append((time.time(), digest))
 
     def _refresh(self, fields: dict[str, str]) -> object:  # type: ignore[override]
         used = digest_of(fields.get("refresh_token", ""))

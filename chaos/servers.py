@@ -42,6 +42,10 @@ def until(what: Any, patience: float = 30.0) -> None:
         time.sleep(0.02)
 
 
+def _peers_of(sentinel: Any) -> int:
+    return len(sentinel.sentinel_sentinels(MASTER))
+
+
 class Proxy:
     """Passes bytes between clients and a server, until it is cut."""
 
@@ -138,11 +142,16 @@ class Fleet:
         self._known = Sentinel(addresses, socket_timeout=1.0)  # type: ignore[no-untyped-call]
         until(lambda: self._known.discover_slaves(MASTER))  # type: ignore[no-untyped-call]
         peers = [redis.Redis(port=port) for port in self.sentinel_ports]
-        until(lambda: all(len(each.sentinel_sentinels(MASTER)) == 2 for each in peers))
+        until(lambda: all(_peers_of(each) == 2 for each in peers))
 
     def _sentinel(self, folder: Path, port: int) -> subprocess.Popen[bytes]:
         path = folder / f"{port}.conf"
-        lines = [f"port {port}", "bind 127.0.0.1", f"dir {folder}", f"sentinel monitor {MASTER} 127.0.0.1 {self._master.port} 2"]
+        lines = [
+            f"port {port}",
+            "bind 127.0.0.1",
+            f"dir {folder}",
+            f"sentinel monitor {MASTER} 127.0.0.1 {self._master.port} 2",
+        ]
         lines += [f"sentinel down-after-milliseconds {MASTER} {DOWN_AFTER * 1000:.0f}"]
         lines += [f"sentinel failover-timeout {MASTER} 3000"]
         path.write_text("\n".join(lines) + "\n")

@@ -87,7 +87,14 @@ class Worker:
                 auth.token()
             except AuthError as error:
                 still = valid and held is not None and time.time() < held.expires_at
-                say("failed", number, error=type(error).__name__, text=str(error), valid=still, seconds=time.time() - began)
+                say(
+                    "failed",
+                    number,
+                    error=type(error).__name__,
+                    text=str(error),
+                    valid=still,
+                    seconds=time.time() - began,
+                )
 
 
 def main() -> None:

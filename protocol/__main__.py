@@ -15,7 +15,7 @@ _HEAD = f"| processes | renewals | faults | of kinds | states | steps | longest 
 def main() -> int:
     """Explore, print what was found, and return 1 if the new protocol breaks a property, or the old one none."""
     parser = argparse.ArgumentParser(prog="python -m protocol", description=__doc__)
-    parser.add_argument("--large", action="store_true", help="explore the large bounds as well (an hour, 2 GB)")
+    parser.add_argument("--large", action="store_true", help="explore the large bounds as well (minutes)")
     parser.add_argument("--ways", action="store_true", help="print the shortest way to each end")
     given = parser.parse_args()
     good = _defects("The protocol as it was", DEFECTS, given.ways)

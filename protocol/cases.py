@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from .state import NEW, OLD, Bounds, Rules
 from .verdict import Property
 
-__all__ = ["ALL_FAULTS", "DEFECTS", "LARGE", "NEEDED", "SMALL", "Case"]
+__all__ = ["ALL_FAULTS", "BEYOND", "DEFECTS", "LARGE", "NEEDED", "SMALL", "Case"]
 
 ALL_FAULTS = frozenset(
     {
@@ -75,6 +75,8 @@ LARGE = (
     Bounds(2, 2, 2, ALL_FAULTS),
     Bounds(3, 3, 1, ALL_FAULTS),
     Bounds(2, 3, 2, ALL_FAULTS),
-    Bounds(3, 2, 2, ALL_FAULTS),
 )
-"""Minutes to hours."""
+"""Minutes."""
+BEYOND = Bounds(3, 2, 2, ALL_FAULTS)
+"""Here a session ends: the store is emptied during a call, and before the waiter comes a third process takes the lock,
+and its answer is lost. Its number then hides from the waiter that the store has forgotten the first lock."""

@@ -46,8 +46,8 @@ class Record(NamedTuple):
     """It was saved by a host whose clock is behind: to the clocks of the others it has ended."""
 
 
-NOTHING = Record(-2, 0)
-"""No record: the store never had one, or was emptied."""
+NOTHING = Record(-3, 0)
+"""No record: the store never had one, or was emptied. Not -2, whose hash is that of -1 in CPython."""
 
 
 class Store(NamedTuple):
@@ -132,9 +132,9 @@ class Rules:
 
 
 OLD = Rules("old", False, False, False, "never", True, False, False, False)
-"""The protocol as it was."""
+"""The protocol of the first versions."""
 NEW = Rules("new", True, True, True, "waiter", False, True, True, True)
-"""The protocol as it is."""
+"""The protocol that keeps every session but those that no protocol can keep."""
 
 
 @dataclass(frozen=True, slots=True)

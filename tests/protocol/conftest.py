@@ -105,7 +105,7 @@ class Faulty(UnixDomainSocketConnection):
         super().send_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def read_response(self, *args: Any, **options: Any) -> Any:
-        answer = super().read_response(*args, **options)  # type: ignore[no-untyped-call]
+        answer = super().read_response(*args, **options)
         if self._lost:
             self._lost = False
             raise redis.ConnectionError("cut on the way back")
@@ -191,7 +191,7 @@ class Session:
         try:
             auth.token()
         except AuthError as error:
-            assert not valid, f"a process that has a valid token failed: {error}"
+            assert not valid, f"a process that has a valid token failed: {error}"  # noqa: PT017 - or it may fail
             return False
         finally:
             settle(auth)

@@ -71,3 +71,11 @@ def test_no_session_ends_in_any_order_of_the_steps_of_two_processes_with_any_one
 
 def test_one_of_the_small_bounds_has_every_fault(model: Any) -> None:
     assert model("cases").SMALL[0].kinds == model("cases").ALL_FAULTS
+
+
+@pytest.mark.slow
+def test_with_three_processes_and_two_faults_a_number_can_hide_that_a_lock_was_lost(model: Any) -> None:
+    found = model("explore").explore(model("state").NEW, model("cases").BEYOND)
+    assert found.broken is not None
+    assert "the store is emptied" in found.broken
+    assert any("gets the lock, the answer is lost" in step for step in found.broken)
