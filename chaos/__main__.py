@@ -142,6 +142,8 @@ def _break(run: Run, provider: Provider, fleet: Fleet) -> None:
             fleet.fail_over()
             run.losses.append((began, time.time()))
             fleet.repair()
+        if not fleet.is_as_we_know_it:
+            raise RuntimeError("The sentinels failed over during a fault that loses nothing: the machine is too slow")
         run.done[kind] += 1
         print(f"{number + 1}: {kind}; {provider.renewals} renewals, {len(provider.ended)} ended", file=sys.stderr)
 
@@ -160,7 +162,23 @@ def _report(run: Run, provider: Provider) -> int:
     print(f"requests that failed though they had a valid token: {len(in_vain)}")
     for (error, text), count in Counter((line["error"], line["text"]) for line in failed).most_common(8):
         print(f"    {count} failed without one: {error}: {text[:100]}")
-    return 1 if reasons[OURS] or in_vain else 0
+    ours = [each for each in provider.ended if why(each, provider, run.lines, run.losses) == OURS]
+    for session in ours[:2]:
+        _print_end(session, run, provider)
+    return 1 if ours or in_vain else 0
+
+
+def _print_end(session: int, run: Run, provider: Provider) -> None:
+    at, used = provider.ended[session]
+    print(f"session {session}, before {used} was presented again:")
+    given_out = [(when, f"the provider gave out {token}") for when, token in provider.given_out[session]]
+    lines = [line for line in run.lines if line["session"] == session and at - 20 < line["at"] < at + 1]
+    told = [
+        (line["at"], f"process {line['process']} {line['what']} {line.get('token', '')}{line.get('text', '')[:60]}")
+        for line in lines
+    ]
+    for when, what in sorted([*given_out, *told])[-24:]:
+        print(f"    {when - at:8.3f} s: {what}")
 
 
 if __name__ == "__main__":

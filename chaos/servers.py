@@ -18,7 +18,7 @@ from redis.sentinel import Sentinel
 __all__ = ["DOWN_AFTER", "MASTER", "Fleet", "Proxy"]
 
 MASTER = "chaos"
-DOWN_AFTER = 1.0
+DOWN_AFTER = 4.0
 """Seconds after which the sentinels take a server for dead."""
 _QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 _SOCKETS = (ConnectionError, OSError, redis.RedisError)
@@ -160,6 +160,11 @@ class Fleet:
     def _replicates(self) -> bool:
         info = self._replica.client.info("replication")
         return bool(info["master_link_status"] == "up" and info["master_port"] == self._master.port)
+
+    @property
+    def is_as_we_know_it(self) -> bool:
+        """Whether the sentinels have the same master as this object; else they have failed over of their own accord."""
+        return bool(self._known.discover_master(MASTER)[1] == self._master.port)  # type: ignore[no-untyped-call]
 
     def restart(self, seconds: float) -> None:
         """End the master, which has written everything to its disk, and start it again."""
