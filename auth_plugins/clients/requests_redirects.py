@@ -92,7 +92,8 @@ def follows_last_redirect(request: requests.PreparedRequest) -> bool:
     if noted is None or request.url is None:
         return False
     before, url = noted[0](), noted[1]
-    return before is not None and before.hooks is request.hooks and urldefrag(request.url).url == url
+    hooks = getattr(request, "hooks", None)  # The request of a response that comes out of a cache may have none.
+    return hooks is not None and getattr(before, "hooks", None) is hooks and urldefrag(request.url).url == url
 
 
 def _url_of_next(response: requests.Response) -> str | None:

@@ -8,6 +8,7 @@ import pickle
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -222,6 +223,14 @@ class TestOfRequests:
         del after.headers["Authorization"]
         assert looked_at(after, 401).status_code == (200 if followed else 401)
         assert [type(hook) for hook in request.hooks["response"]] == [RequestsDoor]
+
+    @pytest.mark.parametrize("status", [200, 302, 401])
+    def test_a_response_whose_request_is_of_another_kind_is_left_as_it_is(self, status: int) -> None:
+        room = Room()
+        room.door(answered(room.signed(f"{URL}/go"), 302, Location="/api/v3/x"))
+        cached: Any = SimpleNamespace(url=f"{URL}/x", headers={}, method="GET", body=None)
+        response = answered(cached, status, Location="/api/v3/x")
+        assert room.door(response) is response
 
     def test_a_request_that_is_signed_for_a_stranger_loses_its_token_and_nothing_else(self) -> None:
         ours, theirs = Room(), Room(InAHeaderOfItsOwn(APP_ID, SECRET_KEY, URL))
