@@ -179,7 +179,7 @@ def main(paths: list[str]) -> None:
         if file.suffix in {".md", ".py"}:
             lines = file.read_text(encoding="utf-8").splitlines()
             for line, words in sorted(hit for text in texts_of(file) for hit in text.hits()):
-                print(f"{file.relative_to(ROOT) if file.is_relative_to(ROOT) else file}:{line}: [{words}] {lines[line - 1].strip()}")  # noqa: T201
+                print(f"{file.relative_to(ROOT) if file.is_relative_to(ROOT) else file}:{line}: [{' '.join(words.split())}] {lines[line - 1].strip()}")  # noqa: T201
     for area in [] if paths else AREAS:
         print(f"{area}: {rate(area):.1f} in 1,000 words, the budget is {BUDGETS[area]:.1f}")  # noqa: T201
 
