@@ -49,6 +49,7 @@ IDIOM = re.compile(_SENTENCE.replace(" ", r"\s+"), re.IGNORECASE)
 OPENING = re.compile(rf"\A\W*(?:{_FIRST})\b")
 
 _GENERATED = {"docs/explanation/faults.md", "docs/explanation/benchmarks/results.md"}
+_INDENTED = r"(?<=\n\n)(?:\n|    .*\n)*    .*\n"
 _FOR_TOOLS = re.compile(r"#\s*(?:noqa|type:|pragma|fmt:|codespell)")
 
 AREAS = {
@@ -58,7 +59,7 @@ AREAS = {
     "guides": ["docs/index.md", "docs/tutorial/*.md", "docs/how-to/*.md", "docs/reference/**/*.md"],
 }
 # Hits in 1,000 words. Lower a number when the texts have become better; never raise one.
-BUDGETS = {"package": 30.0, "explanation": 1.0, "front pages": 1.0, "guides": 10.0}
+BUDGETS = {"package": 18.5, "explanation": 1.0, "front pages": 1.0, "guides": 10.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,14 @@ class Text:
             yield self.line + self.words.count("\n", 0, at), match[0].strip("\n ,.:;(")
 
 
+def _lines_of(code: re.Match[str]) -> str:
+    return "\n" * code[0].count("\n") + " "
+
+
 def _without_code(text: str) -> str:
-    """Blank code, addresses and test names, and keep the number of lines."""
-    for pattern in (r"^```.*?^```", r"``[^\n]*?``|`[^`]*`", r"\]\([^)\s]*\)", r"https?://\S+", r"^\(\w+\)=$"):
-        text = re.sub(
-            pattern, lambda found: "\n" * found[0].count("\n") + " x", text, flags=re.MULTILINE | re.DOTALL
-        )
+    """Blank code and addresses, and keep the number of lines."""
+    for pattern in (r"^```.*?^```", r"``[^\n]*?``|`[^`]*`", r"\]\([^)\s]*\)", r"https?://\S+"):
+        text = re.sub(pattern, _lines_of, text, flags=re.MULTILINE | re.DOTALL)
     return text
 
 
@@ -92,7 +95,7 @@ def texts_of(file: Path) -> Iterator[Text]:
     """Yield the texts of a Markdown page, or the docstrings and comments of a module."""
     source = file.read_text(encoding="utf-8")
     if file.suffix == ".md":
-        yield Text(file, 1, _without_code(source), opens=False)
+        yield Text(file, 1, _without_code(re.sub(_INDENTED, _lines_of, source)), opens=False)
         return
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
@@ -164,6 +167,12 @@ def test_code_and_plain_english_are_no_hits(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     assert [hit for text in texts_of(module) for hit in text.hits()] == []
+
+
+def test_code_in_a_page_is_no_hit_and_keeps_the_lines_of_the_others(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("See `whoever`:\n\n    nobody()\n\n    told()\n\n```\nlent\n```\nNobody.\n", encoding="utf-8")
+    assert [hit for text in texts_of(page) for hit in text.hits()] == [(10, "Nobody")]
 
 
 def test_a_hit_says_its_line(tmp_path: Path) -> None:
