@@ -59,7 +59,7 @@ AREAS = {
     "guides": ["docs/index.md", "docs/tutorial/*.md", "docs/how-to/*.md", "docs/reference/**/*.md"],
 }
 # Hits in 1,000 words. Lower a number when the texts have become better; never raise one.
-BUDGETS = {"package": 18.5, "explanation": 1.0, "front pages": 1.0, "guides": 10.0}
+BUDGETS = {"package": 18.5, "explanation": 1.0, "front pages": 1.0, "guides": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,12 @@ class Text:
 
 
 def _lines_of(code: re.Match[str]) -> str:
-    return "\n" * code[0].count("\n") + " "
+    return " " + "\n" * code[0].count("\n")
 
 
 def _without_code(text: str) -> str:
     """Blank code and addresses, and keep the number of lines."""
-    for pattern in (r"^```.*?^```", r"``[^\n]*?``|`[^`]*`", r"\]\([^)\s]*\)", r"https?://\S+"):
+    for pattern in (r"<!--.*?-->", r"^```.*?^```", r"``[^\n]*?``|`[^`]*`", r"\]\([^)\s]*\)", r"https?://\S+"):
         text = re.sub(pattern, _lines_of, text, flags=re.MULTILINE | re.DOTALL)
     return text
 
@@ -171,8 +171,10 @@ def test_code_and_plain_english_are_no_hits(tmp_path: Path) -> None:
 
 def test_code_in_a_page_is_no_hit_and_keeps_the_lines_of_the_others(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("See `whoever`:\n\n    nobody()\n\n    told()\n\n```\nlent\n```\nNobody.\n", encoding="utf-8")
-    assert [hit for text in texts_of(page) for hit in text.hits()] == [(10, "Nobody")]
+    page.write_text(
+        "See `whoever`:\n\n    nobody()\n\n    told()\n\n```\nlent\n\n    door\n```\nNobody.\n", encoding="utf-8"
+    )
+    assert [hit for text in texts_of(page) for hit in text.hits()] == [(12, "Nobody")]
 
 
 def test_a_hit_says_its_line(tmp_path: Path) -> None:
@@ -187,10 +189,11 @@ def main(paths: list[str]) -> None:
     for file in files or [file for area in AREAS for file in files_of(area)]:
         if file.suffix in {".md", ".py"}:
             lines = file.read_text(encoding="utf-8").splitlines()
+            name = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
             for line, words in sorted(hit for text in texts_of(file) for hit in text.hits()):
-                print(f"{file.relative_to(ROOT) if file.is_relative_to(ROOT) else file}:{line}: [{' '.join(words.split())}] {lines[line - 1].strip()}")  # noqa: T201
+                print(f"{name}:{line}: [{' '.join(words.split())}] {lines[line - 1].strip()}")
     for area in [] if paths else AREAS:
-        print(f"{area}: {rate(area):.1f} in 1,000 words, the budget is {BUDGETS[area]:.1f}")  # noqa: T201
+        print(f"{area}: {rate(area):.1f} in 1,000 words, the budget is {BUDGETS[area]:.1f}")
 
 
 if __name__ == "__main__":
