@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # What stands first in a docstring or a comment; elsewhere these are plain verbs.
-_FIRST = r"Gives?|Tells?|Do as"
+_FIRST = r"Gives?|Do as"
 _ANYWHERE = (
     r"who(?:m|so)?ever",
     r"(?:no|some|any)body(?:'s)?",
@@ -39,7 +39,9 @@ _ANYWHERE = (
     r"of (?:its|their) own",
 )
 # "One" as a subject: at the beginning of a clause, before a verb.
-_CLAUSE = r"(?:^|[(]|[.:;,] |\b(?:and|as|because|before|how|if|or|so|than|that|though|until|what|when|where|while) )"
+_CLAUSE = (
+    r"(?:^|[|(]\s*|[.:;,] |\b(?:and|as|because|before|how|if|or|so|than|that|though|until|what|when|where|while) )"
+)
 _VERBS = (
     r"asks|begins|can|cannot|does|expects|finds|gets|goes|has|knows|logs|looks|may|might|must|needs|reads|really|renews"
     r"|should|signs|starts|takes|thinks|tries|waits|wants|would|writes"
@@ -70,7 +72,7 @@ class Text:
     line: int
     words: str
     opens: bool
-    """Whether its first word says what a function does, or what follows does."""
+    """Whether it is a docstring or a comment, which must not begin with one of `_FIRST`."""
 
     def hits(self) -> Iterator[tuple[int, str]]:
         """Yield the line and the words of each idiom."""
@@ -150,6 +152,7 @@ def test_house_idioms_stay_within_a_budget_that_is_lowered_when_texts_become_bet
         "There is none, and no token was to be had.",
         "How long it lives is unknown: one\nlogs in.",
         "A lent client brings a hook that is told.",
+        "| an old token | one logs in |",
     ],
 )
 def test_an_idiom_is_found_across_lines(sentence: str, tmp_path: Path) -> None:
@@ -179,12 +182,14 @@ def test_code_in_a_page_is_no_hit_and_keeps_the_lines_of_the_others(tmp_path: Pa
 
 def test_a_hit_says_its_line(tmp_path: Path) -> None:
     module = tmp_path / "module.py"
-    module.write_text('"""Wait.\n\nNobody waits.\n"""\n# A comment,\n# and whoever reads it.\n', encoding="utf-8")
-    assert [hit for text in texts_of(module) for hit in text.hits()] == [(3, "Nobody"), (6, "whoever")]
+    module.write_text('"""Give it.\n\nNobody waits.\n"""\n# A comment,\n# and whoever reads it.\n', encoding="utf-8")
+    assert [hit for text in texts_of(module) for hit in text.hits()] == [(1, "Give"), (3, "Nobody"), (6, "whoever")]
 
 
 def main(paths: list[str]) -> None:
     """Print the hits of some files or folders, or of all areas with their rates."""
+    if missing := [path for path in paths if not Path(path).exists()]:
+        sys.exit(f"there is no {missing[0]}")
     files = [each for path in map(Path, paths) for each in ([path] if path.is_file() else sorted(path.rglob("*.*")))]
     for file in files or [file for area in AREAS for file in files_of(area)]:
         if file.suffix in {".md", ".py"}:
