@@ -61,7 +61,7 @@ AREAS = {
     "guides": ["docs/index.md", "docs/tutorial/*.md", "docs/how-to/*.md", "docs/reference/**/*.md"],
 }
 # Hits in 1,000 words. Lower a number when the texts have become better; never raise one.
-BUDGETS = {"package": 18.5, "explanation": 1.0, "front pages": 1.0, "guides": 1.0}
+BUDGETS = {"package": 18.0, "explanation": 1.0, "front pages": 1.0, "guides": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def test_house_idioms_stay_within_a_budget_that_is_lowered_when_texts_become_bet
         "| an old token | one logs in |",
     ],
 )
-def test_an_idiom_is_found_across_lines(sentence: str, tmp_path: Path) -> None:
+def test_an_idiom_is_found_in_sentences_and_cells_and_across_lines(sentence: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"# A page\n\n{sentence}\n", encoding="utf-8")
     assert [hit for text in texts_of(page) for hit in text.hits()]
