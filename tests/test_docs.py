@@ -206,6 +206,15 @@ def test_a_link_to_a_file_leads_to_one(text: Path) -> None:
     assert [path for path in paths if path and not (text.parent / path).exists()] == []
 
 
+def test_each_home_of_a_claim_is_there() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    homes = set(re.findall(r"`((?:tests|auth_plugins)/[\w/.]+)`", contributing.partition("## Tests")[2]))
+    assert len(homes) > 12
+    assert [home for home in homes if not (ROOT / home).exists()] == []
+    folders = {f"tests/{each.parent.name}" for each in (ROOT / "tests").glob("*/*.py")}
+    assert folders - homes - {"tests/security"} == set(), "a folder that is the home of no claim"
+
+
 def test_no_page_fetches_a_font_or_a_script() -> None:
     for text in [*TEXTS, *(DOCS / "_static").iterdir()]:
         assert not re.search(r"@import|<script|<link|url\(http", text.read_text(encoding="utf-8")), text

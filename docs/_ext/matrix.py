@@ -21,10 +21,10 @@ PAGE = ROOT / "docs" / "explanation" / "faults.md"
 KINDS = ("requests", "httpx", "httpx-asyncio", "httpx-trio", "httpx2", "httpx2-asyncio", "httpx2-trio")
 FIELDS = {"group", "case", "outcome", "client"}
 
-_BEGINNING = """# What happens when ...
+_BEGINNING = """# Failure modes
 
-Every row is a test of this project, or several; the page is written from their own markers by
-`python docs/_ext/matrix.py`, and a test fails if it is out of date. The last column says in how many of the seven kinds
+What happens when something fails. Every row is held by one or several tests. `python docs/_ext/matrix.py` writes this
+page from their markers, and a test fails if it is out of date. The last column says in how many of the seven kinds
 of client the case was run (requests; httpx and httpx2, each with `Client` and with `AsyncClient` on asyncio and on
 trio), or in which ones, where it concerns only these; a dash stands where no client takes part.
 
