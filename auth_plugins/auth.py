@@ -13,7 +13,7 @@ import httpx
 import requests
 import requests.auth
 
-from .clients import HttpxTransport, RequestsTransport, UsualCase
+from .clients import FastPath, HttpxTransport, RequestsTransport
 from .clients.httpx_flow import library_of
 from .core.checks import check_bool, check_callable, check_origins
 from .core.events import Listener
@@ -74,7 +74,7 @@ _POLICY = RefreshPolicy()
 _PROMISED = tuple(name for name in vars(Store) if not name.startswith("_"))
 
 
-class TokenAuth(UsualCase, _AnyAuth):
+class TokenAuth(FastPath, _AnyAuth):
     """Attaches a provider's token, renews it before it ends, and answers a 401 with a renewal and one more try.
 
     It may be used from any number of threads, event loops and libraries at the same time. Objects with equal
@@ -200,7 +200,7 @@ def _attributes_of(auth: object) -> dict[str, Any]:
     return {
         name: value
         for name, value in {**(in_dictionary or {}), **(in_slots or {})}.items()
-        if name not in UsualCase.__slots__
+        if name not in FastPath.__slots__
     }
 
 

@@ -81,7 +81,7 @@ class Worker:
         while not self.over.wait(dice.uniform(0.05, 0.15)):
             number = dice.randrange(len(self.auths))
             auth, began = self.auths[number], time.time()
-            held = auth._source.slot.live.token
+            held = auth._source.shared.snapshot.token
             valid = held is not None and bool(held.access_token) and began < held.expires_at
             try:
                 auth.token()

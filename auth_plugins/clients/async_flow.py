@@ -113,7 +113,7 @@ class AsyncRun:
         verdict: Replay | AuthError | None = None
         try:
             if self._door.is_rejected(response, snapshot):
-                verdict = await self._door.areplay(request, response, body)
+                verdict = await self._door.aprepare_replay(request, response, body)
         except AuthError as error:
             verdict = error
         if isinstance(verdict, tuple):

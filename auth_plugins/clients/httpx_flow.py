@@ -55,7 +55,7 @@ class HttpxFlow:
         """Drive what comes after the response to a request that carried `live`: a generator, as `flow`."""
         if not self.is_rejected(response, snapshot):
             return
-        again = self.replay(request, response, body or Body(request.stream, self.library))
+        again = self.prepare_replay(request, response, body or Body(request.stream, self.library))
         if again is not None:
             yield from self.replay(*again)
 
@@ -88,7 +88,7 @@ class HttpxFlow:
         except AuthError as error:
             raise self._as_library_error(error, request) from None
 
-    def replay(self, request: Request, response: Response, body: Body) -> tuple[Request, Snapshot] | None:
+    def prepare_replay(self, request: Request, response: Response, body: Body) -> tuple[Request, Snapshot] | None:
         """Answer a 401 to `request`: give what to send now, and the token on it; `None`: the caller gets the 401."""
         rejected = response.request
         try:
@@ -106,7 +106,9 @@ class HttpxFlow:
             raise self._as_library_error(error, request) from None
         return self._replay_request(rejected, snapshot)
 
-    async def areplay(self, request: Request, response: Response, body: Body) -> tuple[Request, Snapshot] | None:
+    async def aprepare_replay(
+        self, request: Request, response: Response, body: Body
+    ) -> tuple[Request, Snapshot] | None:
         """Do as `again`, in a task of asyncio or trio."""
         rejected = response.request
         try:

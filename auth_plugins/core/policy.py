@@ -89,7 +89,7 @@ class RefreshPolicy:
                 raise TypeError(f"{field.name} must be a Backoff")
 
     def due_at(self, token: Token, jitter_fraction: float = 0.0) -> float:
-        """When the renewal window of `token` begins; `jitter_fraction`, from 0 to 1, is this token's share of the jitter.
+        """Return when the renewal window of `token` opens; `jitter_fraction` (0 to 1) is its share of the jitter.
 
         It never begins before a renewal can succeed, if one can succeed before the token ends. Where the refresh
         token ends before the token does (Marketiger allows it), it begins as long before that end.

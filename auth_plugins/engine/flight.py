@@ -17,7 +17,7 @@ from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     from .context import Context
-    from .shared import SharedState
+    from .shared_state import SharedState
 
 __all__ = ["Flight", "Job", "Outcome"]
 

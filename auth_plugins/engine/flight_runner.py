@@ -22,17 +22,17 @@ class launching:
     block was interrupted.
     """
 
-    __slots__ = ("_shared", "_terms")
+    __slots__ = ("_context", "_shared")
 
     def __init__(self, context: Context, shared: SharedState) -> None:
-        self._terms, self._slot = context, shared
+        self._context, self._shared = context, shared
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None:
-        flight = self._slot.flight
+        flight = self._shared.flight
         if flight is not None:
-            start(self._terms, self._slot, flight)
+            start(self._context, self._shared, flight)
 
 
 def start(context: Context, shared: SharedState, flight: Flight) -> None:

@@ -126,7 +126,7 @@ class Snapshot:
 
     def until(self, due_at: float) -> Snapshot:
         """Give the same snapshot with another moment to think again."""
-        return replace(self, due_at=due_at, recheck_at_monotonic=due_at - self.wall_minus_monotonic)
+        return replace(self, recheck_at=due_at, recheck_at_monotonic=due_at - self.wall_minus_monotonic)
 
     def now(self, clock: Clock) -> float:
         """Tell the time for this token, by the hand that has gone further since it came.

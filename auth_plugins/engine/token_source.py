@@ -96,7 +96,7 @@ class TokenSource(Context):
         snapshot = self.shared.snapshot
         if not once and snapshot.is_fresh(self.clock):
             return snapshot
-        found = self._decide(transport, once=once)
+        found = self._token_or_flight(transport, once=once)
         if not isinstance(found, Snapshot):
             found = found.wait(self._deadline, self._fallback(snapshot, once))
         return self.wait_usable(found) if once else found
@@ -106,7 +106,7 @@ class TokenSource(Context):
         snapshot = self.shared.snapshot
         if not once and snapshot.is_fresh(self.clock):
             return snapshot
-        found = self._decide(transport, once=once)
+        found = self._token_or_flight(transport, once=once)
         if not isinstance(found, Snapshot):
             found = await found.wait_async(self._deadline, self._fallback(snapshot, once))
         return await self.await_usable(found) if once else found
@@ -133,7 +133,7 @@ class TokenSource(Context):
                 if not self.provider.can_login and now < token.refreshable_from < token.refreshable_until:
                     return None  # Nothing can replace it yet, and the fault need not be the token's.
                 shared.reject(by_server=True)
-        return self._decide(transport)
+        return self._token_or_flight(transport)
 
     def wait_usable(self, found: Snapshot | Flight) -> Snapshot:
         """Wait for the token, and until it is accepted: there is one try, or one more, and no other.
@@ -208,7 +208,7 @@ class TokenSource(Context):
             return None
         return snapshot if snapshot.now(self.clock) < snapshot.token.expires_at else None
 
-    def _decide(self, transport: TokenTransport, *, once: bool = False) -> Snapshot | Flight:
+    def _token_or_flight(self, transport: TokenTransport, *, once: bool = False) -> Snapshot | Flight:
         """Look the step up, and see to the flight that it asks for, if it does."""
         with launching(self, self.shared), self.shared.lock:
             return self._decide(transport, once=once)

@@ -24,7 +24,7 @@ from auth_plugins.clients.origins import default_port
 from auth_plugins.core import Origin
 from auth_plugins.providers.fyatu import FyatuContract
 from tests.conftest import APP_ID, SECRET_KEY
-from tests.engine import test_source as source
+from tests.engine import test_token_source as source
 
 URL = source.URL
 LIBRARIES = [httpx, httpx2]
@@ -38,7 +38,7 @@ class Room(source.Room):
         return self.auth._requests
 
     def httpx_door(self, library: Any) -> HttpxFlow:
-        return self.auth._door(library.Request("GET", URL))
+        return self.auth._flow_for(library.Request("GET", URL))
 
     def signed(self, url: str = f"{URL}/x", **more: Any) -> requests.PreparedRequest:
         return self.auth(requests.Request("GET", url, **more).prepare())
@@ -318,7 +318,7 @@ class TestOfHttpx:
         request = library.Request("PUT", f"{URL}/x?a=1", headers={"X": "y"}, content=b"body", extensions=extensions)
         door, body = room.httpx_door(library), Body(request.stream, library)
         door.sign(request, body)
-        made = door.replay(request, library.Response(401, request=request), body)
+        made = door.prepare_replay(request, library.Response(401, request=request), body)
         assert made is not None
         again, snapshot = made
         assert (again.method, again.url, again.stream) == ("PUT", request.url, request.stream)
@@ -345,7 +345,7 @@ class TestOfHttpx:
         door, body = room.httpx_door(library), Body(request.stream, library)
         door.sign(request, body)
         with pytest.warns(BodyNotReplayed, match=r"^A 401 was not answered: the request's body cannot be sent again$"):
-            assert door.replay(request, library.Response(401, request=request), body) is None
+            assert door.prepare_replay(request, library.Response(401, request=request), body) is None
 
     def test_the_general_flow_is_the_synchronous_one(self, library: Any) -> None:
         room = Room()

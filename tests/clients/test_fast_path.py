@@ -201,8 +201,8 @@ def test_how_the_libraries_keep_bodies_and_headers_is_found_out_at_the_first_req
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain, listed = set[type](), set[type]()
-    monkeypatch.setattr(usual, "_PLAIN", plain)
-    monkeypatch.setattr(usual, "_LISTED", listed)
+    monkeypatch.setattr(fast_path, "_BYTES_BODIES", plain)
+    monkeypatch.setattr(fast_path, "_LIST_HEADERS", listed)
     headers_by_httpx(Room().auth, f"{URL}/x", httpx)
     assert (plain, listed) == ({httpx.ByteStream}, {httpx.Headers})
     headers_by_httpx(Room().auth, f"{URL}/x", httpx2)

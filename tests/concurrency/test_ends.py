@@ -174,7 +174,7 @@ from auth_plugins import FyatuAuth
 signal.signal(signal.SIGINT, signal.default_int_handler)  # Whoever runs the tests may have it ignored.
 auth = FyatuAuth("A1B2C3D4E5F6G7H8", "your_secret_key_here", base_url={url!r})
 def interrupt():
-    while auth._source.slot.flight is None: time.sleep(0.001)
+    while auth._source.shared.flight is None: time.sleep(0.001)
     time.sleep(0.05)
     _thread.interrupt_main()
 threading.Thread(target=interrupt).start()

@@ -175,7 +175,7 @@ from auth_plugins import FyatuAuth
 auth = FyatuAuth({app!r}, {key!r}, base_url={url!r}, on_event=lambda event: print(event.kind.value, flush=True))
 async def main():
     waiting = [asyncio.create_task(auth.atoken()) for _ in range(5)]
-    while auth._source.slot.flight is None:
+    while auth._source.shared.flight is None:
         await asyncio.sleep(0)
     sys.exit(3)
 asyncio.run(main())

@@ -228,17 +228,17 @@ class TestRefreshPolicy:
         with pytest.raises(ValueError, match=rf"\b{name}\b"):
             RefreshPolicy(**{name: 0})  # type: ignore[arg-type]
 
-    def test_calls_at_once_are_a_count_or_any_number(self) -> None:
+    def test_concurrent_calls_are_a_count_or_any_number(self) -> None:
         assert [RefreshPolicy(max_concurrent_calls=each).max_concurrent_calls for each in (None, 1, 10**6)] == [
             None,
             1,
             10**6,
         ]
         for wrong in (0, -1):
-            with pytest.raises(ValueError, match=r"\bcalls_at_once\b"):
+            with pytest.raises(ValueError, match=r"\bmax_concurrent_calls\b"):
                 RefreshPolicy(max_concurrent_calls=wrong)
         for odd in (True, "1", 1.0):
-            with pytest.raises(TypeError, match=r"\bcalls_at_once\b"):
+            with pytest.raises(TypeError, match=r"\bmax_concurrent_calls\b"):
                 RefreshPolicy(max_concurrent_calls=odd)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(

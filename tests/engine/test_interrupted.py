@@ -10,10 +10,10 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from tests.engine.test_source import Room
 
 from auth_plugins.engine import flight_runner as launching
-from auth_plugins.engine import source as sources
+from auth_plugins.engine import token_source as sources
+from tests.engine.test_token_source import Room
 
 WATCHED = (launching.__file__, sources.__file__)
 

@@ -152,7 +152,7 @@ class FaultySystem:
 @pytest.fixture
 def break_files(monkeypatch: pytest.MonkeyPatch) -> Callable[[Plan], None]:
     """Break the calls by which files are read and written."""
-    return lambda plan: monkeypatch.setattr(files, "os", FaultySystem(plan))
+    return lambda plan: monkeypatch.setattr(private_files, "os", FaultySystem(plan))
 
 
 class Session:

@@ -159,6 +159,7 @@ def live_and_look(party: Party, kind: str, server: SimulatorServer, listen: Any)
         stacks.seek(0)
         found.places["faulthandler"] = stacks.read()
         found.places["threads"] = " ".join(each.name for each in threading.enumerate())
+    shared = auth._source.shared
     tells = [traceback.TracebackException.from_exception(each, capture_locals=True) for each in found.errors]
     found.hidden = (*spellings(simulator), *issued)
     pickled = [pickle.dumps(each) for error in found.errors for each in (error, copy.copy(error), error.clone())]
@@ -170,7 +171,7 @@ def live_and_look(party: Party, kind: str, server: SimulatorServer, listen: Any)
         "pickles": " ".join(each.decode("latin-1") for each in pickled),
         "events": " ".join(f"{each} {each!r} {each.error}" for each in events),
         "keys": " ".join([*store.asked, repr(store)]),
-        "objects": f"{auth!r} {vars(auth)} {auth._provider!r} {auth._source.shared.snapshot!r} {auth._source.shared.failure!r}",
+        "objects": f"{auth!r} {vars(auth)} {auth._provider!r} {shared.snapshot!r} {shared.failure!r}",
     }
     return found
 

@@ -886,4 +886,4 @@ def test_where_a_file_that_is_open_cannot_be_replaced_one_tries_again_for_a_mome
 
 
 def test_a_lock_file_that_vanishes_while_it_is_looked_at_is_no_failure(folder: Path) -> None:
-    files.check_if_there(folder / "gone.lock")
+    private_files.check_if_there(folder / "gone.lock")
