@@ -6,6 +6,7 @@ import random
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
+from ..core.decision import Need, TokenState, call_sequence, need_of, purposes_for, state_of, worth_trying
 from ..core.errors import (
     AuthError,
     ConfigurationError,
@@ -16,7 +17,6 @@ from ..core.errors import (
     TokenEndpointUnavailable,
 )
 from ..core.events import EventKind
-from ..core.decision import Need, TokenState, call_sequence, need_of, purposes_for, state_of, worth_trying
 from ..core.token import Token
 from ..core.wire import Purpose, TokenRequest
 from .context import Context

@@ -35,8 +35,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..core.events import EventKind, Listener
 from ..core.decision import Action, InFlight, Need, decide, need_of, purposes_for, state_of
+from ..core.events import EventKind, Listener
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
 from ..stores.store import Store

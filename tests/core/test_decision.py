@@ -1,4 +1,4 @@
-"""The whole table is walked, and every moment that can be is looked up in it."""
+"""Every row of the decision is walked, and every state that a token can have is looked up."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth_plugins.core import (
-    LIFECYCLE,
-    Age,
     AuthError,
     CredentialsRejected,
     InvalidTokenResponse,
     LoginRequired,
-    Means,
     Purpose,
-    Step,
     Token,
     TokenEndpointUnavailable,
-    Verb,
 )
-from auth_plugins.core.lifecycle import _table, age_of, grant_sequence, means_of, worth_trying
+from auth_plugins.core.decision import (
+    Action,
+    InFlight,
+    Need,
+    TokenState,
+    call_sequence,
+    decide,
+    need_of,
+    purposes_for,
+    state_of,
+    worth_trying,
+)
 
 LOGIN, REFRESH = Purpose.LOGIN, Purpose.REFRESH
-GRANTS = {
-    Means.NOTHING: (),
-    Means.LOGIN: (LOGIN,),
-    Means.REFRESH: (REFRESH,),
-    Means.BOTH: (REFRESH, LOGIN),
-}
-CAN_REFRESH = {Means.REFRESH, Means.BOTH}
+PURPOSES = ((), (LOGIN,), (REFRESH,), (REFRESH, LOGIN))
+USABLE = {TokenState.FRESH, TokenState.DUE}
 moments = st.floats(min_value=0.0, max_value=1000.0)
 
 
@@ -51,157 +52,194 @@ tokens = st.builds(
     refreshable_until=st.one_of(st.just(-math.inf), moments, st.just(math.inf)),
 )
 
+# need, in flight, single shot, early back-off, back-off, store check due -> action; None: either.
+ROWS: list[tuple[Need, InFlight, bool | None, bool | None, bool | None, bool | None, Action]] = [
+    *((Need.NOTHING, each, None, None, None, None, Action.USE) for each in InFlight),
+    (Need.RENEWAL_SOON, InFlight.NOTHING, False, False, None, None, Action.RENEW_IN_BACKGROUND),
+    (Need.RENEWAL_SOON, InFlight.NOTHING, True, False, None, None, Action.RENEW),
+    (Need.RENEWAL_SOON, InFlight.NOTHING, None, True, None, None, Action.USE),
+    (Need.RENEWAL_SOON, InFlight.RENEWAL, False, None, None, None, Action.USE),
+    (Need.RENEWAL_SOON, InFlight.RENEWAL, True, None, None, None, Action.JOIN),
+    (Need.RENEWAL_SOON, InFlight.WAIT, False, None, None, None, Action.USE),
+    (Need.RENEWAL_SOON, InFlight.WAIT, True, None, None, None, Action.JOIN),
+    (Need.RENEWAL_SOON, InFlight.CALLBACK, None, False, None, None, Action.JOIN),
+    (Need.RENEWAL_SOON, InFlight.CALLBACK, None, True, None, None, Action.USE),
+    (Need.RENEWAL_NOW, InFlight.NOTHING, None, None, False, None, Action.RENEW),
+    (Need.RENEWAL_NOW, InFlight.NOTHING, None, None, True, False, Action.FAIL),
+    (Need.RENEWAL_NOW, InFlight.NOTHING, None, None, True, True, Action.CHECK_STORE),
+    (Need.RENEWAL_NOW, InFlight.RENEWAL, None, None, None, None, Action.JOIN),
+    (Need.RENEWAL_NOW, InFlight.WAIT, None, None, False, None, Action.RENEW),
+    (Need.RENEWAL_NOW, InFlight.WAIT, None, None, True, None, Action.FAIL),
+    (Need.RENEWAL_NOW, InFlight.CALLBACK, None, None, None, None, Action.JOIN),
+]
+SITUATIONS = list(itertools.product(Need, InFlight, *[(False, True)] * 4))
 
-def expected(age: Age, means: Means) -> Step:
-    """What design says, in other words than the table does."""
-    grants = GRANTS[means]
-    if age is Age.FRESH:
-        return Step(Verb.USE)
-    if age is Age.DUE:
-        return Step(Verb.BESIDE, grants) if grants else Step(Verb.USE)
-    return Step(Verb.WAIT, grants) if grants else Step(Verb.GIVE_UP)
+
+def rows_of(*situation: Any) -> list[Action]:
+    """Return the actions of all rows that a situation fits."""
+    return [
+        row[-1]
+        for row in ROWS
+        if all(wanted is None or wanted is got for wanted, got in zip(row[:-1], situation, strict=True))
+    ]
 
 
-class TestTable:
-    def test_has_every_pair_that_can_be_and_no_other(self) -> None:
-        impossible = {
-            *((Age.EMPTY, means) for means in CAN_REFRESH),
-            *((Age.DEAD, means) for means in CAN_REFRESH),
-            (Age.EXPIRED, Means.NOTHING),
-            (Age.EXPIRED, Means.LOGIN),
-        }
-        assert set(LIFECYCLE) == set(itertools.product(Age, Means)) - impossible
+class TestDecide:
+    @pytest.mark.parametrize("situation", SITUATIONS, ids=str)
+    def test_each_situation_has_one_row_and_its_action(self, situation: Any) -> None:
+        need, in_flight, single_shot, early_backoff, backoff, store_check_due = situation
+        action = decide(
+            need,
+            in_flight,
+            single_shot=single_shot,
+            early_backoff=early_backoff,
+            backoff=backoff,
+            store_check_due=store_check_due,
+        )
+        assert [action] == rows_of(*situation)
 
-    @pytest.mark.parametrize(("age", "means"), list(LIFECYCLE))
-    def test_step_is_the_one_that_design_names(self, age: Age, means: Means) -> None:
-        assert LIFECYCLE[age, means] == expected(age, means)
-
-    def test_comes_out_the_same_when_it_is_made_again(self) -> None:
-        assert dict(_table()) == {(age, means): expected(age, means) for age, means in LIFECYCLE}
-
-    def test_cannot_be_changed(self) -> None:
-        with pytest.raises(TypeError):
-            LIFECYCLE[Age.FRESH, Means.BOTH] = Step(Verb.GIVE_UP)  # type: ignore[index]
-
-    @pytest.mark.parametrize("step", LIFECYCLE.values())
-    def test_who_waits_has_something_to_wait_for(self, step: Step) -> None:
-        assert bool(step.grants) is (step.verb in (Verb.WAIT, Verb.BESIDE))
+    def test_every_row_is_reached_by_a_situation(self) -> None:
+        reached = {row for row in ROWS for situation in SITUATIONS if row[-1] in rows_of(*situation)}
+        assert reached == set(ROWS)
 
     @given(
         one=st.none() | tokens,
         now=moments,
-        due_at=moments,
+        opens=moments,
         can_login=st.booleans(),
-        rejected=st.booleans(),
+        facts=st.tuples(*[st.booleans()] * 4),
     )
-    def test_answers_at_every_moment_of_every_token(
-        self, one: Token | None, now: float, due_at: float, can_login: bool, rejected: bool
+    def test_a_token_that_ended_is_never_used(
+        self, one: Token | None, now: float, opens: float, can_login: bool, facts: tuple[bool, bool, bool, bool]
     ) -> None:
-        age = age_of(one, now, due_at, rejected=rejected)
-        means = means_of(one, now, can_login=can_login, rejected=rejected)
-        assert (age, means) in LIFECYCLE
-
-    @given(one=st.none() | tokens, now=moments, due_at=moments, can_login=st.booleans())
-    def test_never_lets_an_ended_token_be_used(
-        self, one: Token | None, now: float, due_at: float, can_login: bool
-    ) -> None:
-        step = LIFECYCLE[age_of(one, now, due_at), means_of(one, now, can_login=can_login)]
+        need = need_of(state_of(one, now, opens), purposes_for(one, now, can_login=can_login))
+        single_shot, early, backoff, due = facts
+        actions = {
+            decide(need, each, single_shot=single_shot, early_backoff=early, backoff=backoff, store_check_due=due)
+            for each in InFlight
+        }
         usable = one is not None and now < one.expires_at
-        assert (step.verb in (Verb.USE, Verb.BESIDE)) is usable
-
-    @given(one=tokens, now=moments, due_at=moments, can_login=st.booleans())
-    def test_never_lets_a_rejected_token_be_used(self, one: Token, now: float, due_at: float, can_login: bool) -> None:
-        age = age_of(one, now, due_at, rejected=True)
-        means = means_of(one, now, can_login=can_login, rejected=True)
-        assert LIFECYCLE[age, means].verb in (Verb.WAIT, Verb.GIVE_UP)
+        assert usable or not actions & {Action.USE, Action.RENEW_IN_BACKGROUND}
+        assert not usable or not actions & {Action.FAIL, Action.CHECK_STORE}
 
 
-class TestAge:
+class TestNeed:
+    @pytest.mark.parametrize("state", TokenState)
+    @pytest.mark.parametrize("purposes", PURPOSES)
+    def test_every_case(self, state: TokenState, purposes: tuple[Purpose, ...]) -> None:
+        need = need_of(state, purposes)
+        if state is TokenState.FRESH:
+            assert need is Need.NOTHING
+        elif state is TokenState.DUE:
+            assert need is (Need.RENEWAL_SOON if purposes else Need.NOTHING)
+        else:
+            assert need is Need.RENEWAL_NOW
+
+    @given(one=tokens, now=moments, opens=moments, can_login=st.booleans())
+    def test_a_rejected_token_needs_a_renewal_whatever_its_age(
+        self, one: Token, now: float, opens: float, can_login: bool
+    ) -> None:
+        purposes = purposes_for(one, now, can_login=can_login, rejected=True)
+        assert need_of(state_of(one, now, opens, rejected=True), purposes) is Need.RENEWAL_NOW
+
+
+class TestState:
     @pytest.mark.parametrize(
-        ("now", "age"),
+        ("now", "state"),
         [
-            (0.0, Age.FRESH),
-            (math.nextafter(80.0, 0.0), Age.FRESH),
-            (80.0, Age.DUE),
-            (math.nextafter(100.0, 0.0), Age.DUE),
-            (100.0, Age.EXPIRED),
-            (math.nextafter(400.0, 0.0), Age.EXPIRED),
-            (400.0, Age.DEAD),
-            (1e12, Age.DEAD),
+            (0.0, TokenState.FRESH),
+            (math.nextafter(80.0, 0.0), TokenState.FRESH),
+            (80.0, TokenState.DUE),
+            (math.nextafter(100.0, 0.0), TokenState.DUE),
+            (100.0, TokenState.EXPIRED),
+            (math.nextafter(400.0, 0.0), TokenState.EXPIRED),
+            (400.0, TokenState.DEAD),
+            (1e12, TokenState.DEAD),
         ],
     )
-    def test_on_both_sides_of_each_edge(self, now: float, age: Age) -> None:
-        assert age_of(token(refreshable_until=400.0), now, 80.0) is age
+    def test_on_both_sides_of_each_edge(self, now: float, state: TokenState) -> None:
+        assert state_of(token(refreshable_until=400.0), now, 80.0) is state
 
     def test_an_ended_token_that_nothing_renews_is_dead_at_once(self) -> None:
-        assert age_of(token(), 100.0, 80.0) is Age.DEAD
+        assert state_of(token(), 100.0, 80.0) is TokenState.DEAD
 
     def test_an_ended_token_whose_renewal_is_yet_to_come_is_dead(self) -> None:
         one = token(refreshable_from=200.0, refreshable_until=300.0)
-        assert [age_of(one, now, 80.0) for now in (150.0, 200.0)] == [Age.DEAD, Age.EXPIRED]
+        assert [state_of(one, now, 80.0) for now in (150.0, 200.0)] == [TokenState.DEAD, TokenState.EXPIRED]
 
-    def test_a_window_that_begins_after_the_end_leaves_no_time_to_be_due(self) -> None:
-        assert [age_of(token(), now, 500.0) for now in (99.0, 100.0)] == [Age.FRESH, Age.DEAD]
+    def test_a_window_that_opens_after_the_end_leaves_no_time_to_be_due(self) -> None:
+        assert [state_of(token(), now, 500.0) for now in (99.0, 100.0)] == [TokenState.FRESH, TokenState.DEAD]
 
-    @given(now=moments, due_at=moments, rejected=st.booleans())
-    def test_nothing_is_empty_rejected_or_not(self, now: float, due_at: float, rejected: bool) -> None:
-        assert age_of(None, now, due_at, rejected=rejected) is Age.EMPTY
+    @given(now=moments, opens=moments, rejected=st.booleans())
+    def test_no_token_is_empty_rejected_or_not(self, now: float, opens: float, rejected: bool) -> None:
+        assert state_of(None, now, opens, rejected=rejected) is TokenState.EMPTY
 
-    @given(one=tokens, now=moments, due_at=moments)
-    def test_a_rejected_token_is_rejected_however_young(self, one: Token, now: float, due_at: float) -> None:
-        assert age_of(one, now, due_at, rejected=True) is Age.REJECTED
-        assert age_of(one, now, due_at) is age_of(one, now, due_at, rejected=False) is not Age.REJECTED
+    @given(one=tokens, now=moments, opens=moments)
+    def test_a_rejected_token_is_rejected_however_young(self, one: Token, now: float, opens: float) -> None:
+        assert state_of(one, now, opens, rejected=True) is TokenState.REJECTED
+        assert state_of(one, now, opens) is state_of(one, now, opens, rejected=False) is not TokenState.REJECTED
+
+    @given(one=st.none() | tokens, now=moments, opens=moments, can_login=st.booleans(), rejected=st.booleans())
+    def test_a_token_that_is_dead_or_missing_is_not_refreshed(
+        self, one: Token | None, now: float, opens: float, can_login: bool, rejected: bool
+    ) -> None:
+        state = state_of(one, now, opens, rejected=rejected)
+        purposes = purposes_for(one, now, can_login=can_login, rejected=rejected)
+        if state in (TokenState.EMPTY, TokenState.DEAD):
+            assert REFRESH not in purposes
+        if state is TokenState.EXPIRED:
+            assert REFRESH in purposes
 
 
-class TestMeans:
+class TestPurposes:
     @pytest.mark.parametrize(
-        ("refresh_token", "until", "can_login", "rejected", "means"),
+        ("refresh_token", "until", "can_login", "rejected", "purposes"),
         [
             # Nothing renews it.
-            (None, -math.inf, False, False, Means.NOTHING),
-            (None, -math.inf, True, False, Means.LOGIN),
-            ("rt", -math.inf, False, True, Means.NOTHING),
-            ("rt", -math.inf, True, True, Means.LOGIN),
+            (None, -math.inf, False, False, ()),
+            (None, -math.inf, True, False, (LOGIN,)),
+            ("rt", -math.inf, False, True, ()),
+            ("rt", -math.inf, True, True, (LOGIN,)),
             # It renews itself (Fyatu).
-            (None, 400.0, False, False, Means.REFRESH),
-            (None, 400.0, True, False, Means.BOTH),
-            (None, 400.0, True, True, Means.LOGIN),
-            (None, 400.0, False, True, Means.REFRESH),
+            (None, 400.0, False, False, (REFRESH,)),
+            (None, 400.0, True, False, (REFRESH, LOGIN)),
+            (None, 400.0, True, True, (LOGIN,)),
+            (None, 400.0, False, True, (REFRESH,)),
             # A refresh token renews it.
-            ("rt", 400.0, False, False, Means.REFRESH),
-            ("rt", 400.0, True, False, Means.BOTH),
-            ("rt", 400.0, True, True, Means.BOTH),
-            ("rt", 400.0, False, True, Means.REFRESH),
+            ("rt", 400.0, False, False, (REFRESH,)),
+            ("rt", 400.0, True, False, (REFRESH, LOGIN)),
+            ("rt", 400.0, True, True, (REFRESH, LOGIN)),
+            ("rt", 400.0, False, True, (REFRESH,)),
         ],
     )
     def test_every_case(
-        self, refresh_token: str | None, until: float, can_login: bool, rejected: bool, means: Means
+        self, refresh_token: str | None, until: float, can_login: bool, rejected: bool, purposes: tuple[Purpose, ...]
     ) -> None:
         one = token(refresh_token=refresh_token, refreshable_until=until)
-        assert means_of(one, 50.0, can_login=can_login, rejected=rejected) is means
+        assert purposes_for(one, 50.0, can_login=can_login, rejected=rejected) == purposes
 
     @pytest.mark.parametrize(
-        ("now", "means"),
+        ("now", "purposes"),
         [
-            (math.nextafter(10.0, 0.0), Means.LOGIN),
-            (10.0, Means.BOTH),
-            (math.nextafter(400.0, 0.0), Means.BOTH),
-            (400.0, Means.LOGIN),
+            (math.nextafter(10.0, 0.0), (LOGIN,)),
+            (10.0, (REFRESH, LOGIN)),
+            (math.nextafter(400.0, 0.0), (REFRESH, LOGIN)),
+            (400.0, (LOGIN,)),
         ],
     )
-    def test_on_both_sides_of_each_edge(self, now: float, means: Means) -> None:
+    def test_on_both_sides_of_each_edge(self, now: float, purposes: tuple[Purpose, ...]) -> None:
         one = token(refreshable_from=10.0, refreshable_until=400.0)
-        assert means_of(one, now, can_login=True) is means
+        assert purposes_for(one, now, can_login=True) == purposes
 
     @pytest.mark.parametrize("rejected", [False, True])
     def test_without_a_token_there_is_the_login_or_nothing(self, rejected: bool) -> None:
-        assert means_of(None, 0.0, can_login=True, rejected=rejected) is Means.LOGIN
-        assert means_of(None, 0.0, can_login=False, rejected=rejected) is Means.NOTHING
+        assert purposes_for(None, 0.0, can_login=True, rejected=rejected) == (LOGIN,)
+        assert purposes_for(None, 0.0, can_login=False, rejected=rejected) == ()
 
 
-class TestGrantsWithin:
+class TestCallSequence:
     @pytest.mark.parametrize(
-        ("tries", "grants", "turns"),
+        ("tries", "purposes", "calls"),
         [
             (1, (), ()),
             (3, (), ()),
@@ -214,22 +252,22 @@ class TestGrantsWithin:
             (3, (REFRESH, LOGIN), (REFRESH, LOGIN, LOGIN)),
         ],
     )
-    def test_every_case(self, tries: int, grants: tuple[Purpose, ...], turns: tuple[Purpose, ...]) -> None:
-        assert grant_sequence(tries, grants) == turns
+    def test_every_case(self, tries: int, purposes: tuple[Purpose, ...], calls: tuple[Purpose, ...]) -> None:
+        assert call_sequence(tries, purposes) == calls
 
-    @given(tries=st.integers(min_value=1, max_value=50), grants=st.sampled_from(list(GRANTS.values())))
-    def test_a_refresh_is_never_repeated_and_comes_first(self, tries: int, grants: tuple[Purpose, ...]) -> None:
-        turns = grant_sequence(tries, grants)
-        assert turns.count(REFRESH) == grants.count(REFRESH)
-        assert REFRESH not in turns[1:]
+    @given(tries=st.integers(min_value=1, max_value=50), purposes=st.sampled_from(PURPOSES))
+    def test_a_refresh_is_never_repeated_and_comes_first(self, tries: int, purposes: tuple[Purpose, ...]) -> None:
+        calls = call_sequence(tries, purposes)
+        assert calls.count(REFRESH) == purposes.count(REFRESH)
+        assert REFRESH not in calls[1:]
 
-    @given(tries=st.integers(min_value=1, max_value=50), grants=st.sampled_from(list(GRANTS.values())))
-    def test_each_grant_has_its_turn_and_no_other_does(self, tries: int, grants: tuple[Purpose, ...]) -> None:
-        assert set(grant_sequence(tries, grants)) == set(grants)
+    @given(tries=st.integers(min_value=1, max_value=50), purposes=st.sampled_from(PURPOSES))
+    def test_each_purpose_is_tried_and_no_other(self, tries: int, purposes: tuple[Purpose, ...]) -> None:
+        assert set(call_sequence(tries, purposes)) == set(purposes)
 
 
 class TestWorthTrying:
-    """Whether a grant is worth a call after another failed."""
+    """Whether a call is made after another failed."""
 
     GONE = TokenEndpointUnavailable("It did not answer")
     ASKED = TokenEndpointUnavailable("Later", retry_after=5.0)
@@ -243,7 +281,7 @@ class TestWorthTrying:
     def test_a_login_follows_a_refresh_that_failed(self, failure: AuthError, needed: bool) -> None:
         assert worth_trying(LOGIN, REFRESH, failure, needed=needed)
 
-    def test_where_the_endpoint_asked_for_time_it_does_if_somebody_waits(self) -> None:
+    def test_after_a_request_for_time_a_login_is_made_only_if_a_request_waits(self) -> None:
         assert worth_trying(LOGIN, REFRESH, self.ASKED, needed=True)
         assert not worth_trying(LOGIN, REFRESH, self.ASKED, needed=False)
         assert worth_trying(LOGIN, REFRESH, self.ASKED_FOR_NOTHING, needed=False)
