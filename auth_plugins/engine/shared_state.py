@@ -184,12 +184,14 @@ class SharedState:
         error.retry_after = self.failure.no_call_before - monotonic
         return error
 
-    def claim_store_check(self, monotonic: float) -> bool:
-        """Whether to look into the store in spite of the trouble; says so to one, and then for a while to nobody."""
-        if self.failure is None or monotonic < self.failure.next_store_check:
-            return False
-        self.failure = replace(self.failure, next_store_check=monotonic + _STORE_CHECK_INTERVAL)
-        return True
+    def store_check_due(self, monotonic: float) -> bool:
+        """Whether no request has looked into the store for a second, while token calls pause."""
+        return self.failure is not None and monotonic >= self.failure.next_store_check
+
+    def claim_store_check(self, monotonic: float) -> None:
+        """Let one request look into the store: for a second no other does."""
+        if self.failure is not None:
+            self.failure = replace(self.failure, next_store_check=monotonic + _STORE_CHECK_INTERVAL)
 
     def record_failure(self, error: AuthError, policy: RefreshPolicy, clock: Clock) -> None:
         """Remember a failed renewal, and set the backoffs that follow from it."""
