@@ -77,14 +77,14 @@ def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
     if encoding.lower() in ("", "identity"):
         return lambda chunk, _: chunk
     if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
-        raise InvalidTokenResponse("The token endpoint's answer is packed, though that was not asked for")
+        raise InvalidTokenResponse("The token endpoint's answer has a Content-Encoding that was not asked for")
     unpack = zlib.decompressobj(wbits=47).decompress  # 47: detect gzip or zlib by the header.
 
     def unpack_some(chunk: bytes, most: int) -> bytes:
         try:
             return unpack(chunk, most)
         except zlib.error:
-            raise InvalidTokenResponse("The token endpoint's answer cannot be unpacked") from None
+            raise InvalidTokenResponse("The token endpoint's answer cannot be decoded") from None
 
     return unpack_some
 

@@ -38,7 +38,7 @@ def call_permit(provider: Provider, at_once: int | None, deadline: float, clock:
     with _lock:
         turns = _semaphores.setdefault((server, at_once), threading.BoundedSemaphore(at_once))
     if not turns.acquire(timeout=deadline / 2):
-        raise TokenEndpointUnavailable(f"No turn came for a token call at {server}: {at_once} were under way")
+        raise TokenEndpointUnavailable(f"No token call could start at {server}: {at_once} under way")
     try:
         yield deadline - (clock.monotonic() - began)
     finally:

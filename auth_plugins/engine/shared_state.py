@@ -185,11 +185,11 @@ class SharedState:
         return error
 
     def store_check_due(self, monotonic: float) -> bool:
-        """Whether no request has looked into the store for a second, while token calls pause."""
+        """Whether token calls pause after a failure, and the store was not checked within the last second."""
         return self.failure is not None and monotonic >= self.failure.next_store_check
 
     def claim_store_check(self, monotonic: float) -> None:
-        """Let one request look into the store: for a second no other does."""
+        """Claim a check of the store for the caller: for a second, `store_check_due` returns False."""
         if self.failure is not None:
             self.failure = replace(self.failure, next_store_check=monotonic + _STORE_CHECK_INTERVAL)
 
