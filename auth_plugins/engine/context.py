@@ -89,7 +89,7 @@ class BufferedContext(Context):
         self._kept: list[tuple[EventKind, Token | None, AuthError | None]] = []
 
     def notify(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
-        """Keep the event until `notify_all`."""
+        """Keep it."""
         self._kept.append((kind, token, error))
 
     def published(self, snapshot: Snapshot) -> None:
