@@ -1,4 +1,4 @@
-"""Drives an `auth_flow` for an asynchronous client: what the flow would wait for is awaited between its steps."""
+"""Drives an `auth_flow` for an asynchronous client. What the flow waits for is awaited between its steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _running: ContextVar[AsyncRun | None] = ContextVar("auth_plugins_running", defau
 
 
 def run_of(auth: object) -> AsyncRun | None:
-    """Return the run that is just taking a step of a flow of `auth`, or None."""
+    """Return the run that is executing a step of a flow of `auth` in this context, or None."""
     run = _running.get()
     return run if run is not None and run.auth is auth else None
 
@@ -30,9 +30,9 @@ def run_of(auth: object) -> AsyncRun | None:
 class AsyncRun:
     """One request of an asynchronous client.
 
-    httpx has `auth_flow` as an ordinary generator for both of its clients, and a subclass may override it, so nothing
-    in it can be awaited. What `TokenAuth.auth_flow` needs is therefore awaited before its first step, and after each
-    response; an error is raised in the flow, where it would have been raised without a client.
+    In httpx, `auth_flow` is an ordinary generator for both clients, and a subclass may override it, so it cannot await
+    anything. What `TokenAuth.auth_flow` needs is therefore awaited before its first step and after each response. An
+    error is raised in the flow, at the same place as in a synchronous client.
     """
 
     def __init__(self, auth: Any, door: HttpxFlow) -> None:
@@ -42,13 +42,13 @@ class AsyncRun:
         self._body: Body | None = None
         self._token: Snapshot | AuthError | None = None
         self._signed: tuple[Request, Snapshot, Body] | None = None
-        """What the flow has sent, while it waits for the response."""
+        """The request that the flow has signed and sent, until the response arrives."""
         self._verdict: tuple[Response, Replay | AuthError | None] | None = None
 
     async def begin(self, request: Request) -> Request:
         """Return the first request to send.
 
-        The token is fetched for a request to any origin where the flow is a subclass's: it may send the request home.
+        If a subclass overrides the flow, the token is fetched for a request to any origin: the flow may change the URL.
         """
         if self.auth.requires_request_body:
             await request.aread()
@@ -62,7 +62,7 @@ class AsyncRun:
         return self._step(lambda: next(flow))
 
     async def resume(self, request: Request, snapshot: Snapshot, response: Response) -> Request | None:
-        """Return what to send after the 401 to a request that was signed with `live` without a run, or None."""
+        """Return the request to send after a 401 to a request that the fast path signed with `snapshot`, or None."""
         self._signed = (request, snapshot, Body(request.stream, self._door.library))
         await self._judge(response)
         again = self._verdict_on(response)
@@ -89,7 +89,7 @@ class AsyncRun:
             self._flow.close()
 
     def flow(self, request: Request) -> Flow:
-        """Do as `HttpxDoor.flow`, without waiting for anything."""
+        """Like `HttpxFlow.flow`, but with the token and the verdict that this run has awaited."""
         door, body, token = self._door, self._body, self._token
         if not door.covers(request):
             door.unsign(request)
@@ -106,7 +106,7 @@ class AsyncRun:
             yield from door.replay(*again)
 
     async def _judge(self, response: Response) -> None:
-        """Look at a response to what the flow has signed, and prepare the replay after a 401."""
+        """Judge the response to the request that the flow has signed, and prepare the replay after a 401."""
         if self._signed is None:
             return
         request, snapshot, body = self._signed
