@@ -35,9 +35,9 @@ class AsyncRun:
     error is raised in the flow, at the same place as in a synchronous client.
     """
 
-    def __init__(self, auth: Any, door: HttpxFlow) -> None:
+    def __init__(self, auth: Any, adapter: HttpxFlow) -> None:
         self.auth = auth
-        self._door = door
+        self._adapter = adapter
         self._flow: Flow | None = None
         self._body: Body | None = None
         self._token: Snapshot | AuthError | None = None
@@ -52,10 +52,10 @@ class AsyncRun:
         """
         if self.auth.requires_request_body:
             await request.aread()
-        if self.auth._has_own_flow or self._door.covers(request):
-            self._body = Body(request.stream, self._door.library)
+        if self.auth._has_own_flow or self._adapter.covers(request):
+            self._body = Body(request.stream, self._adapter.library)
             try:
-                self._token = await self._door.acurrent(request, self._body)
+                self._token = await self._adapter.acurrent(request, self._body)
             except AuthError as error:
                 self._token = error
         flow = self._flow = self._step(lambda: self.auth.auth_flow(request))
@@ -63,12 +63,12 @@ class AsyncRun:
 
     async def resume(self, request: Request, snapshot: Snapshot, response: Response) -> Request | None:
         """Return the request to send after a 401 to a request that the fast path signed with `snapshot`, or None."""
-        self._signed = (request, snapshot, Body(request.stream, self._door.library))
+        self._signed = (request, snapshot, Body(request.stream, self._adapter.library))
         await self._judge(response)
         again = self._verdict_on(response)
         if again is None:
             return None
-        flow = self._flow = self._door.replay(*again)
+        flow = self._flow = self._adapter.replay(*again)
         return next(flow)
 
     async def go_on(self, response: Response) -> Request | None:
@@ -90,20 +90,20 @@ class AsyncRun:
 
     def flow(self, request: Request) -> Flow:
         """Like `HttpxFlow.flow`, but with the token and the verdict that this run has awaited."""
-        door, body, token = self._door, self._body, self._token
-        if not door.covers(request):
-            door.unsign(request)
+        adapter, body, token = self._adapter, self._body, self._token
+        if not adapter.covers(request):
+            adapter.unsign(request)
             yield request
             return
         if isinstance(token, AuthError):
             raise token
         assert token is not None, "it was fetched before"  # noqa: S101 - narrows a type
-        door.attach(request, token)
-        self._signed = (request, token, body or Body(request.stream, door.library))
+        adapter.attach(request, token)
+        self._signed = (request, token, body or Body(request.stream, adapter.library))
         response = yield request
         again = self._verdict_on(response)
         if again is not None:
-            yield from door.replay(*again)
+            yield from adapter.replay(*again)
 
     async def _judge(self, response: Response) -> None:
         """Judge the response to the request that the flow has signed, and prepare the replay after a 401."""
@@ -112,8 +112,8 @@ class AsyncRun:
         request, snapshot, body = self._signed
         verdict: Replay | AuthError | None = None
         try:
-            if self._door.is_rejected(response, snapshot):
-                verdict = await self._door.aprepare_replay(request, response, body)
+            if self._adapter.is_rejected(response, snapshot):
+                verdict = await self._adapter.aprepare_replay(request, response, body)
         except AuthError as error:
             verdict = error
         if isinstance(verdict, tuple):

@@ -109,14 +109,14 @@ class FastPath:
 
     def _flow_for(self, request: Any) -> HttpxFlow:
         library = library_of(type(request))
-        for door in self._httpx:
-            if door.library is library:
-                return door
+        for flow in self._httpx:
+            if flow.library is library:
+                return flow
         _probe_library(library)
         client = None if self._transport is _REQUESTS else self._transport
-        door = HttpxFlow(library, self._source, self._requests.allowed, client)
-        self._httpx += (door,)
-        return door
+        flow = HttpxFlow(library, self._source, self._requests.allowed, client)
+        self._httpx += (flow,)
+        return flow
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request of requests."""

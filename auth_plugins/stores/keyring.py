@@ -55,7 +55,7 @@ class KeyringStore(FileStore):
         """The folder and all settings. `None` in a subclass, which may have further settings."""
         return (*self._settings, self._service, self._backend) if type(self) is KeyringStore else None
 
-    def _sealing(self) -> Encryption:
+    def _current_encryption(self) -> Encryption:
         key = self._key()
         if key is None:
             with self.lock("the key"):
