@@ -228,7 +228,7 @@ def _check_store(store: object) -> None:
 def _contract(provider: object) -> Provider:
     if is_dataclass(provider) and not isinstance(provider, type) and isinstance(provider, Provider):
         return provider
-    raise TypeError("provider must be a dataclass that keeps the promises of Provider")
+    raise TypeError("provider must be a dataclass that implements Provider")
 
 
 def _present(token: Token | None) -> Token:

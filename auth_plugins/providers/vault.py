@@ -196,7 +196,7 @@ def _without_token(answer: Answer) -> AuthError:
 
 _NO_ENDPOINT = "Check base_url and token_path: Vault has had its token endpoint below /reg as well."
 _HINT_COMPARE = "Check email, password and partner_id, but do not try often: Vault locks accounts."
-_HINT_MISSING_MEMBER = "Vault missed a member of the body: an account with a second factor may want one in extra_body."
+_HINT_MISSING_MEMBER = "Vault requires another member in the body: a second factor may need one in extra_body."
 _SECOND_FACTOR = "Vault asks for a second factor: log in where you can enter the code, and pass the refresh_token."
 
 

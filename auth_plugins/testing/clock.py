@@ -24,7 +24,7 @@ class FakeClock:
     def advance(self, seconds: float) -> None:
         """Move both clocks forward."""
         if seconds < 0:
-            raise ValueError("seconds: time does not pass backwards; jump() sets the wall clock back")
+            raise ValueError("seconds must not be negative; jump() sets the wall clock back")
         with self._lock:
             self._wall += seconds
             self._monotonic += seconds

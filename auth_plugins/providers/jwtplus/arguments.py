@@ -54,7 +54,7 @@ def check_words(name: str, value: object, *, cut: int | None = None) -> str:
 
 def _whole(name: str, value: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{name} must have no half of a surrogate pair: to the server all halves are the same")
+        raise ValueError(f"{name} must have no half of a surrogate pair: the server takes all halves for equal")
     return value
 
 

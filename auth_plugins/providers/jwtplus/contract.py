@@ -119,7 +119,7 @@ class JWTPlusContract:
         if answer.request.purpose is Purpose.REFRESH:
             return answer.error(LoginRequired, "JWTPlus did not renew the session")
         if answer.status == 400:
-            what = "JWTPlus did not accept what is to be signed"
+            what = "JWTPlus did not accept the session to sign"
             return answer.error(CredentialsRejected, what, hint=_HINT_FIELD)
         return answer.unrecognized(hint=_NO_ENDPOINT)
 
@@ -149,7 +149,7 @@ def is_jwtplus_error(answer: Answer) -> bool:
     return message in ("invalid refresh token", "error")
 
 
-_NO_ENDPOINT = "Check base_url; if it is right, what answers there is not JWTPlus 1.1."
+_NO_ENDPOINT = "Check base_url; if it is right, the server there is not JWTPlus 1.1."
 HINT_BAD_KEY = "Check app_key and app_id; a key that was rotated is refused at once."
 _HINT_FIELD = "Check subject, audience, ip, user_agent and claims: provider_message names the field."
 

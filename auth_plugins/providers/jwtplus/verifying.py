@@ -71,7 +71,7 @@ def _of_token(token: str, public_key: object) -> object:
         return public_key
     key_id = key_id_of(token)
     if key_id not in public_key:
-        raise ValueError("public_key holds none under this token's key id: ask GET /app/{app_id}/pub-keys")
+        raise ValueError("public_key has no key with this token's key id: ask GET /app/{app_id}/pub-keys")
     return public_key[key_id]
 
 

@@ -33,7 +33,7 @@ def _contract(
             plain = value.replace(" ", "_") if isinstance(value, str) else value
             check_text(name, plain, at_most=MAX_TOKEN_LENGTH if name == "refresh_token" else 16_384)
     if auth not in (("none",) if secret is None else ("client_secret_basic", "client_secret_post")):
-        raise ValueError("client_auth must fit client_secret: without one it is none, with one it is not")
+        raise ValueError("client_auth must fit client_secret: 'none' without a secret, another method with a secret")
     given = {"client_secret": secret, "client_auth": auth, "extra": fields, **_answers(**answers)}
     return OAuth2Contract(url, base, **given, **names)
 

@@ -164,7 +164,7 @@ class OAuth2Contract:
         )
         if access_token in shown:
             shown = "'***'"
-        hint = "If the token goes into the Authorization header all the same, pass token_type= as it is stated."
+        hint = "If the API accepts the token in the Authorization header, pass this value as token_type=."
         raise answer.error(InvalidTokenResponse, f"The answer's token_type is {shown}, and not Bearer", hint=hint)
 
     def _kept(self, fields: Mapping[str, Any], before: Mapping[str, str]) -> Mapping[str, str]:

@@ -16,12 +16,12 @@ _HINT_EMPTY_403 = (
 )
 _THEIRS = ("server_error", "slow_down", "temporarily_unavailable")
 _HINTS = {
-    "invalid_client": "Check client_id and client_secret, and client_auth: the server may want another.",
-    "invalid_request": "Check client_auth, scope and extra: the server misses a field, or refuses one.",
-    "invalid_scope": "Check scope: the server does not know it, or does not grant it here.",
-    "invalid_target": "Check resource or audience in extra (RFC 8707): the server does not know it.",
+    "invalid_client": "Check client_id and client_secret, and client_auth: the server may require another method.",
+    "invalid_request": "Check client_auth, scope and extra: a field is missing, or the server refuses its value.",
+    "invalid_scope": "Check scope: the server does not know the scope, or does not grant it to this client.",
+    "invalid_target": "Check resource or audience in extra (RFC 8707): the server does not know the value.",
     "unauthorized_client": "Allow this client this grant, at the authorization server.",
-    "unsupported_grant_type": "Check token_url: what answers there does not know this grant at all.",
+    "unsupported_grant_type": "Check token_url: the server there does not support this grant.",
 }
 CODES = (*_HINTS, *_THEIRS, "access_denied", "invalid_grant")
 _OWN_CODE = re.compile(r"[\w.:-]+", re.ASCII)
@@ -47,9 +47,9 @@ def _unexplained(answer: Answer) -> AuthError:
     # Glewlwyd sends no body: an empty 400 for an invalid refresh token, an empty 403 for a refused client.
     empty = not answer.response.body.strip()
     if empty and answer.status == 400 and answer.request.purpose is Purpose.REFRESH:
-        return answer.error(LoginRequired, "The authorization server refused the refresh token without a word")
+        return answer.error(LoginRequired, "The authorization server refused the refresh token with an empty answer")
     if empty and answer.status == 403 and answer.request.purpose is Purpose.LOGIN:
-        what = "The authorization server refused the client without a word"
+        what = "The authorization server refused the client with an empty answer"
         return answer.error(CredentialsRejected, what, hint=_HINT_EMPTY_403)
     return answer.unrecognized(hint=HINT_NO_ENDPOINT)
 
