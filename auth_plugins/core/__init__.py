@@ -1,6 +1,7 @@
-"""The rules: tokens, contracts, decisions, policy, errors. No clock, lock, socket or environment in here.
+"""Tokens, contracts, decisions, policy and errors: values and pure functions.
 
-What an author of a provider needs is all in this room; see "Add a provider" in the documentation.
+This package uses no clock, lock, socket or environment variable. It contains everything that the
+author of a provider needs; see "Add a provider" in the documentation.
 """
 
 from .answers import (
