@@ -58,13 +58,16 @@ class RequestsHook(OriginBoundHook):
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
         """Look at a response before anybody else does; `sending` is how its request was sent."""
         request = response.request
+        follows = follows_last_redirect(request)
         if response.status_code == 401:
-            if self.allowed.covers(request.url) and self._has_signed(request):
+            if self.allowed.covers(request.url) and self._answers_for(request, follows=follows):
                 response = self._renew_and_resend(response, sending)
         elif self.source.shared.snapshot.unproven:
             self.source.accepted(request.headers.get, replay=False)
-        if 300 <= response.status_code < 400 and response.is_redirect and self._has_signed(response.request):
-            note_redirect(response)
+        if 300 <= response.status_code < 400 and response.is_redirect:
+            signed = bool(self._carried_names(response.request))
+            if signed or follows:
+                note_redirect(response, signed=signed)
         return response
 
     def strip_elsewhere(self, request: requests.PreparedRequest) -> None:
@@ -113,12 +116,11 @@ class RequestsHook(OriginBoundHook):
             found = {name.lower() for name, _ in snapshot.headers}
         return found
 
-    def _has_signed(self, request: requests.PreparedRequest) -> bool:
-        """Whether this hook answers for a request: it carries a token of ours, or lost it on a redirect."""
+    def _answers_for(self, request: requests.PreparedRequest, *, follows: bool) -> bool:
+        """Whether a request carries a token of ours, or lost it on a redirect and has nothing in its place."""
         if self._carried_names(request):
             return True
-        others = (isinstance(request.headers.get(name), OwnedHeader) for name, _ in self.source.shared.snapshot.headers)
-        return follows_last_redirect(request) and not any(others)
+        return follows and not any(name in request.headers for name, _ in self.source.shared.snapshot.headers)
 
     def _renew_and_resend(self, response: requests.Response, sending: dict[str, Any]) -> requests.Response:
         request = response.request

@@ -12,12 +12,25 @@ import requests
 from requests.sessions import SessionRedirectMixin
 from requests.utils import requote_uri
 
+from ..core.origin import Origin
+
 __all__ = ["OriginBoundHook", "bind_to_origin", "follows_last_redirect", "note_redirect"]
 
 _redirects = SessionRedirectMixin()
-_last_redirect: ContextVar[tuple[weakref.ref[requests.PreparedRequest], str] | None]
-_last_redirect = ContextVar("_last_redirect", default=None)
-"""The last signed request of this thread that was redirected, and the URL that requests asks for next."""
+
+
+class _Redirect:
+    """A redirect on which a token may be lost: the request before, the URL after, and which request followed."""
+
+    __slots__ = ("before", "follower", "url")
+
+    def __init__(self, before: requests.PreparedRequest, url: str) -> None:
+        self.before, self.url = weakref.ref(before), url
+        self.follower: weakref.ref[requests.PreparedRequest] | None = None
+
+
+_last_redirect: ContextVar[_Redirect | None] = ContextVar("_last_redirect", default=None)
+"""The last one in this thread."""
 
 
 class OriginBoundHook:
@@ -76,24 +89,32 @@ def bind_to_origin(request: Any) -> None:
         request.__class__ = _bound(kind)
 
 
-def note_redirect(response: requests.Response) -> None:
-    """Remember which request follows the redirect of a signed request."""
-    url = _url_of_next(response)
-    _last_redirect.set(None if url is None else (weakref.ref(response.request), url))
+def note_redirect(response: requests.Response, *, signed: bool) -> None:
+    """Remember which request follows a redirect, if it has lost the token: there was none, or the origin is another."""
+    before, url = response.request, _url_of_next(response)
+    if url is not None and (not signed or Origin.of(url) != Origin.of(str(before.url))):
+        _last_redirect.set(_Redirect(before, url))
 
 
 def follows_last_redirect(request: requests.PreparedRequest) -> bool:
     """Whether requests made this request to follow the last redirect that `note_redirect` saw in this thread.
 
-    That request has the hooks of the one before, and may have lost its token. So may a copy by the caller, who took
-    the token off; its URL is another one.
+    Such a request has the hooks of the one before. So has a copy by the caller, who took the token off; but its URL is
+    another one, or the redirect has been followed.
     """
-    noted = _last_redirect.get()
-    if noted is None or request.url is None:
+    last = _last_redirect.get()
+    if last is None:
         return False
-    before, url = noted[0](), noted[1]
+    if last.follower is not None:
+        return last.follower() is request
+    before = last.before()
     hooks = getattr(request, "hooks", None)  # The request of a response that comes out of a cache may have none.
-    return hooks is not None and getattr(before, "hooks", None) is hooks and urldefrag(request.url).url == url
+    if hooks is None or before is request or getattr(before, "hooks", None) is not hooks:
+        return False
+    if urldefrag(str(request.url)).url != last.url:
+        return False
+    last.follower = weakref.ref(request)
+    return True
 
 
 def _url_of_next(response: requests.Response) -> str | None:

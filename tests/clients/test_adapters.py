@@ -208,8 +208,9 @@ class TestOfRequests:
     @pytest.mark.parametrize(
         ("status", "location", "followed"),
         [
-            (302, "/x", True), (307, "https://api.example/x#part", True), (301, "//api.example/x", True),
-            (300, "/x", False), (304, "/x", False), (200, "/x", False), (302, "/y", False), (302, "//[", False),
+            (302, f"{URL}/x", True), (307, f"{URL}/x#part", True), (301, "//api.example/api/v3/x", True),
+            (300, f"{URL}/x", False), (304, f"{URL}/x", False), (200, f"{URL}/x", False),
+            (302, f"{URL}/y", False), (302, "/api/v3/x", False), (302, "//[", False),
         ],
     )  # fmt: skip
     def test_what_follows_a_redirect_and_lost_its_token_is_answered_for(
@@ -217,12 +218,24 @@ class TestOfRequests:
     ) -> None:
         room = Room()
         request = room.signed(f"{URL}/go")
-        room.door(answered(request, status, Location=location.replace("/x", "/api/v3/x")))
-        after = request.copy()
-        after.url = f"{URL}/x"
-        del after.headers["Authorization"]
-        assert looked_at(after, 401).status_code == (200 if followed else 401)
+        room.door(answered(request, 302, Location="https://stranger.example/back"))
+        bare = request.copy()
+        del bare.headers["Authorization"]
+        away, back, other = bare.copy(), bare.copy(), bare.copy()
+        away.url = "https://stranger.example/back"
+        room.door(answered(away, status, Location=location))
+        back.url = other.url = f"{URL}/x"
+        assert looked_at(back, 401).status_code == (200 if followed else 401)
+        assert looked_at(other, 401).status_code == 401, "it has been followed"
         assert [type(hook) for hook in request.hooks["response"]] == [RequestsHook]
+
+    def test_what_follows_a_redirect_home_has_its_token_and_a_copy_without_it_does_not_follow(self) -> None:
+        room = Room()
+        request = room.signed()
+        room.door(answered(request, 302, Location="/api/v3/x"))
+        for bare in (request.copy(), request):
+            del bare.headers["Authorization"]
+            assert looked_at(bare, 401).status_code == 401
 
     @pytest.mark.parametrize("status", [200, 302, 401])
     def test_a_response_whose_request_is_of_another_kind_is_left_as_it_is(self, status: int) -> None:

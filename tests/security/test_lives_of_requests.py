@@ -113,7 +113,10 @@ class Life:
         self.made.append((self._prepared(), {}))
 
     def _prepare_anew(self, request: requests.PreparedRequest, owners: Owners) -> None:
+        # Headers that are copied without being signed again are the caller's own.
         made = requests.Request("GET", f"{URL}/y", headers=request.headers).prepare()
+        for account in owners.values():
+            self._sign(made, {}, account)
         self.made.append((made, dict(owners)))
 
     def _copy(self, request: requests.PreparedRequest, owners: Owners) -> None:
