@@ -88,7 +88,7 @@ class BufferedContext(Context):
         self._works: list[ExitStack] = []
         self._kept: list[tuple[EventKind, Token | None, AuthError | None]] = []
 
-    def tell(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
+    def notify(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
         """Keep it."""
         self._kept.append((kind, token, error))
 
