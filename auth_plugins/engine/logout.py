@@ -23,7 +23,9 @@ def logout(context: Context, shared: SharedState, transport: TokenTransport) -> 
     """
     store, unsaved = GuardedStore(shared.store), shared.unsaved
     place = InStore(store, context.provider)
-    with store.lock_if(place.key, lambda: True, None if unsaved is None else unsaved.want()):
+    if unsaved is not None:
+        unsaved.attempts.stop()
+    with store.lock_if(place.key, lambda: True, None if unsaved is None else unsaved.permit):
         token = pick_current(context, shared, place.load())
         place.delete()
         with shared.lock:

@@ -147,14 +147,13 @@ class Outcome:
         return snapshot
 
     def keep_saving(self, unsaved: UnsavedToken, lease: float) -> None:
-        """Save the token of this renewal again and again, under the lock, until it is saved or the lease has ended.
+        """Save the token of this process again and again, under the lock, until it is saved or the lease has ended.
 
-        It ends early if another renewal or a logout of this process needs the lock, and soon at the interpreter's end.
+        It ends early if a logout of this process needs the lock, and soon at the interpreter's end.
         """
         token, pause, is_ending = self.shared.snapshot.token, _PAUSES[0], False
         ends = time.monotonic() + min(lease, _LONGEST)  # Real time: the lease is the server's.
-        while token is not None and time.monotonic() < ends:
-            unsaved.wanted.wait(pause)
+        while token is not None and time.monotonic() < ends and unsaved.attempts.pause(pause):
             pause = min(2 * pause, _PAUSES[1])
             if not self._still(unsaved, token):
                 return
@@ -164,7 +163,8 @@ class Outcome:
                 self.place.save(token)
             except LockLost:
                 return
-            except StoreError:
+            except StoreError as error:
+                unsaved.attempts.failed(error.clone())
                 continue
             with self.shared.lock:
                 if self.shared.unsaved is unsaved:
@@ -174,9 +174,7 @@ class Outcome:
 
     def _still(self, unsaved: UnsavedToken, token: Token) -> bool:
         with self.shared.lock:
-            return (
-                self.shared.unsaved is unsaved and not unsaved.wanted.is_set() and self.shared.snapshot.token == token
-            )
+            return self.shared.unsaved is unsaved and self.shared.snapshot.token == token
 
     def _all_is_well(self) -> Snapshot:
         with self.shared.lock:

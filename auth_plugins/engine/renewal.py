@@ -28,6 +28,7 @@ from .shared_state import SharedState
 from .snapshot import Snapshot
 from .store_entry import InStore, NoStore, StoreEntry
 from .token_transport import TokenTransport
+from .unsaved import SaveAttempts
 
 __all__ = ["check_store", "renew", "wait_until_valid"]
 
@@ -40,6 +41,7 @@ def renew(context: Context, shared: SharedState, transport: TokenTransport) -> S
     """
     store = GuardedStore(shared.store)
     try:
+        _wait_for_attempt(context, shared)
         place = InStore(store, context.provider)
         found = _Renewal(context, shared, transport, place, place.load()).without_lock()
         return _under_lock(context, shared, transport, store, place) if found is None else found
@@ -49,6 +51,21 @@ def renew(context: Context, shared: SharedState, transport: TokenTransport) -> S
         raise failure
     kept = shared.snapshot.token if shared.unsaved is None else shared.unsaved.stored_before
     return _Renewal(context, shared, transport, NoStore(failure, kept), None).run()
+
+
+def _wait_for_attempt(context: Context, shared: SharedState) -> None:
+    """Let the thread that saves an unsaved token try at once, and wait: it has the lock until the token is saved.
+
+    Raises:
+        StoreError: the store does not take the token yet.
+    """
+    if shared.unsaved is None:
+        return
+    context.waiting(LOCKED_OUT)
+    failure = shared.unsaved.attempts.next_failure(context.policy.deadline)
+    context.waiting(None)
+    if failure is not None:
+        raise failure
 
 
 def _under_lock(
@@ -61,20 +78,33 @@ def _under_lock(
         found.extend([] if snapshot is None else [snapshot])
         return snapshot is None
 
-    unsaved = shared.unsaved
+    unsaved, attempts = shared.unsaved, SaveAttempts()
     with ExitStack() as held:
+        held.callback(attempts.end)
         context.waiting(LOCKED_OUT)
-        locked = held.enter_context(store.lock_if(place.key, needed, None if unsaved is None else unsaved.want()))
+        locked = held.enter_context(store.lock_if(place.key, needed, None if unsaved is None else unsaved.permit))
         context.waiting(None)
         if not locked:
             return found[-1]
-        renewal = _Renewal(context, shared, transport, place, place.load())
-        snapshot = renewal.run()
+        try:
+            return _Renewal(context, shared, transport, place, place.load()).run()
+        finally:
+            _go_on_saving(context, shared, place, attempts, held, store.lease)
+
+
+def _go_on_saving(
+    context: Context, shared: SharedState, place: InStore, attempts: SaveAttempts, held: ExitStack, lease: float
+) -> None:
+    """Keep the lock while there is a token that the store has not taken, also if the renewal failed before its save."""
+    with shared.lock:
         unsaved = shared.unsaved
-        if unsaved is not None and (context.provider.rotates or unsaved.permit is not None):
-            held.callback(renewal.keep_saving, unsaved, store.lease)
-            context.afterwards(held.pop_all())
-    return snapshot
+        permit = None if unsaved is None else place.permit()
+        if unsaved is None or not (context.provider.rotates or permit is not None):
+            return
+        shared.unsaved = unsaved = replace(unsaved, permit=permit, attempts=attempts)
+    attempts.begin()
+    held.callback(Outcome(context, shared, place).keep_saving, unsaved, lease)
+    context.afterwards(held.pop_all())
 
 
 def check_store(context: Context, shared: SharedState, transport: TokenTransport, failure: AuthError) -> Snapshot:

@@ -9,7 +9,7 @@ import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, TokenEndpointUnavailable
 from ..core.identity import object_fingerprint
@@ -24,6 +24,7 @@ from .recent import Recent
 from .same_store import SameStores, identity_of
 from .snapshot import Snapshot
 from .unauthorized_backoff import NO_BACKOFF
+from .unsaved import SaveAttempts, UnsavedToken
 
 __all__ = ["RememberedFailure", "SharedState", "UnsavedToken", "shared_state_for"]
 
@@ -58,23 +59,6 @@ class RememberedFailure:
     """Nobody calls before this, and whoever has nothing to fall back on fails at once."""
     next_store_check: float
     """When it is time to look whether somebody else, who shares the store, has renewed meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnsavedToken:
-    """The store did not take the token at hand."""
-
-    stored_before: Token | None
-    """What it had, as far as we know. While it has that, ours is the newer one."""
-    permit: object = field(default=None, compare=False, repr=False)
-    """What continues the lock under which it was to be saved; `None`: that lock ends where it was taken."""
-    wanted: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
-    """Set when another renewal, or a logout, of this process waits for the lock."""
-
-    def want(self) -> object:
-        """Let the thread that keeps saving the token give way; return the permit."""
-        self.wanted.set()
-        return self.permit
 
 
 def _new_locks() -> Iterator[threading.RLock]:
@@ -128,6 +112,8 @@ class SharedState:
         """Begin without locks held or flights up, as in a forked child, where neither will ever end."""
         self.lock = next(_locks)
         self.flight: Flight | None = None
+        if self.unsaved is not None:  # The thread that saves it is the parent's.
+            self.unsaved = replace(self.unsaved, attempts=SaveAttempts())
 
     def replace(self, snapshot: Snapshot) -> None:
         """Put another token in the place of the one at hand, which becomes its predecessor."""

@@ -205,9 +205,10 @@ class RedisStore:
             self._mine.seen[key] = record
             return held.number > 0 or needed()
 
-        got = True
+        got, held.kept = True, permit is not None  # Until the lock is continued, its end is not ours to hasten.
         try:
             got = self._locks.wait_for(held, is_needed)
+            held.kept = False
             if got:
                 self._mine.held[key] = held
             yield got

@@ -84,7 +84,7 @@ def make(redis_servers: dict[str, RedisServer], kit: Any) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("length", [1])
+@pytest.mark.parametrize("length", [1, 3])
 @pytest.mark.parametrize("kind", ["not sent", "answer lost", "late"])
 def test_no_command_that_goes_wrong_ends_a_session(kind: str, length: int, make: Any) -> None:
     for at in itertools.count():
