@@ -215,6 +215,9 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((make, name, no_text | odd_text.filter(not_blank) | st.just("")) for make, name in OAUTH2_TEXTS),
     *((make, "base_url", (no_text | bad_url).filter(given_at_all)) for make in OAUTH2),
     *((make, "scope", (no_text | odd_text.filter(not_blank)).filter(given_at_all)) for make in OAUTH2),
+    *((make, "scheme", no_text | odd_text) for make in OAUTH2),
+    *((make, "token_type", (no_text | odd_text).filter(given_at_all)) for make in OAUTH2),
+    *((make, "keep", no_urls | no_url_list) for make in OAUTH2),
     *((make, "client_auth", texts | raw | st.just("none")) for make in OAUTH2[:1]),
     (OAuth2RefreshTokenAuth, "client_auth", texts | raw | st.just("client_secret_basic")),
     (OAuth2RefreshTokenAuth, "client_secret", no_text.filter(given_at_all)),
@@ -243,7 +246,7 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((RefreshPolicy, name, no_number | below_zero) for name in ("window", "retry_after_cap")),
     *((RefreshPolicy, name, no_number | below_zero | above_one) for name in ("window_share", "jitter")),
     *((RefreshPolicy, name, no_number | at_most_zero) for name in ("connect_timeout", "read_timeout", "deadline")),
-    *((RefreshPolicy, name, no_option | st.none()) for name in ("early", "refusal", "outage", "rejection")),
+    *((RefreshPolicy, name, no_option | st.none()) for name in ("early_backoff", "credentials_backoff", "outage_backoff", "unauthorized_backoff")),
     (RefreshPolicy, "max_concurrent_calls", (no_number | st.integers(max_value=0) | st.floats()).filter(given_at_all)),
     *(
         (RefreshPolicy, name, no_number | st.integers(max_value=0) | st.floats())

@@ -112,9 +112,9 @@ class Snapshot:
         return self.slow_headers if self.fast_header is None else (("Authorization", self.fast_header),)
 
     def prepare_for_httpx(self) -> None:
-        """Make `raw` of what is usual: whoever uses requests alone has no need of it."""
+        """Make `httpx_header`. A program that uses requests alone does not need it."""
         if self.fast_header is not None and self.httpx_header is None:
-            object.__setattr__(self, "raw", (b"Authorization", b"authorization", self.fast_header.encode()))
+            object.__setattr__(self, "httpx_header", (b"Authorization", b"authorization", self.fast_header.encode()))
 
     def is_fresh(self, clock: Clock) -> bool:
         """Whether there is nothing to think of yet."""

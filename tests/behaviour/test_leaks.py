@@ -153,7 +153,7 @@ def test_no_public_object_shows_a_secret(world: World) -> None:
     token = auth.token()
     shared = auth._source.shared
     things: list[object] = [auth, vars(auth), token, shared.snapshot, world.store, world.events, auth._source]
-    things += [getattr(shared, name, None) for name in ("key", "live", "rejected", "trouble", "flight")]
+    things += [getattr(shared, name, None) for name in ("key", "snapshot", "rejected", "failure", "flight")]
     things += [
         auth._requests,
         auth._httpx,

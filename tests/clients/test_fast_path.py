@@ -91,7 +91,7 @@ def test_it_is_left_at_the_very_moment_at_which_the_token_is_due(way: Any, libra
     room = Room()
     shut(room, way, library)
     snapshot = room.shared.snapshot
-    due = snapshot.due_at - room.clock()
+    due = snapshot.recheck_at - room.clock()
     room.clock.advance(due - 1)
     way(room.auth, f"{URL}/x", library)
     if hand == "wall":

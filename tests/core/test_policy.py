@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from auth_plugins.core import Backoff, RefreshPolicy, Token
 
 ISSUED = 1_800_000_000.0
-BACKOFFS = ("early", "refusal", "outage", "rejection")
+BACKOFFS = ("early_backoff", "credentials_backoff", "outage_backoff", "unauthorized_backoff")
 MAY_BE_ZERO = ("window", "window_share", "jitter", "retry_after_cap")
 ABOVE_ZERO = ("connect_timeout", "read_timeout", "deadline")
 SHARES = ("window_share", "jitter")

@@ -69,10 +69,10 @@ def test_who_joined_a_renewal_whose_start_was_interrupted_gets_its_token(monkeyp
     start = launching._start_thread
 
     def interrupted(*arguments: Any) -> None:
-        monkeypatch.setattr(launching, "_start", start)
+        monkeypatch.setattr(launching, "_start_thread", start)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(launching, "_start", interrupted)
+    monkeypatch.setattr(launching, "_start_thread", interrupted)
     with pytest.raises(KeyboardInterrupt):
         room.auth.token()
     flight = room.shared.flight

@@ -211,7 +211,7 @@ def test_what_could_not_be_saved_is_told_and_saved_later_and_the_window_stays_wh
     settle(room.auth)
     assert len(room.shared.store) == 1
     assert (room.shared.unsaved, room.shared.failure) == (None, None)
-    assert room.shared.snapshot.due_at == room.shared.snapshot.window_opens_at == token.expires_at - 300
+    assert room.shared.snapshot.recheck_at == room.shared.snapshot.window_opens_at == token.expires_at - 300
     calls = room.fyatu.ledger.token_calls
     clock.advance(1)
     assert room.auth.token() == token
@@ -300,7 +300,7 @@ def test_many_who_were_too_early_wait_in_one_flight(way: str, monkeypatch: pytes
         return found
 
     waiting, ripening = threading.Semaphore(0), TokenSource._wait_until_valid
-    monkeypatch.setattr(TokenSource, "_ripening", counted)
+    monkeypatch.setattr(TokenSource, "_wait_until_valid", counted)
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Patient())
     snapshot = room.auth._source.current(room.auth._transport)
     found: list[Any] = []
@@ -427,7 +427,7 @@ def test_after_a_fork_a_child_has_no_flight_and_thinks_again_when_its_window_beg
         room.shared.flight = Flight(0.0)
         slots._after_fork()
     assert Room().auth.token() is not None, "others can be made"
-    assert (room.shared.flight, room.shared.snapshot.due_at) == (None, token.expires_at - 300)
+    assert (room.shared.flight, room.shared.snapshot.recheck_at) == (None, token.expires_at - 300)
     assert room.shared.snapshot.token == token
     assert room.auth.token() == token
 
@@ -449,9 +449,9 @@ def test_a_flight_that_has_outlived_the_deadline_does_not_count() -> None:
     room.clock.advance(1000)
     flight = room.shared.flight = Flight(room.clock.monotonic())
     room.clock.advance(30)
-    assert room.shared.flying(room.clock.monotonic(), 30.0) is flight
+    assert room.shared.renewal_under_way(room.clock.monotonic(), 30.0) is flight
     room.clock.advance(0.5)
-    assert room.shared.flying(room.clock.monotonic(), 30.0) is None
+    assert room.shared.renewal_under_way(room.clock.monotonic(), 30.0) is None
     assert room.auth.token() is not None
 
 
@@ -523,7 +523,7 @@ def test_a_due_token_is_taken_while_it_is_renewed_and_nobody_thinks_again_before
     before = halted.shared.snapshot
     assert _current(halted, way).token == before.token
     assert halted.shared.flight is not None
-    assert halted.shared.snapshot.due_at == before.token.expires_at
+    assert halted.shared.snapshot.recheck_at == before.token.expires_at
 
 
 @WAYS
@@ -626,7 +626,7 @@ def test_a_token_that_served_is_proven() -> None:
     newer = _after_401(room, snapshot, "thread")
     room.auth._source.accepted(dict(newer.headers).get, replay=True)
     assert room.shared.snapshot.unproven is False
-    assert room.shared.snapshot.usual == dict(newer.headers)["Authorization"]
+    assert room.shared.snapshot.fast_header == dict(newer.headers)["Authorization"]
 
 
 def test_what_was_not_sent_again_is_told_with_the_token_at_hand() -> None:

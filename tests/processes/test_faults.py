@@ -76,7 +76,7 @@ def fault(request: pytest.FixtureRequest, redis_server: RedisServer) -> Any:
 
 
 def serve(fleet: Fleet, door: str) -> None:
-    policy = {"early": 0.05, "deadline": LEASE * 0.8, "jitter": 0.0}
+    policy = {"early_backoff": 0.05, "deadline": LEASE * 0.8, "jitter": 0.0}
     if door == "fyatu":
         fleet.serve(door, FyatuSimulator(lifetime=LIFETIME), **policy)
     else:

@@ -25,7 +25,7 @@ KILLS, SALVO = 200, 8
 LEASE = 1.5
 SLACK = 10.0
 """Seconds for a machine that has other things to do."""
-ALWAYS_DUE = {"window": 1e9, "window_share": 1.0, "early": 0.001, "deadline": LEASE * 0.6}
+ALWAYS_DUE = {"window": 1e9, "window_share": 1.0, "early_backoff": 0.001, "deadline": LEASE * 0.6}
 
 
 @pytest.fixture

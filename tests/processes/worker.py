@@ -88,8 +88,8 @@ class Work:
         self._store = store_of(said["store"], clock)
         self._events: list[str] = []
         policy = dict(said["policy"])
-        if "early" in policy:
-            policy["early"] = Backoff(policy["early"], policy["early"])
+        if "early_backoff" in policy:
+            policy["early_backoff"] = Backoff(policy["early_backoff"], policy["early_backoff"])
         self._url = said["base_url"]
         self._auth = DOORS[said["door"]](
             **{"base_url": self._url, **said["settings"]},
