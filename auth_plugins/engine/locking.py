@@ -22,9 +22,10 @@ LOCKED_OUT = StoreError(
 
 
 class GuardedStore:
-    """A store by the members of `Store`. What else it may have (`lock_if`, `permit`, `retire`) is used if it is there.
+    """A store by the members of `Store`. What else it may have is used if it is there; see `RedisStore`.
 
-    Those three are promises of this package's own stores; see `RedisStore`.
+    That is `lock_if`, `permit`, `retire`; and of a store that numbers its tokens `load_numbered`, `save_numbered` and
+    `lock_numbers`.
     """
 
     __slots__ = ("_store",)
@@ -42,13 +43,29 @@ class GuardedStore:
         """Return the lease of the store."""
         return self._store.lease
 
-    def load(self, key: str) -> Token | None:
-        """Load as the store does."""
-        return _guarded(lambda: self._store.load(key))
+    def load(self, key: str) -> tuple[Token | None, int | None]:
+        """Load as the store does; return the token's number as well, `None` if the store has no numbers."""
+        load = getattr(self._store, "load_numbered", None)
+        if load is None:
+            return _guarded(lambda: self._store.load(key)), None
+        numbered: tuple[Token | None, int] = _guarded(lambda: load(key))
+        return numbered
 
-    def save(self, key: str, token: Token) -> None:
-        """Save as the store does."""
-        _guarded(lambda: self._store.save(key, token))
+    def save(
+        self, key: str, token: Token, number: int, *, before_call: bool = False
+    ) -> tuple[Token | None, int] | None:
+        """Save as the store does; return the newer token that is there instead, if the store sees it."""
+        save = getattr(self._store, "save_numbered", None)
+        if save is None:
+            _guarded(lambda: self._store.save(key, token))
+            return None
+        newer: tuple[Token | None, int] | None = _guarded(lambda: save(key, token, number, before_call=before_call))
+        return newer
+
+    def lock_numbers(self, key: str) -> tuple[int, int]:
+        """Return the number of the lock, and that of a lock that was waited for and lost; 0 if there is none."""
+        numbers = getattr(self._store, "lock_numbers", None)
+        return (0, 0) if numbers is None else numbers(key)
 
     def delete(self, key: str) -> None:
         """Delete as the store does."""

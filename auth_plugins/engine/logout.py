@@ -26,7 +26,7 @@ def logout(context: Context, shared: SharedState, transport: TokenTransport) -> 
     if unsaved is not None:
         unsaved.attempts.stop()
     with store.lock_if(place.key, lambda: True, None if unsaved is None else unsaved.permit):
-        token = pick_current(context, shared, place.load())
+        token = pick_current(context, shared, place.load(), place.number)
         place.delete()
         with shared.lock:
             shared.predecessors = b""

@@ -20,13 +20,14 @@ from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grant_sequence,
 from ..core.token import Token
 from ..core.wire import Purpose, TokenRequest
 from .context import Context
+from .holding import go_on_saving, wait_for_attempt, wait_for_lost_holder
 from .irreplaceable import mark_irreplaceable, remove_unproven
 from .limiter import call_permit
 from .locking import LOCKED_OUT, GuardedStore
-from .outcome import Outcome, pick_current
+from .outcome import Outcome, is_older, pick_current
 from .shared_state import SharedState
 from .snapshot import Snapshot
-from .store_entry import InStore, NoStore, StoreEntry
+from .store_entry import InStore, NoStore, StoreEntry, Superseded
 from .token_transport import TokenTransport
 from .unsaved import SaveAttempts
 
@@ -41,7 +42,7 @@ def renew(context: Context, shared: SharedState, transport: TokenTransport) -> S
     """
     store = GuardedStore(shared.store)
     try:
-        _wait_for_attempt(context, shared)
+        wait_for_attempt(context, shared)
         place = InStore(store, context.provider)
         found = _Renewal(context, shared, transport, place, place.load()).without_lock()
         return _under_lock(context, shared, transport, store, place) if found is None else found
@@ -51,21 +52,6 @@ def renew(context: Context, shared: SharedState, transport: TokenTransport) -> S
         raise failure
     kept = shared.snapshot.token if shared.unsaved is None else shared.unsaved.stored_before
     return _Renewal(context, shared, transport, NoStore(failure, kept), None).run()
-
-
-def _wait_for_attempt(context: Context, shared: SharedState) -> None:
-    """Let the thread that saves an unsaved token try at once, and wait: it has the lock until the token is saved.
-
-    Raises:
-        StoreError: the store does not take the token yet.
-    """
-    if shared.unsaved is None:
-        return
-    context.waiting(LOCKED_OUT)
-    failure = shared.unsaved.attempts.next_failure(context.policy.deadline)
-    context.waiting(None)
-    if failure is not None:
-        raise failure
 
 
 def _under_lock(
@@ -87,24 +73,13 @@ def _under_lock(
         if not locked:
             return found[-1]
         try:
-            return _Renewal(context, shared, transport, place, place.load()).run()
+            wait_for_lost_holder(context, shared, place)
+            try:
+                return _Renewal(context, shared, transport, place, place.load()).run()
+            except Superseded:  # The store has a newer token than the one that was to be renewed: that is renewed.
+                return _Renewal(context, shared, transport, place, place.load()).run()
         finally:
-            _go_on_saving(context, shared, place, attempts, held, store.lease)
-
-
-def _go_on_saving(
-    context: Context, shared: SharedState, place: InStore, attempts: SaveAttempts, held: ExitStack, lease: float
-) -> None:
-    """Keep the lock while there is a token that the store has not taken, also if the renewal failed before its save."""
-    with shared.lock:
-        unsaved = shared.unsaved
-        permit = None if unsaved is None else place.permit()
-        if unsaved is None or not (context.provider.rotates or permit is not None):
-            return
-        shared.unsaved = unsaved = replace(unsaved, permit=permit, attempts=attempts)
-    attempts.begin()
-    held.callback(Outcome(context, shared, place).keep_saving, unsaved, lease)
-    context.afterwards(held.pop_all())
+            go_on_saving(context, shared, place, attempts, held, store.lease)
 
 
 def check_store(context: Context, shared: SharedState, transport: TokenTransport, failure: AuthError) -> Snapshot:
@@ -146,7 +121,7 @@ class _Renewal(Outcome):
         return None if peers is None else self.adopt(peers, self.window_opens_at(peers))
 
     def run(self) -> Snapshot:
-        token, clock = pick_current(self.context, self.shared, self.stored), self.context.clock
+        token, clock = pick_current(self.context, self.shared, self.stored, self.place.number), self.context.clock
         ours = self._with_newest_refresh_token(token)
         known = token == ours.token
         if self.shared.distrust:
@@ -177,6 +152,7 @@ class _Renewal(Outcome):
             ours = shared.snapshot.token
             if token is not None and ours is not None and token.access_token == ours.access_token and token != ours:
                 shared.snapshot = replace(shared.snapshot, token=token)
+                shared.number = max(shared.number, self.place.number or 0)
             return shared.snapshot
 
     def _step(self, age: Age, token: Token | None, now: float) -> Step:
@@ -228,7 +204,10 @@ class _Renewal(Outcome):
             return self.context.provider.login()
         if self.context.provider.rotates:
             # A store that does not even take the old one would not take the new one.
-            self.place.save(mark_irreplaceable(refreshed, self.context.provider))
+            number = self.shared.number if refreshed == self.shared.snapshot.token else 0
+            if refreshed == self.stored:
+                number = max(number, self.place.number or 0)
+            self.place.save(mark_irreplaceable(refreshed, self.context.provider), number, before_call=True)
         return self.context.provider.refresh(refreshed, now)
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
@@ -249,7 +228,9 @@ class _Renewal(Outcome):
             return None
 
     def _if_a_good_peers(self, stored: Token | None, ours: Token | None, now: float) -> Token | None:
-        if stored is None or self.shared.rejects(stored) or self.shared.succeeded(stored) or now >= stored.expires_at:
+        if stored is None or self.shared.rejects(stored) or now >= stored.expires_at:
+            return None
+        if is_older(self.shared, stored, self.place.number):
             return None
         return None if ours is not None and stored.access_token == ours.access_token else stored
 

@@ -82,6 +82,7 @@ class SharedState:
         "flight",
         "key",
         "lock",
+        "number",
         "pauses_matter_until",
         "predecessors",
         "rejected",
@@ -95,6 +96,8 @@ class SharedState:
     def __init__(self, store: Store, given: Snapshot, key: bytes = b"", clock: Clock = SYSTEM_CLOCK) -> None:
         self.store, self.key = store, key
         self.snapshot = given
+        self.number = 0
+        """The number of the token here, by which a store that has numbers tells the newer of two; 0: it was given."""
         self.predecessors = b""
         """Digests of the tokens that stood here before the one at hand, so that a store that was set back is seen."""
         self.rejected: Token | None = None

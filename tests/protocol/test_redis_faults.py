@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,4 +107,27 @@ def test_a_store_that_lost_the_newest_token_gets_it_back_from_the_process_that_h
     world.run(("expire", 0))
     world.set_back(dump)
     world.run(("expire", 0, 1))
+    world.session.lives_on()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["emptied", "set back"])
+def test_a_waiter_waits_for_the_call_of_a_holder_whose_lock_the_store_has_lost(how: str, make: Any) -> None:
+    world = make()
+    world.run((0, 1))
+    dump = {} if how == "emptied" else world.dump()
+    world.session.expire()
+    waiter = threading.Thread(target=world.session.ask, args=(1,))
+
+    def during() -> None:
+        waiter.start()
+        seen = world.plan.seen
+        while world.plan.seen < seen + 4:  # It has seen the lock more than once.
+            time.sleep(0.005)
+        world.set_back(dump)
+        time.sleep(0.2)
+
+    world.session.provider.during = during
+    world.session.ask(0)
+    waiter.join()
     world.session.lives_on()
