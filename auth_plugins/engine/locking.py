@@ -24,8 +24,8 @@ LOCKED_OUT = StoreError(
 class GuardedStore:
     """A store by the members of `Store`. What else it may have is used if it is there; see `RedisStore`.
 
-    That is `lock_if`, `permit`, `retire`; and of a store that numbers its tokens `load_numbered`, `save_numbered` and
-    `lock_numbers`.
+    That is `lock_if`, `permit`, `retire`; and of a store that numbers its tokens `load_numbered`, `save_numbered`,
+    `delete_numbered` and `lock_numbers`.
     """
 
     __slots__ = ("_store",)
@@ -67,9 +67,13 @@ class GuardedStore:
         numbers = getattr(self._store, "lock_numbers", None)
         return (0, 0) if numbers is None else numbers(key)
 
-    def delete(self, key: str) -> None:
-        """Delete as the store does."""
-        _guarded(lambda: self._store.delete(key))
+    def delete(self, key: str, number: int, *, ends: bool) -> None:
+        """Delete as the store does, unless there is a token with a higher number; `ends`: the session is over."""
+        delete = getattr(self._store, "delete_numbered", None)
+        if delete is None:
+            _guarded(lambda: self._store.delete(key))
+        elif not _guarded(lambda: delete(key, number, ends=ends)):
+            raise StoreError("Another process has saved a newer token")
 
     def retire(self, key: str) -> None:
         """Let the record end within a day, where the store can."""

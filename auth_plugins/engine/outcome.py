@@ -19,7 +19,7 @@ from .snapshot import Snapshot
 from .store_entry import StoreEntry, Superseded
 from .unsaved import UnsavedToken
 
-__all__ = ["Outcome", "is_older", "pick_current"]
+__all__ = ["Outcome", "is_older", "next_number", "pick_current"]
 
 _PAUSES = (0.05, 0.5)
 """The first and the longest pause between two tries to save a token, in seconds."""
@@ -40,7 +40,9 @@ def pick_current(
     ours = shared.snapshot.token
     if ours is None or stored == ours:
         return stored
-    if stored is None or is_older(shared, stored, number):
+    if stored is None:  # A number without a token: the session was ended since. A token that was given begins it anew.
+        return None if number is not None and number > shared.number > 0 else ours
+    if is_older(shared, stored, number):
         return ours
     if shared.unsaved is not None and not context.provider.rotates:
         return max(ours, stored, key=lambda token: token.expires_at)  # Both are good.
@@ -52,6 +54,11 @@ def is_older(shared: SharedState, stored: Token, number: int | None) -> bool:
     if number is not None and number != shared.number:
         return number < shared.number
     return shared.succeeded(stored) or (shared.unsaved is not None and stored == shared.unsaved.stored_before)
+
+
+def next_number(shared: SharedState, place: StoreEntry) -> int:
+    """Return the number of what comes next: that of the lock, and above those of all tokens before."""
+    return max(place.lock_numbers()[0], max(shared.number, place.number or 0) + 1)
 
 
 class Outcome:
@@ -76,16 +83,12 @@ class Outcome:
         self.context.notify(EventKind.ADOPTED, token)
         return snapshot
 
-    def next_number(self) -> int:
-        """Return the number of the token that is made now: that of the lock, and above those of all tokens before."""
-        return max(self.place.lock_numbers()[0], max(self.shared.number, self.place.number or 0) + 1)
-
     def made(self, token: Token, kind: EventKind, *, unproven: bool) -> Snapshot:
         """Save and publish a token that the provider has just issued.
 
         One that rotates is saved first; any other can be issued again, so requests need not wait for the store.
         """
-        due_at, number = self.window_opens_at(token), self.next_number()
+        due_at, number = self.window_opens_at(token), next_number(self.shared, self.place)
         if self.context.provider.rotates:
             failure = self.save(token, number)
             snapshot = self.publish(token, due_at, failure, unproven=unproven, number=number)
@@ -198,6 +201,7 @@ class Outcome:
                 self.place.save(token, number)
             except LockLost as lost:
                 if isinstance(lost, Superseded) and self._still(unsaved, token):
+                    self.shared.unsaved = None
                     self.adopt_stored()
                 return
             except StoreError as error:

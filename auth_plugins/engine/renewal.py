@@ -205,7 +205,7 @@ class _Renewal(Outcome):
         if self.context.provider.rotates:
             # A store that does not even take the old one would not take the new one.
             number = self.shared.number if refreshed == self.shared.snapshot.token else 0
-            if refreshed == self.stored:
+            if self.stored in (None, refreshed):
                 number = max(number, self.place.number or 0)
             self.place.save(mark_irreplaceable(refreshed, self.context.provider), number, before_call=True)
         return self.context.provider.refresh(refreshed, now)

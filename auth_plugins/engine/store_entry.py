@@ -50,8 +50,8 @@ class StoreEntry(Protocol):
     def lock_numbers(self) -> tuple[int, int]:
         """Return the number of the lock, and that of a lock that was waited for and lost; 0 if there is none."""
 
-    def delete(self) -> None:
-        """Keep nothing there, or raise `StoreError`."""
+    def delete(self, number: int | None = None) -> None:
+        """Keep nothing there, or raise `StoreError`; a number ends the session."""
 
     def retire(self) -> None:
         """Let what is kept there end within a day, where the store can."""
@@ -109,13 +109,16 @@ class InStore:
             raise Superseded("Another process has saved a newer token")
         self.kept, self.number = token, None if self.number is None else number
 
-    def delete(self) -> None:
+    def delete(self, number: int | None = None) -> None:
         """Forget the session with the tokens of all variants.
 
+        With a number the session ends, where the store has numbers: a token with a lower one is not saved any more.
+
         Raises:
-            StoreError: the store failed.
+            StoreError: the store failed, or has a newer token.
         """
-        self._store.delete(self.key)
+        fence = (self.number or 0) if number is None else number
+        self._store.delete(self.key, fence, ends=number is not None)
         self._others, self.kept = {}, None
         self.number = None if self.number is None else -1
 
@@ -200,7 +203,7 @@ class NoStore:
         """Fail as the store did."""
         raise self._failure.clone()
 
-    def delete(self) -> None:
+    def delete(self, number: int | None = None) -> None:
         """Fail as the store did."""
         raise self._failure.clone()
 

@@ -211,7 +211,14 @@ class RedisStore:
 
     def delete(self, key: str) -> None:
         """Forget what is kept under `key`; the number of its lock stays for a day."""
-        as_store_error(lambda: self._client.eval(DELETE, 1, self._name(key)))
+        as_store_error(lambda: self._client.eval(DELETE, 1, self._name(key), "", 0))
+
+    def delete_numbered(self, key: str, number: int, *, ends: bool) -> bool:
+        """Do as `delete` and return True; but return False if there is a token with a higher number.
+
+        If it `ends` the session, the number stays for a day: a token with a lower one is not saved any more.
+        """
+        return bool(as_store_error(lambda: self._client.eval(DELETE, 1, self._name(key), number, int(ends))))
 
     def retire(self, key: str) -> None:
         """Let what is kept under `key` end within a day: the provider does not renew it any more."""

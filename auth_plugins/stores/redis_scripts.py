@@ -63,11 +63,18 @@ The last number stays as it is: a release that comes late must not hide that the
 """
 
 DELETE = """
+local saved = redis.call('HGET', KEYS[1], 'saved')
+if saved and ARGV[1] ~= '' and tonumber(saved) > tonumber(ARGV[1]) then return 0 end
 redis.call('HDEL', KEYS[1], 'token', 'saved', 'damaged')
+if ARGV[2] == '1' then redis.call('HSET', KEYS[1], 'saved', ARGV[1]) end
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], 86400000) end
 return 1
 """
-"""token -> 1. The number of the lock stays for a day."""
+"""token; number (empty: any), whether the number stays -> 1, or 0 if the record has a higher number.
+
+The number of the lock stays for a day. So does the given one: it refuses a save from before the end of the session that
+comes late, and shows the end to processes that have a token with a lower number.
+"""
 
 RETIRE = """
 local left = redis.call('PTTL', KEYS[1])

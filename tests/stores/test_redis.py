@@ -539,6 +539,24 @@ class TestALockThatIsKept:
         assert client.get(f"{name}:lock").startswith(b"a holder")
 
 
+class TestTheEndOfASession:
+    def test_keeps_a_save_from_before_out_for_a_day_and_shows_its_number(
+        self, store: RedisStore, client: Any, name: str
+    ) -> None:
+        store.save_numbered(KEY, token("last"), 6)
+        assert store.delete_numbered(KEY, 7, ends=True)
+        assert store.load_numbered(KEY) == (None, 7)
+        assert store.save_numbered(KEY, token("late"), 6) == (None, 7)
+        assert 0 < client.pttl(name) <= 86_400_000
+        assert store.save_numbered(KEY, token("of the next session"), 8) is None
+
+    @pytest.mark.parametrize("ends", [True, False])
+    def test_leaves_a_token_with_a_higher_number(self, store: RedisStore, *, ends: bool) -> None:
+        store.save_numbered(KEY, token("newer"), 7)
+        assert not store.delete_numbered(KEY, 6, ends=ends)
+        assert store.load_numbered(KEY) == (token("newer"), 7)
+
+
 class TestWhatIsOver:
     def test_ends_within_a_day(self, store: RedisStore, client: Any, name: str) -> None:
         for end in (store.retire, store.delete):
