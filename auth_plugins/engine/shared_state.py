@@ -115,8 +115,8 @@ class SharedState:
         """Begin without locks held or flights up, as in a forked child, where neither will ever end."""
         self.lock = next(_locks)
         self.flight: Flight | None = None
-        if self.unsaved is not None:  # The thread that saves it is the parent's.
-            self.unsaved = replace(self.unsaved, attempts=SaveAttempts())
+        if self.unsaved is not None:  # The thread that saves it, and its lock, are the parent's.
+            self.unsaved = replace(self.unsaved, permit=None, attempts=SaveAttempts())
 
     def replace(self, snapshot: Snapshot) -> None:
         """Put another token in the place of the one at hand, which becomes its predecessor."""
