@@ -197,21 +197,37 @@ class Outcome:
                 return
             if not (is_ending or threading.main_thread().is_alive()):
                 is_ending, ends = True, min(ends, time.monotonic() + _AT_THE_END)
-            try:
-                self.place.save(token, number)
-            except LockLost as lost:
-                if isinstance(lost, Superseded) and self._still(unsaved, token):
-                    self.shared.unsaved = None
-                    self.adopt_stored()
+            if self._attempt(unsaved, token, number):
                 return
-            except StoreError as error:
-                unsaved.attempts.failed(error.clone())
-                continue
-            with self.shared.lock:
-                if self.shared.unsaved is unsaved:
-                    self.shared.unsaved = None
-                    self._all_is_well()
-            return
+
+    def _attempt(self, unsaved: UnsavedToken, token: Token, number: int) -> bool:
+        """Try to save the token; return False if it has to be tried again."""
+        try:
+            if self._is_replaced(token):
+                raise Superseded("Another process has saved a token")
+            self.place.save(token, number)
+        except LockLost as lost:
+            if isinstance(lost, Superseded) and self._still(unsaved, token):
+                self.shared.unsaved = None
+                self.adopt_stored()
+            return True
+        except StoreError as error:
+            unsaved.attempts.failed(error.clone())
+            return False
+        with self.shared.lock:
+            if self.shared.unsaved is unsaved:
+                self.shared.unsaved = None
+                self._all_is_well()
+        return True
+
+    def _is_replaced(self, token: Token) -> bool:
+        """Whether a store without numbers has a token that is newer: it was saved without the lock."""
+        if self.place.number is not None:
+            return False  # The store itself sees it.
+        stored = self.place.load()
+        if stored is None or stored == token:
+            return False
+        return not is_older(self.shared, stored, self.place.number)
 
     def _still(self, unsaved: UnsavedToken, token: Token) -> bool:
         with self.shared.lock:
