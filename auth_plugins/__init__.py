@@ -1,10 +1,10 @@
 """HTTP authentication that is set once and forgotten: `session.auth = FyatuAuth(app_id, secret_key)`.
 
-One object works as the `auth` of requests, httpx and httpx2, synchronous and asynchronous, all at once.
-Nothing is imported before it is used.
+An auth object works with requests, httpx and httpx2, synchronous and asynchronous, at the same time. Each public name
+is imported on first use.
 """
 
-# A provider is listed in `__all__` alone, and in `providers`: what a star imports, ruff does not see.
+# Providers are listed in `__all__` and in `providers` only. Ruff cannot see the names that a star imports.
 # ruff: noqa: F403, F405
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ __all__ = [
     "VaultAuth",
 ]
 
-# A provider's class is not here: all other public names are in `providers`.
+# Names that are not listed here, the classes of the providers, are in `providers`.
 _HOMES = {
     "AuthError": "core",
     "Backoff": "core",
@@ -95,7 +95,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(f".{module}", __name__), name)
     except AttributeError as error:
-        # `from auth_plugins import ...` would turn it into "cannot import name", without its cause.
+        # `from auth_plugins import ...` would turn an AttributeError into "cannot import name", without its cause.
         raise ImportError(f"{__name__}.{module} cannot be imported: {error}") from error
 
 

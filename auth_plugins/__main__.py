@@ -1,4 +1,4 @@
-"""`python -m auth_plugins` is the command `auth-plugins`."""
+"""Runs the command `auth-plugins` for `python -m auth_plugins`."""
 
 from .cli import main
 

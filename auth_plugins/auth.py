@@ -1,4 +1,4 @@
-"""`TokenAuth`: one object that is the auth of requests, httpx and httpx2 at once."""
+"""`TokenAuth`: an auth object that works with requests, httpx and httpx2 at the same time."""
 
 from __future__ import annotations
 
@@ -47,27 +47,27 @@ else:
         _warn_of_httpx2(broken)
     else:
         _kinds.append(_Httpx2Auth)
-    # `httpx2.alias_httpx()` makes the last two one and the same.
+    # After `httpx2.alias_httpx()` the last two are the same class, which may be a base only once.
     _AnyAuth = type("_AnyAuth", tuple(dict.fromkeys(_kinds)), {})
 
 
 class Options(TypedDict, total=False):
-    """What every auth object can be told besides its credentials."""
+    """The keyword arguments of every auth object, in addition to its credentials."""
 
     store: Store | None
-    """Where tokens are kept, and so who shares them; the default is one cache for this process."""
+    """The store that keeps and shares the tokens. `None`: a memory cache shared by all objects in this process."""
     policy: RefreshPolicy | None
-    """When to renew, and how long anything may take."""
+    """When to renew, and the time-outs and pauses of token calls. `None`: the provider's default policy."""
     origins: Iterable[str]
-    """Further URLs whose origins (scheme, host, port) get the token, beside that of `base_url`."""
+    """Further URLs whose origins (scheme, host, port) get the token, in addition to the origin of `base_url`."""
     token_client: requests.Session | httpx.Client | None
-    """The client to make token calls with, for a proxy, a private CA or a test's transport. Not an async one."""
+    """The synchronous client that makes the token calls, for a proxy, a private CA or a test's transport."""
     on_event: Listener | None
-    """Is told what happens, in the thread in which it does."""
+    """Called with each `Event`, in the thread in which it happened."""
     allow_http: bool
-    """Lets the token out over plain http to other machines as well."""
+    """Whether the token may be sent over plain http to other machines. To this machine it always may."""
     clock: Clock | None
-    """What tells the time, for tests."""
+    """The clock, for tests. `None`: the system clock."""
 
 
 _POLICY = RefreshPolicy()
@@ -75,13 +75,13 @@ _PROMISED = tuple(name for name in vars(Store) if not name.startswith("_"))
 
 
 class TokenAuth(FastPath, _AnyAuth):
-    """Attaches a provider's token, renews it before it ends, and answers a 401 with a renewal and one more try.
+    """Attach a provider's token to requests, renew it before it expires, and retry a request once after a 401.
 
-    It may be used from any number of threads, event loops and libraries at the same time. Objects with equal
-    credentials and the same store share their token. Copies and pickles keep credentials and options, and no token.
+    An object may be used by any number of threads, event loops and HTTP libraries at the same time. Objects with equal
+    credentials and the same store share a token. Copies and pickles contain the credentials and options, but no token.
 
     Args:
-        provider: the contract, with the credentials in it.
+        provider: the contract, which contains the credentials.
         options: see `Options`.
 
     Raises:
@@ -119,7 +119,7 @@ class TokenAuth(FastPath, _AnyAuth):
             raise ValueError("store must have a lock_timeout that is not shorter than the policy's deadline")
         source = TokenSource(contract, policy, clock, on_event, store=store)
         home = Origin.of(contract.base_url)
-        assert home is not None, "it has just been checked"  # noqa: S101 - narrows a type
+        assert home is not None, "check_origins has checked it"  # noqa: S101 - narrows a type
         self._open(source, home, allowed, _transport_for(token_client))
 
     @property
@@ -127,37 +127,37 @@ class TokenAuth(FastPath, _AnyAuth):
         return self._source.provider
 
     def token(self) -> Token:
-        """Give the current token, renewed if need be.
+        """Return a valid token; log in or renew first if necessary.
 
         Raises:
-            AuthError: there is none to be had.
+            AuthError: no valid token could be obtained.
         """
         return _present(self._source.current(self._transport).token)
 
     async def atoken(self) -> Token:
-        """Give the current token, renewed if need be, without blocking the event loop (asyncio or trio).
+        """Return a valid token as `token` does, without blocking the event loop (asyncio or trio).
 
         Raises:
-            AuthError: there is none to be had.
+            AuthError: no valid token could be obtained.
         """
         return _present((await self._source.acurrent(self._transport)).token)
 
     def invalidate(self) -> None:
-        """Drop the current token: the next request renews it, as after a 401. Forgets refused credentials, too."""
+        """Reject the current token, as a 401 does: the next request replaces it. Clear remembered failures, too."""
         self._source.invalidate()
 
     def logout(self) -> None:
-        """Forget the token here and in the store, and revoke it where the provider can.
+        """Delete the token from this object and the store, and revoke it if the provider has a call for that.
 
         Raises:
-            TokenEndpointUnavailable: the provider could not be told. The token is forgotten all the same.
-            InvalidTokenResponse: its answer makes no sense. Likewise.
-            StoreError: the store failed, and may keep the token.
+            TokenEndpointUnavailable: the revocation failed. The token is deleted all the same.
+            InvalidTokenResponse: the answer to the revocation is invalid. The token is deleted all the same.
+            StoreError: the store failed, and may still contain the token.
         """
         self._source.logout(self._transport)
 
     async def alogout(self) -> None:
-        """Do as `logout`, without blocking the event loop (asyncio or trio)."""
+        """Log out as `logout` does, without blocking the event loop (asyncio or trio)."""
         await self._source.alogout(self._transport)
 
     def __repr__(self) -> str:
@@ -168,7 +168,7 @@ class TokenAuth(FastPath, _AnyAuth):
         return {
             "attributes": _attributes_of(self),
             "provider": source.provider,
-            # What is this process' own, or this version's, is left to those who read the pickle.
+            # Defaults are pickled as None: the process that loads the pickle has its own, perhaps of another version.
             "store": None if source.shared.store is PROCESS_STORE else source.shared.store,
             "policy": None if source.policy is _POLICY else source.policy,
             "origins": tuple(map(str, origins)),
@@ -194,7 +194,7 @@ class TokenAuth(FastPath, _AnyAuth):
 
 
 def _attributes_of(auth: object) -> dict[str, Any]:
-    """Return what a subclass has added to an object, in its dictionary and in slots of its own."""
+    """Return the attributes that a subclass added, in `__dict__` and in `__slots__`."""
     state: Any = object.__getstate__(auth)
     in_dictionary, in_slots = state if isinstance(state, tuple) else (state, None)
     return {
@@ -215,7 +215,7 @@ def _check_kind(name: str, value: object, kind: type) -> None:
 
 
 def _check_store(store: object) -> None:
-    # Never `isinstance`: before Python 3.12 it reads the properties of what it is given, and a salt may be far away.
+    # Not `isinstance`: before Python 3.12 it reads the object's properties, and reading `salt` may need I/O.
     if store is None:
         return
     found = [inspect.getattr_static(store, name, None) for name in _PROMISED]
@@ -228,11 +228,11 @@ def _check_store(store: object) -> None:
 def _contract(provider: object) -> Provider:
     if is_dataclass(provider) and not isinstance(provider, type) and isinstance(provider, Provider):
         return provider
-    raise TypeError("provider must be a dataclass that keeps the promises of Provider")
+    raise TypeError("provider must be a dataclass that implements Provider")
 
 
 def _present(token: Token | None) -> Token:
-    assert token is not None, "what a source gives has a token"  # noqa: S101 - narrows a type
+    assert token is not None, "a token source returns a snapshot with a token, or raises"  # noqa: S101 - narrows a type
     return token
 
 

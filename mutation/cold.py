@@ -16,7 +16,7 @@ def pytest_runtest_setup() -> None:
             for kept in list(vars(module).values()):
                 if callable(clear := getattr(kept, "cache_clear", None)):
                     clear()
-    usual: Any = sys.modules.get("auth_plugins.clients.fast_path")
-    if usual is not None:
-        usual._PLAIN.clear()
-        usual._LISTED.clear()
+    fast_path: Any = sys.modules.get("auth_plugins.clients.fast_path")
+    if fast_path is not None:
+        fast_path._BYTES_BODIES.clear()
+        fast_path._LIST_HEADERS.clear()

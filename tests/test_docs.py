@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
+import math
 import os
 import re
 import subprocess
@@ -20,7 +22,8 @@ import requests
 
 from auth_plugins import AuthError, MarketigerAuth, MemoryStore, Token, core
 from auth_plugins.auth import Options
-from auth_plugins.core import LIFECYCLE
+from auth_plugins.core import Purpose
+from auth_plugins.core.decision import Action, InFlight, Need, TokenState, need_of, purposes_for, state_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -50,22 +53,42 @@ def drawing() -> Any:
     return module
 
 
-def test_the_picture_of_the_lifecycle_holds_every_entry_of_the_table_and_no_other(drawing: Any) -> None:
+def test_the_picture_of_the_lifecycle_holds_every_state_that_can_be_and_no_other(drawing: Any) -> None:
     drawn = {
-        (cell.get("data-age"), cell.get("data-means")): (cell.get("data-verb"), cell.get("data-grants"))
+        (cell.get("data-state"), cell.get("data-can")): (cell.get("data-need"), cell.get("data-calls"))
         for cell in ElementTree.fromstring(drawing.lifecycle_svg()).iter()  # noqa: S314 - our own
-        if cell.get("data-age")
+        if cell.get("data-state")
     }
+    # Ask the rules themselves which pairs there are, for tokens of all kinds at all moments.
+    reached = set[tuple[TokenState, tuple[Purpose, ...]]]()
+    flags = (False, True)
+    for can_login, rejected, refresh_token, until in itertools.product(flags, flags, (None, "rt"), (-math.inf, 80.0)):
+        token = Token(
+            access_token="at", issued_at=0, expires_at=60, refresh_token=refresh_token, refreshable_until=until
+        )
+        for one, now in itertools.product((None, token), range(100)):
+            purposes = purposes_for(one, now, can_login=can_login, rejected=rejected)
+            reached.add((state_of(one, now, 48, rejected=rejected), purposes))
     assert drawn == {
-        (age.name, means.name): (step.verb.name, ", then ".join(grant.value for grant in step.grants))
-        for (age, means), step in LIFECYCLE.items()
+        (state.name, drawing._PURPOSES[purposes]): (
+            need_of(state, purposes).name,
+            "" if need_of(state, purposes) is Need.NOTHING else ", then ".join(each.value for each in purposes),
+        )
+        for state, purposes in reached
     }
+
+
+def test_the_table_of_decisions_has_a_row_for_each_need_and_what_is_in_flight(drawing: Any) -> None:
+    rows = list(drawing.decision_rows())
+    assert [row[:2] for row in rows] == list(itertools.product(Need, InFlight))
+    assert all(len(actions) == len(drawing.DECISION_COLUMNS) for _, _, actions in rows)
+    assert {action for _, _, actions in rows for action in actions} == set(Action)
 
 
 def test_what_a_cell_of_the_picture_says_fits_into_it(drawing: Any) -> None:
     room = drawing._CELL - 26
     for cell in ElementTree.fromstring(drawing.lifecycle_svg()).iter():  # noqa: S314
-        if cell.get("data-age"):
+        if cell.get("data-state"):
             words = [each.text or "" for each in cell.iter() if each.tag.endswith("text")]
             assert max(map(len, words)) * 6.2 < room
 

@@ -1,4 +1,4 @@
-"""The command `auth-plugins`, and what to say where the libraries that it needs are missing."""
+"""The command `auth-plugins`. If a library that it needs is missing, it prints how to install it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEEDED = ("click", "rich", "trio", "uvicorn", "httpx2", "joserfc", "filelock", 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command with `arguments`, or those of this process, and exit.
 
-    The exit code is 0 if everything was as expected, 1 if not, 2 if the command could not be run.
+    The exit code is 0 if all results are as expected, 1 if not, 2 if the command could not run.
     """
     missing = [name for name in _NEEDED if not _installed(name)]
     if missing:

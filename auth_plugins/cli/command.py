@@ -1,4 +1,4 @@
-"""What `auth-plugins` takes on the command line."""
+"""The command line of `auth-plugins`."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def cli() -> None:
 def demo(providers: tuple[str, ...], workers: int | None, redis_url: str | None, json_wanted: bool) -> None:
     """See it work, over real HTTP to simulated providers on this machine.
 
-    Each scene shows what was counted, mostly by the server, beside what was expected. Without a PROVIDER
-    it plays them all. The exit code is 1 if anything was not as expected.
+    Each scene compares counts, mostly by the server, with the expected ones. Without a PROVIDER all of them
+    are played. The exit code is 1 if any count is not as expected.
     """
     logging.getLogger("auth_plugins").addHandler(logging.NullHandler())  # Some scenes fail on purpose.
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""How results are shown: a table for people, a JSON document for programs."""
+"""Formats results: as a table for people, as a JSON document for programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["as_json", "as_table", "closing_line"]
 
 
 def as_table(provider: str, results: Iterable[Result]) -> Table:
-    """Make the table of one provider's scenes."""
+    """Return the table of a provider's scenes."""
     table = Table(title=provider, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, leading=1)
     table.add_column("Scene", no_wrap=True)
     table.add_column("What happened", ratio=1)
@@ -49,14 +49,14 @@ def _verdict(result: Result) -> Text:
 
 
 def closing_line(results: Sequence[Result], seconds: float) -> Text:
-    """Say it all in one line."""
+    """Return the summary of all results in a line."""
     fine = sum(result.ok for result in results)
     style = "bold green" if fine == len(results) else "bold red"
     return Text(f"{fine} of {len(results)} as expected in {seconds:.1f} s", style)
 
 
 def as_json(results: Iterable[Result]) -> str:
-    """Make the document: a list of scenes."""
+    """Return the JSON document: a list of scenes."""
     return json.dumps([_plain(result) for result in results], indent=2)
 
 

@@ -1,4 +1,4 @@
-"""How the demo is run: each scene on a stage of its own, and what was expected beside what was counted."""
+"""Runs the demo: each scene has a new stage, and returns expected and counted values."""
 
 from __future__ import annotations
 
@@ -25,51 +25,51 @@ Counts = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What one scene plays on: a simulator behind real HTTP, and a store, that no other scene knows."""
+    """The set-up of a scene: a simulator behind real HTTP, and a store, which no other scene shares."""
 
     cast: Cast
     base_url: str
     store: MemoryStore = field(default_factory=MemoryStore)
 
     def auth(self, *, wrong: bool = False, **options: Unpack[Options]) -> TokenAuth:
-        """Make an auth object; all of one stage share their tokens."""
+        """Return an auth object. All auth objects of a stage share a store."""
         options.setdefault("store", self.store)
         return self.cast.auth(self.base_url, wrong=wrong, **options)
 
     @property
     def simulator(self) -> Simulator:
-        """The provider's side."""
+        """The simulator of the provider."""
         return self.cast.simulator
 
     @property
     def ledger(self) -> Ledger:
-        """What the provider's side saw."""
+        """The calls that the simulator received."""
         return self.cast.simulator.ledger
 
     @property
     def url(self) -> str:
-        """Something in the API that answers 200 to whoever has a token."""
+        """The URL of a resource in the API, which answers 200 to requests with a valid token."""
         return f"{self.base_url}/things"
 
     def answers(self, status: int) -> int:
-        """How many calls the API answered with `status`."""
+        """Return how many calls the API answered with `status`."""
         return sum(call.status == status for call in self.ledger.calls("api"))
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One claim, and the play that shows it."""
+    """A claim, and the function that shows it."""
 
     name: str
     sentence: str
-    """What happens, in words."""
+    """A description for the output."""
     play: Callable[[Stage], tuple[Counts, Counts]] = field(repr=False)
-    """Gives what was expected, and what was counted, under the same names."""
+    """Returns the expected and the counted values, under the same names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a scene."""
+    """The result of a scene."""
 
     provider: str
     scene: Scene
@@ -77,11 +77,11 @@ class Result:
     expected: Mapping[str, int] = field(default_factory=dict)
     counted: Mapping[str, int] = field(default_factory=dict)
     failure: str | None = None
-    """The kind of the exception that ended the scene. Not its text, which may quote a request."""
+    """The type of the exception that ended the scene, without its text, which may quote a request."""
 
     @property
     def ok(self) -> bool:
-        """Whether it was as expected."""
+        """Whether the counted values are as expected."""
         return self.failure is None and self.expected == self.counted
 
 
@@ -90,7 +90,7 @@ def perform(
     scenes: Sequence[Scene],
     announce: Callable[[type[Cast], Scene], None] = lambda _cast, _scene: None,
 ) -> Iterator[Result]:
-    """Play every scene with every cast, one by one. A scene that raises is a result like any other."""
+    """Play every scene with every cast and yield the results. A scene that raises leads to a result, too."""
     with _no_proxy_to_loopback(), serve() as server:
         for cast in casts:
             for number, scene in enumerate(scenes):
@@ -111,7 +111,7 @@ def _result(scene: Scene, stage: Stage) -> Result:
 
 @contextmanager
 def _no_proxy_to_loopback() -> Iterator[None]:
-    """Token calls honour the environment's proxies, none of which knows a port of this machine's own."""
+    """Exclude 127.0.0.1 from the environment's proxies, which token calls use."""
     before = os.environ.get("no_proxy")
     os.environ["no_proxy"] = "127.0.0.1"
     try:

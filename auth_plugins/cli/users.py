@@ -1,4 +1,4 @@
-"""Those who send requests in the demo: one way to call, whichever HTTP library does it."""
+"""The clients of the demo: a common interface to all HTTP libraries."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ __all__ = ["LIBRARIES", "PATIENCE", "Send", "httpx_options", "sleep_until", "usi
 
 LIBRARIES = ("requests", "httpx", "httpx2")
 PATIENCE = 60.0
-"""Seconds. No scene is to fail for the slowness of a machine."""
+"""Seconds. The time-out of requests, long enough for a slow machine."""
 
 
 class Send(Protocol):
-    """Sends one request, follows redirects, and gives the status of the last answer."""
+    """Sends a request, follows redirects, and returns the status of the last answer."""
 
     def __call__(self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> int:
-        """Send; `body` is bytes or a file."""
+        """Send a request; `body` is bytes or a file."""
 
 
 @contextmanager
 def using(library: str, auth: TokenAuth | Callable[..., Any]) -> Iterator[Send]:
-    """Lend a client of `library`, with `auth` set on it once, as a user would."""
+    """Open a client of `library` with `auth` as its auth, and yield a function that sends."""
     with _requests(auth) if library == "requests" else _httpx(library, auth) as send:
         yield send
 
@@ -60,13 +60,13 @@ def _httpx(library: str, auth: Any) -> Iterator[Send]:
 
 
 def httpx_options() -> dict[str, Any]:
-    """Give what every client of httpx and httpx2 is made with."""
+    """Return the arguments of all clients of httpx and httpx2."""
     return {"verify": _tls(), "trust_env": False, "timeout": PATIENCE, "follow_redirects": True}
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    # Nothing here goes over TLS; to load the CA certificates for each client would take longer than a scene.
+    # The demo does not use TLS, and loading the CA certificates for each client would take longer than a scene.
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

@@ -1,7 +1,8 @@
-"""One worker of the demo: a process of its own, told by its standard input what to do.
+"""A worker process of the demo, controlled by its standard input.
 
-The first line brings the auth object, pickled: never on the command line, which everybody on the machine can read.
-Each line after it is a signal to send a request from each of a few threads; the answer is how many got a 200.
+The first line contains the pickled auth object. It is not an argument, because all users of the machine can read
+command lines. Each further line is a signal to send a request from each of a few threads; the worker answers with the
+number of 200s.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ THREADS = 8
 
 
 def order(auth: object, url: str) -> str:
-    """Make the first line."""
+    """Return the first line of a worker's input."""
     return base64.b64encode(pickle.dumps((auth, url))).decode() + "\n"
 
 
 def work(orders: TextIO, answers: TextIO) -> None:
-    """Do as told, until there is no more to do."""
+    """Follow the lines of `orders` until its end, and write the results to `answers`."""
     auth, url = pickle.loads(base64.b64decode(orders.readline()))  # noqa: S301 - from the process that started this one
 
     def send(_: int) -> bool:

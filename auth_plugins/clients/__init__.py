@@ -1,4 +1,4 @@
-"""One HTTP library each: attach the token, catch the 401, send again; and the library's own way to a token endpoint."""
+"""Adapters of HTTP libraries: each attaches the token, replays a request after a 401, and makes token calls."""
 
 from .fast_path import FastPath
 from .httpx_flow import HttpxFlow

@@ -1,4 +1,4 @@
-"""Drives an `auth_flow` for an asynchronous client: what the flow would wait for is awaited between its steps."""
+"""Drives an `auth_flow` for an asynchronous client. What the flow waits for is awaited between its steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _running: ContextVar[AsyncRun | None] = ContextVar("auth_plugins_running", defau
 
 
 def run_of(auth: object) -> AsyncRun | None:
-    """Return the run that is just taking a step of a flow of `auth`, or None."""
+    """Return the run that is executing a step of a flow of `auth` in this context, or None."""
     run = _running.get()
     return run if run is not None and run.auth is auth else None
 
@@ -30,45 +30,45 @@ def run_of(auth: object) -> AsyncRun | None:
 class AsyncRun:
     """One request of an asynchronous client.
 
-    httpx has `auth_flow` as an ordinary generator for both of its clients, and a subclass may override it, so nothing
-    in it can be awaited. What `TokenAuth.auth_flow` needs is therefore awaited before its first step, and after each
-    response; an error is raised in the flow, where it would have been raised without a client.
+    In httpx, `auth_flow` is an ordinary generator for both clients, and a subclass may override it, so it cannot await
+    anything. What `TokenAuth.auth_flow` needs is therefore awaited before its first step and after each response. An
+    error is raised in the flow, at the same place as in a synchronous client.
     """
 
-    def __init__(self, auth: Any, door: HttpxFlow) -> None:
+    def __init__(self, auth: Any, adapter: HttpxFlow) -> None:
         self.auth = auth
-        self._door = door
+        self._adapter = adapter
         self._flow: Flow | None = None
         self._body: Body | None = None
         self._token: Snapshot | AuthError | None = None
         self._signed: tuple[Request, Snapshot, Body] | None = None
-        """What the flow has sent, while it waits for the response."""
+        """The request that the flow has signed and sent, until the response arrives."""
         self._verdict: tuple[Response, Replay | AuthError | None] | None = None
 
     async def begin(self, request: Request) -> Request:
         """Return the first request to send.
 
-        The token is fetched for a request to any origin where the flow is a subclass's: it may send the request home.
+        If a subclass overrides the flow, the token is fetched for a request to any origin: the flow may change the URL.
         """
         if self.auth.requires_request_body:
             await request.aread()
-        if self.auth._has_own_flow or self._door.covers(request):
-            self._body = Body(request.stream, self._door.library)
+        if self.auth._has_own_flow or self._adapter.covers(request):
+            self._body = Body(request.stream, self._adapter.library)
             try:
-                self._token = await self._door.acurrent(request, self._body)
+                self._token = await self._adapter.acurrent(request, self._body)
             except AuthError as error:
                 self._token = error
         flow = self._flow = self._step(lambda: self.auth.auth_flow(request))
         return self._step(lambda: next(flow))
 
     async def resume(self, request: Request, snapshot: Snapshot, response: Response) -> Request | None:
-        """Return what to send after the 401 to a request that was signed with `live` without a run, or None."""
-        self._signed = (request, snapshot, Body(request.stream, self._door.library))
+        """Return the request to send after a 401 to a request that the fast path signed with `snapshot`, or None."""
+        self._signed = (request, snapshot, Body(request.stream, self._adapter.library))
         await self._judge(response)
         again = self._verdict_on(response)
         if again is None:
             return None
-        flow = self._flow = self._door.replay(*again)
+        flow = self._flow = self._adapter.replay(*again)
         return next(flow)
 
     async def go_on(self, response: Response) -> Request | None:
@@ -89,31 +89,31 @@ class AsyncRun:
             self._flow.close()
 
     def flow(self, request: Request) -> Flow:
-        """Do as `HttpxDoor.flow`, without waiting for anything."""
-        door, body, token = self._door, self._body, self._token
-        if not door.covers(request):
-            door.unsign(request)
+        """Like `HttpxFlow.flow`, but with the token and the verdict that this run has awaited."""
+        adapter, body, token = self._adapter, self._body, self._token
+        if not adapter.covers(request):
+            adapter.unsign(request)
             yield request
             return
         if isinstance(token, AuthError):
             raise token
         assert token is not None, "it was fetched before"  # noqa: S101 - narrows a type
-        door.attach(request, token)
-        self._signed = (request, token, body or Body(request.stream, door.library))
+        adapter.attach(request, token)
+        self._signed = (request, token, body or Body(request.stream, adapter.library))
         response = yield request
         again = self._verdict_on(response)
         if again is not None:
-            yield from door.replay(*again)
+            yield from adapter.replay(*again)
 
     async def _judge(self, response: Response) -> None:
-        """Look at a response to what the flow has signed, and prepare the replay after a 401."""
+        """Judge the response to the request that the flow has signed, and prepare the replay after a 401."""
         if self._signed is None:
             return
         request, snapshot, body = self._signed
         verdict: Replay | AuthError | None = None
         try:
-            if self._door.is_rejected(response, snapshot):
-                verdict = await self._door.aprepare_replay(request, response, body)
+            if self._adapter.is_rejected(response, snapshot):
+                verdict = await self._adapter.aprepare_replay(request, response, body)
         except AuthError as error:
             verdict = error
         if isinstance(verdict, tuple):

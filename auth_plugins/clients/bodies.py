@@ -1,4 +1,4 @@
-"""Whether a body of httpx can be sent once more, and what has to be done before."""
+"""Decides whether a request body of httpx can be sent again, and rewinds it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def _kinds_of(library: Any) -> _Kinds:
 
 
 class Body:
-    """Where the body of a request began. Made before it is sent; and in a task, then awaited (`alook`).
+    """The start position of a request body. Created before the request is sent; a task then awaits `aprobe`.
 
-    Its library replays bytes and forms by itself, rewinds the files of a multipart form, and would send a file, or
-    anything else that it has read to its end, as an empty body, without a word.
+    The library itself replays bytes and forms, and rewinds the files of a multipart form. A file, or any other stream
+    that was read to its end, it would silently send again as an empty body.
 
-    Only the library's own classes are judged, by identity. A class of the user's, whatever its name or its base, may
-    be used up by the first reading.
+    Only the library's own classes count as replayable, by identity. Any other class, whatever its name or base, may be
+    exhausted after it was read once.
     """
 
     __slots__ = ("_begin", "_file", "_library", "_stream", "replayable")
@@ -57,7 +57,7 @@ class Body:
             self.replayable = False
 
     def _probe(self, content: Any) -> None:
-        # A list can be read twice. What else makes iterators may have been used up by the first: nobody can tell.
+        # A list can be read twice. Any other iterable may be exhausted after the first time, which cannot be detected.
         self.replayable = isinstance(content, Sequence)
         if hasattr(content, "read"):
             self._file = content
@@ -65,7 +65,7 @@ class Body:
                 self._keep(_position(content))
 
     async def aprobe(self) -> None:
-        """Ask where an asynchronous file begins, such as those of anyio, trio and aiofiles."""
+        """Read the start position of an asynchronous file, such as those of anyio, trio and aiofiles."""
         if self._file is not None and not self.replayable:
             try:
                 self._keep(await _maybe_await(self._file.tell()) if await _maybe_await(self._file.seekable()) else None)
@@ -77,11 +77,11 @@ class Body:
         self._begin = begin or 0
 
     def can_be_resent(self, stream: Any) -> bool:
-        """Whether `stream`, which may be another after a redirect, can be sent once more."""
+        """Whether `stream`, which may not be the original one after a redirect, can be sent again."""
         return self.replayable if stream is self._stream else Body(stream, self._library).replayable
 
     def rewind(self, stream: Any) -> bool:
-        """Make `stream` ready to be sent once more; `False` if that cannot be done."""
+        """Prepare `stream` to be sent again. Return False if it cannot be."""
         try:
             if self._has_moved(stream):
                 self._file.seek(self._begin)
@@ -90,7 +90,7 @@ class Body:
         return self.can_be_resent(stream)
 
     async def arewind(self, stream: Any) -> bool:
-        """Do as `rewind`, with an asynchronous file as well."""
+        """Like `rewind`, but also for an asynchronous file."""
         try:
             if self._has_moved(stream):
                 await _maybe_await(self._file.seek(self._begin))
@@ -117,5 +117,5 @@ def _seekable(file: Any) -> bool:
 
 
 async def _maybe_await(found: Any) -> Any:
-    # aiofiles has all methods asynchronous; anyio and trio leave `seekable` as it is.
+    # In aiofiles all methods are asynchronous; in anyio and trio `seekable` is not.
     return await found if isawaitable(found) else found

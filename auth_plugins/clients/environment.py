@@ -1,4 +1,4 @@
-"""Which proxy the environment of this process names for a token call, by one rule for all libraries."""
+"""Finds the environment's proxy for a token call, by one rule for all libraries."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Proxy:
     """A proxy that the environment names."""
 
     url: str = field(repr=False)
-    """With the user name and the password, if it has any."""
+    """The URL, with the user name and the password if the environment has them."""
     variable: str
-    """The name of the environment variable, in capitals; "the system's settings" where it comes from these."""
+    """The name of the environment variable, in capitals, or "the system's settings"."""
 
     @property
     def uses_socks(self) -> bool:
@@ -38,12 +38,12 @@ class Proxy:
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """Return the proxy for a token call to `url`; None: the call goes straight to the endpoint.
+    """Return the proxy for a token call to `url`, or None if the call goes directly to the endpoint.
 
-    A call to this machine never takes a proxy of the environment: the proxy would read the credentials.
+    A call to this machine never uses a proxy of the environment: the proxy would read the credentials.
 
     Raises:
-        ConfigurationError: what the variable holds is no URL of a proxy.
+        ConfigurationError: the value of the variable is not the URL of a proxy.
     """
     parts = urlsplit(url)
     if is_loopback(parts.hostname or ""):
@@ -55,14 +55,14 @@ def proxy_for(url: str) -> Proxy | None:
     proxy = Proxy(Masked(named if "://" in named else f"http://{named}"), _variable(parts.scheme))
     if not _is_whole(proxy.url):
         raise ConfigurationError(
-            f"A token call cannot be sent: what {proxy.variable} holds is not the URL of a proxy",
+            f"A token call cannot be sent: the value of {proxy.variable} is not the URL of a proxy",
             hint=f"Set {proxy.variable} to a URL such as http://proxy.internal:3128.",
         )
     return proxy
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a connection to `host` stays on this machine, by the name or the address alone.
+    """Return whether a connection to `host` stays on this machine, by the name or the address alone.
 
     RFC 6761, section 6.3: `localhost` and the names below it; 127.0.0.0/8 and ::1, also as an IPv4-mapped address, and
     in the short forms that resolvers accept; 0.0.0.0 and ::, which connect to this machine as well.
@@ -101,13 +101,13 @@ def _is_whole(url: str) -> bool:
 
 
 def _goes_straight(url: str, parts: SplitResult, no_proxy: str) -> bool:
-    """Tell whether `no_proxy` names the endpoint's host, as requests reads it or as httpx does."""
+    """Return whether `no_proxy` names the endpoint's host, by the rules of requests or by those of httpx."""
     entries = (entry.strip().lower() for entry in no_proxy.split(","))
     return should_bypass_proxies(url, no_proxy=None) or any(_names(entry, parts) for entry in entries if entry)
 
 
 def _names(entry: str, parts: SplitResult) -> bool:
-    """Tell whether an entry is `*`, or names the host with a scheme, in brackets, as a wildcard or by its network."""
+    """Return whether an entry is `*`, or names the host with a scheme, in brackets, as a wildcard or by its network."""
     scheme, found, rest = entry.rpartition("://")
     if found and scheme not in ("all", parts.scheme):
         return False

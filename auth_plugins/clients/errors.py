@@ -1,4 +1,4 @@
-"""What leaves a door: our error, which is also the library's own, so that existing `except` clauses go on working."""
+"""Makes errors that are also exceptions of the HTTP library, so that existing `except` clauses keep working."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["as_library_error"]
 
 
 def as_library_error(error: AuthError, base: type[Exception]) -> AuthError:
-    """Make an error that is both `error` and a `base`."""
+    """Return a copy of `error` that is also an instance of `base`."""
     return _rebuild(type(error), base, error.message, error.details())
 
 
@@ -24,10 +24,10 @@ def _make_twin(kind: type[AuthError], base: type[Exception]) -> type[AuthError]:
     def reduce(self: AuthError) -> tuple[Any, ...]:
         return (_rebuild, (kind, base, self.message, self.details()))
 
-    # The class is made here and found nowhere: what an unpickler finds are the two it is made of.
+    # No module has the class as an attribute, so a pickle names the two classes it is made of.
     body = {"__doc__": kind.__doc__, "__module__": kind.__module__, "__reduce__": reduce}
     return type(kind.__name__, (kind, base), body)
 
 
-# To a type checker classes are not hashable.
+# Type checkers do not accept classes as hashable arguments.
 _twin: Callable[[type[AuthError], type[Exception]], type[AuthError]] = cache(_make_twin)  # type: ignore[assignment]

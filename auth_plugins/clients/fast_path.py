@@ -1,7 +1,7 @@
-"""The usual case, in as little as it can be done: the token is good, the request goes home and can be sent again.
+"""The fast path: the token is valid, the request goes to the home origin, and its body can be sent again.
 
-Whatever else there may be is left to the doors. Here stands what every request costs, so each line was weighed
-(docs/explanation/benchmarks.md), and tests/test_speed_guard.py keeps count of them.
+All other cases are left to `RequestsHook` and `HttpxFlow`. Every request runs this code, so the cost of each line was
+measured (docs/explanation/benchmarks.md), and tests/test_speed_guard.py counts the instructions.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _name = itemgetter(1)
 
 
 class _HomeOrigin:
-    """The origin that most requests go to, ready to be compared with, and the clock that is read there."""
+    """The home origin, prepared for fast comparison, with the clock of the auth object."""
 
     __slots__ = ("below", "first", "host", "monotonic", "port", "scheme", "wall")
 
@@ -80,7 +80,7 @@ _origins_of = lru_cache(64)(AllowedOrigins)
 
 
 class FastPath:
-    """Signs a request for the origin of `base_url` with a token that is good for some time; the doors do the rest."""
+    """Signs requests to the origin of `base_url` while the token is fresh; otherwise uses the hook or the flow."""
 
     __slots__ = ("_home", "_httpx", "_requests", "_shared")
 
@@ -109,14 +109,14 @@ class FastPath:
 
     def _flow_for(self, request: Any) -> HttpxFlow:
         library = library_of(type(request))
-        for door in self._httpx:
-            if door.library is library:
-                return door
+        for flow in self._httpx:
+            if flow.library is library:
+                return flow
         _probe_library(library)
         client = None if self._transport is _REQUESTS else self._transport
-        door = HttpxFlow(library, self._source, self._requests.allowed, client)
-        self._httpx += (door,)
-        return door
+        flow = HttpxFlow(library, self._source, self._requests.allowed, client)
+        self._httpx += (flow,)
+        return flow
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request of requests."""

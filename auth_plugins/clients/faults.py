@@ -1,4 +1,4 @@
-"""Why a token call brought no answer, by the types of the exceptions alone: their texts may quote the request."""
+"""Explains why a token call got no answer, by the types of the exceptions alone: their texts may quote the request."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
 
 _DEFECTS = (AttributeError, TypeError, NameError, LookupError, AssertionError, NotImplementedError)
-"""What no HTTP library raises for a network: a mistake in code, or code that met a version it was not made for."""
+"""Exceptions that no HTTP library raises for a network failure: a bug, or a library in an unsupported version."""
 _REFUSED_BEFORE = frozenset({"InvalidProxyURL", "InvalidSchema", "InvalidURL", "MissingSchema", "UnsupportedProtocol"})
-"""Names of exceptions: requests and httpx refuse a URL, the endpoint's or a proxy's, before they connect."""
+"""Names of the exceptions with which requests and httpx refuse the URL of an endpoint or a proxy before connecting."""
 _SPEAKS_NO_TLS = frozenset({"HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"})
 _OTHER_NAME = frozenset({62, 64})
 _NOT_NOW = frozenset({9, 10})
 """X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH; X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED."""
 _CONNECT_ANSWER = re.compile(r"(?:Tunnel connection failed: )?([1-5][0-9]{2})\b")
-"""The status of a proxy's answer to CONNECT, as http.client and httpcore write it; there is no attribute with it."""
+"""Finds the status of a proxy's answer to CONNECT in the text of an exception: http.client and httpcore have no
+attribute for it."""
 
 
 def built_for(route: Route, build: Callable[[], T]) -> T:
-    """Build a way through the route's proxy.
+    """Return what `build` returns: an object of the library that connects through the route's proxy.
 
     Raises:
-        ConfigurationError: the library cannot use it.
+        ConfigurationError: the library cannot use the proxy.
     """
     try:
         return build()
@@ -53,19 +54,19 @@ def built_for(route: Route, build: Callable[[], T]) -> T:
 
 
 def proxy_refusal(route: Route, status: int) -> TokenEndpointUnavailable:
-    """Return the error for a proxy that answered by itself (RFC 9110, sections 9.3.6 and 15.5.8)."""
+    """Return the error for a proxy that did not forward the call (RFC 9110, sections 9.3.6 and 15.5.8)."""
     proxy = f"the proxy {route.proxy}" if route.proxy is not None else "a proxy"
     if status != 407:
         return route.silence(f"{proxy} refused to connect to it ({status})", route.proxy_hint)
     where = route.proxy.variable if route.proxy is not None else "the token_client's proxy"
     return route.silence(
-        f"{proxy} wants a user name and a password (407)",
+        f"{proxy} requires a user name and a password (407)",
         f"Put them into {where}, as in http://user:password@host:port, or pass a token_client=.",
     )
 
 
 def failure_of(error: Exception, route: Route) -> AuthError:
-    """Translate the exception that ended a token call, without a word of its text."""
+    """Return the error for an exception that ended a token call. It contains no part of the exception's text."""
     if _is_defect(error) or isinstance(error, ImportError):
         return _defect(error)
     chain = list(_chain(error))
@@ -81,7 +82,7 @@ def failure_of(error: Exception, route: Route) -> AuthError:
 
 
 def _is_defect(error: Exception) -> bool:
-    # A few exceptions of requests are a TypeError or the like as well. All of them are an OSError.
+    # A few exceptions of requests also derive from TypeError and the like. All of them derive from OSError.
     return isinstance(error, _DEFECTS) and not isinstance(error, (OSError, ValueError))
 
 
@@ -97,7 +98,7 @@ def _defect(error: Exception) -> AuthError:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Walk an exception and its causes, the nearest first."""
+    """Yield an exception and its causes, the nearest first."""
     queue, seen = [error], {id(error)}
     while queue:
         current = queue.pop(0)
@@ -127,7 +128,7 @@ def _certificate(chain: list[BaseException], route: Route) -> AuthError | None:
 
 def _certificate_hint(code: int, route: Route) -> str:
     if code in _OTHER_NAME:
-        return "Check the host in the endpoint's URL: the certificate is for another one."
+        return "Check the host in the endpoint's URL: the certificate is for another host."
     if code in _NOT_NOW:
         return "Check the clock of this machine; if it is right, the endpoint needs another certificate."
     if route.own_client:
@@ -180,18 +181,18 @@ def _no_tls(chain: list[BaseException], route: Route) -> AuthError | None:
 
 
 def _refused_before(chain: list[BaseException], route: Route) -> AuthError | None:
-    """Translate what a library says before it connects: of a URL, or of a `token_client`'s CA file."""
+    """Return the error for what a library refuses before it connects: a URL, or a `token_client`'s CA file."""
     error = chain[0]
     if (
         type(error) is OSError and error.errno is None
-    ):  # From `HTTPAdapter.cert_verify`; all others of requests are wrapped.
+    ):  # From `HTTPAdapter.cert_verify`; requests wraps every other OSError.
         return ConfigurationError(
             "A token call cannot be sent: the CA file, or another certificate, of the client does not exist",
             hint="Correct `verify` or `cert` of the token_client.",
         )
     if type(error).__name__ in _REFUSED_BEFORE:
         return ConfigurationError(
-            f"A token call cannot be sent: {route.library} does not take a URL ({type(error).__name__})",
+            f"A token call cannot be sent: {route.library} does not accept a URL ({type(error).__name__})",
             hint="Check the endpoint's URL, and the proxy of the token_client.",
         )
     return None

@@ -1,4 +1,4 @@
-"""How a token gets onto a request of httpx or httpx2, and what becomes of a 401."""
+"""Signs requests of httpx and httpx2, and replays them after a 401."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def library_of(kind: type) -> ModuleType:
 
 
 class HttpxFlow:
-    """What the flows do, for one of the two libraries: every request and every error is made with its own classes."""
+    """The steps of an auth flow for one of the two libraries, whose classes it uses for requests and errors."""
 
     def __init__(
         self, library: ModuleType, source: TokenSource, allowed: AllowedOrigins, transport: TokenTransport | None

@@ -1,4 +1,4 @@
-"""How a token call travels through httpx, or httpx2."""
+"""Makes token calls with httpx or httpx2."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ __all__ = ["HttpxTransport"]
 
 
 class HttpxTransport:
-    """A client for each call, with the environment's proxies and CA settings; or one that the user lends.
+    """Makes token calls with a new client for each, which uses the environment's proxies and CA settings.
 
-    It is synchronous for asynchronous doors, too: a token call runs in a thread of its own.
+    If the user passes a client, every call uses that one and its settings. The client is synchronous for asynchronous
+    requests, too: a token call runs in a thread of the engine.
     """
 
     def __init__(self, library: ModuleType, client: Any = None) -> None:
@@ -27,7 +28,7 @@ class HttpxTransport:
         self.client = client
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
-        """Keep the promises of `Channel`."""
+        """Send a token call, as `TokenTransport.send` describes."""
         name = self._library.__name__
         return redacting_errors(
             request, name, lambda route: self._send(request, policy, route), own_client=self.client is not None
@@ -49,8 +50,8 @@ class HttpxTransport:
         ):
             headers = {name.lower(): value for name, value in response.headers.items()}
             encoding = headers.get("content-encoding", "")
-            chunks = response.iter_raw()  # As they come: to fill pieces of a size, it would wait.
-            if response.is_stream_consumed:  # A mock's answer that was read, and unpacked, when it was made.
+            chunks = response.iter_raw()  # Of any size: with a chunk size, httpx waits until a chunk is full.
+            if response.is_stream_consumed:  # The answer of a mock, which was read and decoded when it was created.
                 encoding, chunks = "", response.iter_bytes()
             body = read_whole(chunks, deadline, policy.max_response_bytes, encoding)
             return TokenResponse(response.status_code, headers, body)
@@ -59,9 +60,9 @@ class HttpxTransport:
         if self.client is not None:
             return nullcontext(self.client)
         transport = self._transport(route)
-        with suppress(AttributeError):  # Should the library come to be built otherwise, its own time-outs have to do.
+        with suppress(AttributeError):  # Other versions may lack the attributes: then only the time-outs apply.
             transport._pool._network_backend = _Backend(transport._pool._network_backend, deadline)
-        # What the environment says has been read, by one rule for all libraries.
+        # The environment was read before, by one rule for all libraries.
         return self._library.Client(transport=transport, trust_env=False)  # type: ignore[no-any-return]
 
     def _transport(self, route: Route) -> Any:
@@ -77,7 +78,7 @@ class HttpxTransport:
 
 
 class _Backend:
-    """Its streams end by the deadline. A time-out of the library's own begins anew with every byte that drips."""
+    """A network backend whose streams end by the deadline. The library's read time-out restarts with every byte."""
 
     def __init__(self, backend: Any, deadline: Deadline) -> None:
         self._backend, self._deadline = backend, deadline

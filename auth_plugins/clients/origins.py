@@ -1,4 +1,4 @@
-"""Where a door lets a token out, and the warning for what a door cannot send twice."""
+"""The origins that a token may be sent to, and the warning for a body that cannot be sent again."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["AllowedOrigins", "BodyNotReplayed", "attach", "default_port", "warn_
 class BodyNotReplayed(UserWarning):
     """A request got a 401 and was not sent again, since its body cannot be sent twice.
 
-    Where a filter makes it an exception, it is raised in place of the 401, and the connection of the 401 is released.
+    If a filter turns the warning into an exception, it is raised in place of the 401, whose connection is released.
     """
 
 
 class AllowedOrigins:
-    """The origins that a token belongs to. Everything else is a stranger."""
+    """The origins that a token may be sent to. It is never sent to any other."""
 
     def __init__(self, origins: Iterable[Origin]) -> None:
         self.origins = frozenset(origins)
@@ -28,32 +28,33 @@ class AllowedOrigins:
         self._parts = frozenset((o.scheme, o.host, o.port) for o in self.origins)
 
     def covers(self, url: str | None) -> bool:
-        """Whether the token may go to `url`."""
+        """Whether the token may be sent to `url`."""
         if url is None:
             return False
-        # A prefix ends in the slash after the authority, so what begins with it cannot name another host.
+        # A prefix ends with the slash after the authority, so a URL that begins with it cannot name another host.
         return url.startswith(self._prefixes) or Origin.of(url) in self.origins
 
     def covers_parts(self, scheme: str, host: str, port: int | None) -> bool:
-        """Whether the token may go to a URL that its library has taken apart: lower case, IDNA, default port `None`."""
+        """Whether the token may be sent to a URL that was parsed: lower case, IDNA, `None` for the default port."""
         return (scheme, host, default_port(scheme) if port is None else port) in self._parts
 
 
 def default_port(scheme: str) -> int:
-    """Give the port that a URL of this scheme leaves out."""
+    """Return the default port of `scheme` (http or https)."""
     return 443 if scheme == "https" else 80
 
 
 def attach(headers: MutableMapping[str, Any], snapshot: Snapshot) -> None:
-    """Put the token on a request, in place of any other."""
+    """Set the headers of the token on a request. They replace headers of the same name."""
     for name, value in snapshot.headers:
         headers[name] = value
 
 
 def warn_not_replayed(source: TokenSource, release: Callable[[], object] | None = None) -> None:
-    """Warn that the caller gets a 401 since the body cannot be sent again. The renewal goes on without this request.
+    """Warn that the caller gets the 401 because the body cannot be sent again. The renewal is not affected.
 
-    `release` gives the connection of the 401 back. It is called if the warning is raised: the 401 is then lost.
+    `release` releases the connection of the 401. It is called if the warning is raised, since the caller then does not
+    get the 401.
     """
     source.not_replayed()
     try:

@@ -1,4 +1,4 @@
-"""What the channels have in common: an answer is read whole, within bounds, and a failure is told without secrets."""
+"""Shared by the token transports: reads an answer whole, within limits, and raises errors without secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Deadline", "read_whole", "redacting_errors"]
 
 
 class Deadline:
-    """When a token call has to be over, by the steady clock."""
+    """The time by which a token call has to end, by the monotonic clock."""
 
     __slots__ = ("ends",)
 
@@ -27,19 +27,19 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
-        """Begin now."""
+        """Return the deadline in `seconds` from now."""
         return cls(time.monotonic() + seconds)
 
     @property
     def over(self) -> bool:
-        """Whether it has passed."""
+        """Whether the deadline has passed."""
         return time.monotonic() > self.ends
 
     def cut(self, timeout: float | None) -> float:
-        """Give the shorter of `timeout` and what is left, in seconds, for one step of a call.
+        """Return the shorter of `timeout` and the time left, in seconds, for one step of a call.
 
         Raises:
-            TimeoutError: nothing is left.
+            TimeoutError: no time is left.
         """
         left = self.ends - time.monotonic()
         if left <= 0:
@@ -48,17 +48,17 @@ class Deadline:
 
 
 def read_whole(chunks: Iterable[bytes], deadline: Deadline, most: int, encoding: str) -> bytes:
-    """Read an answer to its end, by the deadline, and at most `most` bytes of it.
+    """Read an answer to its end, by the deadline, and return it decoded.
 
     Args:
-        chunks: what came, as it came: a library would unpack a megabyte of it at once, whatever it becomes.
-        deadline: when it has to be whole.
-        most: the longest that it may be, unpacked.
-        encoding: its `Content-Encoding`. None was asked for; gzip and zlib are read all the same.
+        chunks: the answer as it arrives, not decoded: a library would decode it without a limit on the result.
+        deadline: the time by which the answer has to be complete.
+        most: the maximum length of the decoded answer, in bytes.
+        encoding: the answer's `Content-Encoding`. The request asks for none, but gzip and zlib are decoded.
 
     Raises:
-        TokenEndpointUnavailable: it goes on after the deadline.
-        InvalidTokenResponse: it is longer, or packed in another way.
+        TokenEndpointUnavailable: the answer goes on after the deadline.
+        InvalidTokenResponse: the answer is longer than `most`, or has an encoding that cannot be decoded.
     """
     unpack = _unpacker(encoding)
     body, late = bytearray(), False
@@ -68,7 +68,7 @@ def read_whole(chunks: Iterable[bytes], deadline: Deadline, most: int, encoding:
         body += unpack(chunk, most + 1 - len(body))
         if len(body) > most:
             raise InvalidTokenResponse(f"The token endpoint's answer is longer than {most} bytes")
-        # What is whole by now is kept, however late: its refresh token may be the only one that is left.
+        # An answer that is complete is used, however late: it may hold the only refresh token that is still valid.
         late = deadline.over
     return bytes(body)
 
@@ -77,14 +77,14 @@ def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
     if encoding.lower() in ("", "identity"):
         return lambda chunk, _: chunk
     if encoding.lower() not in ("gzip", "x-gzip", "deflate"):
-        raise InvalidTokenResponse("The token endpoint's answer is packed, though that was not asked for")
-    unpack = zlib.decompressobj(wbits=47).decompress  # 47: gzip or zlib, whichever it turns out to be.
+        raise InvalidTokenResponse("The token endpoint's answer has a Content-Encoding that was not asked for")
+    unpack = zlib.decompressobj(wbits=47).decompress  # 47: detect gzip or zlib by the header.
 
     def unpack_some(chunk: bytes, most: int) -> bytes:
         try:
             return unpack(chunk, most)
         except zlib.error:
-            raise InvalidTokenResponse("The token endpoint's answer cannot be unpacked") from None
+            raise InvalidTokenResponse("The token endpoint's answer cannot be decoded") from None
 
     return unpack_some
 
@@ -92,13 +92,13 @@ def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
 def redacting_errors(
     request: TokenRequest, library: str, call: Callable[[Route], TokenResponse], *, own_client: bool
 ) -> TokenResponse:
-    """Make a call with `library`, and translate its failure by the types of the library's exceptions alone.
+    """Make a call with `library`, and translate a failure by the types of the library's exceptions alone.
 
-    Their texts may quote the request, and their frames hold it: so none is raised, quoted or chained.
+    No exception of the library is raised, quoted or chained: its text may quote the request, and its frames hold it.
 
     Raises:
-        TokenEndpointUnavailable: there was no whole answer.
-        InvalidTokenResponse: it is too long, or packed in a way that cannot be read.
+        TokenEndpointUnavailable: there was no complete answer.
+        InvalidTokenResponse: the answer is too long, or cannot be decoded.
         ConfigurationError: a setting of this machine kept the call from being sent.
         AuthError: the code of this package, of the library or of `token_client` failed.
     """
@@ -118,19 +118,19 @@ def redacting_errors(
 
 
 def _answer_in(error: Exception, request: TokenRequest) -> TokenResponse | None:
-    """Find the error answer at which a hook of a lent client raised: `raise_for_status` is often one of them.
+    """Return the token endpoint's error answer, if a hook of the user's client raised because of it.
 
-    But not what another server said, whom a hook may have asked for something.
+    `raise_for_status` is a common hook. Return `None` for the answer of another server, which a hook may have called.
     """
     try:
         response: Any = error.response  # type: ignore[attr-defined]
         asked, status, headers = response.request, response.status_code, response.headers
         if asked.method != "POST" or _endpoint_of(str(asked.url)) != _endpoint_of(request.url) or status < 400:
             return None
-        # What the hook has read is there; the rest went with the connection.
+        # Only what the hook has read is left; the connection is closed.
         body = response._content if isinstance(getattr(response, "_content", None), bytes) else b""
         return TokenResponse(status, {name.lower(): value for name, value in headers.items()}, body)
-    except (AttributeError, TypeError, RuntimeError):  # It has none, or one of another kind.
+    except (AttributeError, TypeError, RuntimeError):  # The exception has no response, or not one of requests or httpx.
         return None
 
 

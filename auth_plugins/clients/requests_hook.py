@@ -1,4 +1,4 @@
-"""How a token gets onto a request of requests, and what becomes of a 401."""
+"""Signs requests of requests, and replays them after a 401."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Headers = tuple[tuple[str, Masked], ...]
 
 _NONE: Headers = ()
 _MOST_DRAINED = 65_536
-"""Of a 401's body, in bytes. To read more of it costs more than a new connection."""
+"""How much of a 401's body is read, in bytes. To read more of it costs more than a new connection."""
 
 
 class RequestsHook(OriginBoundHook):
-    """Signs prepared requests; and is the hook that they carry, through copies and redirects, to their responses.
+    """Signs prepared requests, and is their response hook, which copies and redirected requests keep.
 
-    The hook has no state: what it does follows from the request whose response it sees, and it changes none. The last
-    who signs a request answers for it.
+    The hook has no state: what it does depends only on the request of the response, which it does not change. If a
+    request is signed more than once, the last hook handles its response.
     """
 
     __slots__ = ("allowed", "source", "transport")
@@ -43,7 +43,7 @@ class RequestsHook(OriginBoundHook):
         self.source, self.allowed, self.transport = source, allowed, transport
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Attach the token if it belongs where the request goes, and take it off if it does not."""
+        """Attach the token if it may be sent to the request's origin, and remove it if not."""
         if not self.allowed.covers(request.url):
             self._answer_for(request, _NONE)
             return request
@@ -73,7 +73,7 @@ class RequestsHook(OriginBoundHook):
             self._strip(request, _NONE)
 
     def _answer_for(self, request: requests.PreparedRequest, headers: Headers) -> None:
-        """Put these headers on a request, and this hook, in place of those of an earlier signing."""
+        """Set these headers and this hook on a request, in place of those of an earlier signing."""
         self._strip(request, headers)
         hooks: list[Any] = []
         for hook in request.hooks["response"]:
@@ -84,11 +84,11 @@ class RequestsHook(OriginBoundHook):
         if headers and self not in hooks:
             hooks.append(self)
         _attach(request, headers)
-        # A new list: copies of a request share the one that they had.
+        # A new list, because copies of a request share the old one.
         request.hooks = {**request.hooks, "response": hooks}
 
     def _stays_with(self, signer: RequestsHook, request: requests.PreparedRequest, headers: Headers) -> bool:
-        """Whether this hook of an earlier signing has a token of its own on a request: in another header, at home."""
+        """Whether this hook of an earlier signing stays: for another account, in another header, at its own origin."""
         if signer.source.shared is self.source.shared:
             return False
         self.strip_elsewhere(request)
@@ -99,7 +99,7 @@ class RequestsHook(OriginBoundHook):
         return False
 
     def _strip(self, request: requests.PreparedRequest, replaced: Headers) -> None:
-        """Take the token off a request; what is replaced anyway keeps its place among the headers."""
+        """Remove the token from a request. Headers that are about to be replaced stay, and so keep their position."""
         for name in self._carried_names(request).difference(name.lower() for name, _ in replaced):
             del request.headers[name]
 
@@ -140,7 +140,7 @@ class RequestsHook(OriginBoundHook):
         return self._resend(response, snapshot, sending)
 
     def _resend(self, response: requests.Response, snapshot: Snapshot, sending: dict[str, Any]) -> requests.Response:
-        request = response.request.copy()  # The one that was rejected may be the caller's, or somebody's record.
+        request = response.request.copy()  # The rejected request may be the caller's, or be kept in a history.
         self._strip(request, snapshot.headers)
         _attach(request, snapshot.headers)
         _take_cookies(request, response)
@@ -160,7 +160,7 @@ class RequestsHook(OriginBoundHook):
         return again
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A pickled request or response takes its hooks along; this one would take the credentials.
+        # Hooks are pickled with a request or response, and this hook holds the credentials.
         return (_spent_hook, ())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RequestsHook:
@@ -168,7 +168,7 @@ class RequestsHook(OriginBoundHook):
 
 
 class _SpentHook:
-    """What is left of the hook in a pickle."""
+    """Stands for the hook in a pickle, and does nothing."""
 
     def __call__(self, response: requests.Response, **_sending: Any) -> requests.Response:
         return response
@@ -181,13 +181,13 @@ def _spent_hook() -> _SpentHook:
 def _attach(request: requests.PreparedRequest, headers: Headers) -> None:
     for name, value in headers:
         request.headers[name] = value
-    # `Authorization` does not follow a redirect of requests to another origin, but from http to https on the same host.
+    # On a redirect, requests removes `Authorization` for another origin, but not from http to https on the same host.
     if any(name.lower() != "authorization" for name, _ in headers) or not str(request.url).startswith("https:"):
         bind_to_origin(request)
 
 
 def _take_cookies(request: requests.PreparedRequest, rejected: requests.Response) -> None:
-    """Let the cookies that a 401 sets go along with what is sent in its place; a `Cookie` of the caller's own stays."""
+    """Add the cookies that a 401 sets to the replay. A `Cookie` header that the caller has set is left unchanged."""
     jar: Any = request._cookies
     if jar is None or "Set-Cookie" not in rejected.headers:
         return
@@ -207,13 +207,13 @@ def _as_library_error(error: AuthError, request: requests.PreparedRequest) -> Au
     base = requests.ConnectionError if isinstance(error, TokenEndpointUnavailable) else requests.RequestException
     told: Any = as_library_error(error, base)
     told.request = requests.PreparedRequest()
-    # No headers: one may be the old token.
+    # Without headers: the old token may be among them.
     told.request.method, told.request.url, told.request.headers = request.method, request.url, CaseInsensitiveDict()
     return told  # type: ignore[no-any-return]
 
 
 def _drain(response: requests.Response) -> None:
-    """Read a 401 to its end, so that others can use its connection while this one waits, or give the connection up."""
+    """Read a 401 to its end, so that its connection is free during the renewal; close the connection if it is long."""
     body = bytearray()
     try:
         for chunk in response.iter_content(16_384):

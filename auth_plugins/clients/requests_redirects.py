@@ -1,4 +1,4 @@
-"""What follows a redirect in requests: which request it is, and that it takes no token to another origin."""
+"""Recognizes the requests with which requests follows a redirect, and keeps tokens from other origins."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _last_redirect = ContextVar("_last_redirect", default=None)
 
 
 class OriginBoundHook:
-    """A response hook that knows where its token may go."""
+    """A response hook that knows which origins its token may be sent to."""
 
     __slots__ = ()
 
     def strip_elsewhere(self, request: requests.PreparedRequest) -> None:
-        """Take the token off a request if its URL has another origin."""
+        """Remove the token from a request if its URL has another origin."""
         raise NotImplementedError
 
 
 class _OriginBoundRequest(requests.PreparedRequest):
-    """A prepared request that loses its token at the moment at which it gets a URL of another origin.
+    """A prepared request that loses its token as soon as its URL is set to another origin.
 
-    requests copies the request that was redirected and then sets the URL of the copy. Of the headers it takes off
-    `Authorization` alone, and not even that on the way from http to https. No hook is called before the copy is sent.
+    requests copies the redirected request and then sets the URL of the copy. The only header it removes is
+    `Authorization`, and not on a redirect from http to https. It calls no hook before it sends the copy.
     """
 
     _kind: ClassVar[type[requests.PreparedRequest]] = requests.PreparedRequest
@@ -97,7 +97,7 @@ def follows_last_redirect(request: requests.PreparedRequest) -> bool:
 
 
 def _url_of_next(response: requests.Response) -> str | None:
-    """Return what `resolve_redirects` of requests makes of a Location, without the fragment."""
+    """Return the URL, without the fragment, that `resolve_redirects` of requests derives from the Location."""
     try:
         location = _redirects.get_redirect_target(response)
         if location is None:
@@ -107,5 +107,5 @@ def _url_of_next(response: requests.Response) -> str | None:
         parsed = urlparse(location)
         url = requote_uri(parsed.geturl())
         return urldefrag(url if parsed.netloc else urljoin(response.url, url)).url
-    except ValueError:  # requests fails as well.
+    except ValueError:  # requests raises for this URL, too.
         return None

@@ -1,4 +1,4 @@
-"""How a token call travels through requests."""
+"""Makes token calls with requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ __all__ = ["RequestsTransport"]
 
 
 class RequestsTransport:
-    """A session for each call, with the environment's proxies and CA settings; or one that the user lends."""
+    """Makes token calls with a new session for each, which uses the environment's proxies and CA settings.
+
+    If the user passes a session, every call uses that one and its settings.
+    """
 
     __slots__ = ("client",)
 
@@ -29,7 +32,7 @@ class RequestsTransport:
         self.client = client
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
-        """Keep the promises of `Channel`."""
+        """Send a token call, as `TokenTransport.send` describes."""
         return redacting_errors(
             request, "requests", lambda route: self._send(request, policy, route), own_client=self.client is not None
         )
@@ -52,7 +55,7 @@ class RequestsTransport:
             packed = headers.get("content-encoding", "")
             if hasattr(response.raw, "stream"):
                 chunks = response.raw.stream(16_384, decode_content=False)
-            else:  # A lent session's own adapter may answer with any file.
+            else:  # An adapter of the user's session may answer with any file object.
                 chunks, packed = response.iter_content(16_384), ""
             body = read_whole(chunks, deadline, policy.max_response_bytes, packed)
             return TokenResponse(response.status_code, headers, body)
@@ -61,7 +64,7 @@ class RequestsTransport:
         if self.client is not None:
             return nullcontext(self.client)
         session = requests.Session()
-        session.trust_env = False  # What the environment says has been read, by one rule for all libraries.
+        session.trust_env = False  # The environment was read before, by one rule for all libraries.
         session.verify = bundle_for_requests() or True
         adapter = _Adapter(deadline, route)
         session.mount("https://", adapter)
@@ -72,20 +75,20 @@ class RequestsTransport:
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # An auth that does next to nothing keeps .netrc, and a lent session's own auth, from writing over the header.
+    # With an `auth` argument, neither .netrc nor the `auth` of the user's session can overwrite the header.
     request.register_hook("response", _drop_location)
     return request
 
 
 def _drop_location(response: requests.Response, **_: Any) -> None:
-    # A session looks where a redirect leads even if it is not to go there, and reads its whole body first.
+    # Even with allow_redirects=False, a session reads the whole body of a redirect to prepare the next request.
     response.headers.pop("location", None)
 
 
 class _Adapter(HTTPAdapter):
-    """Its connections end by the deadline. A time-out of the library's own begins anew with every byte that drips.
+    """An adapter whose connections end by the deadline. The library's read time-out restarts with every byte.
 
-    Where urllib3 comes to be built otherwise, the calls go on without that, and without a shared context.
+    With a later urllib3 that lacks the attributes used here, calls work without that, and without a shared context.
     """
 
     def __init__(self, deadline: Deadline, route: Route) -> None:
@@ -126,14 +129,14 @@ def _bounded(kind: Any, deadline: Deadline, context: Any = None) -> Any:
 
         def connect(self) -> Any:
             if context is not None and hasattr(self, "ca_certs"):
-                # The library would read the whole file of authorities for each connection.
+                # Otherwise the library reads the whole file of authorities for each connection.
                 self.ssl_context, self.ca_certs, self.ca_cert_dir = context, None, None
             return super().connect()
 
         def _new_conn(self) -> Any:
             self.timeout = deadline.cut(self.timeout)
             made = super()._new_conn()
-            made.settimeout(deadline.cut(self.timeout))  # For the handshake of TLS, which counts as one step.
+            made.settimeout(deadline.cut(self.timeout))  # For the TLS handshake, which counts as one step.
             return made
 
         def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> HTTPResponse:
@@ -145,7 +148,7 @@ def _bounded(kind: Any, deadline: Deadline, context: Any = None) -> Any:
 
 
 class _Reader(io.RawIOBase):
-    """What http.client reads an answer from, and a proxy's to CONNECT: status line, headers and body."""
+    """The stream from which http.client reads an answer, and a proxy's answer to CONNECT, by the deadline."""
 
     def __init__(self, buffered: Any, sock: Any, deadline: Deadline) -> None:
         self._raw, self._sock, self._deadline = buffered.detach(), sock, deadline

@@ -1,4 +1,4 @@
-"""How a token call travels: to which endpoint, with which library, through which proxy."""
+"""The route of a token call: endpoint, library and proxy."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ __all__ = ["Route"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a token call travels."""
+    """The route of a token call."""
 
     endpoint: Origin | None
     library: str
     """requests, httpx or httpx2."""
     own_client: bool
-    """Whether the user's `token_client` makes the call, with a proxy and authorities of its own."""
+    """Whether the user's `token_client` makes the call, with the proxy and the authorities that it was set up with."""
     proxy: Proxy | None = None
     """The environment's proxy; always None for a `token_client`."""
 
     @classmethod
     def of(cls, url: str, library: str, *, own_client: bool) -> Route:
-        """Find the route to `url`.
+        """Return the route to `url`.
 
         Raises:
-            ConfigurationError: the environment names a proxy that cannot be one.
+            ConfigurationError: the environment's proxy is not the URL of a proxy.
         """
         return cls(Origin.of(url), library, own_client, None if own_client else proxy_for(url))
 
     def silence(self, why: str, hint: str) -> TokenEndpointUnavailable:
-        """Return the error that says why there was no answer."""
+        """Return the error for a call without an answer, with the reason `why`."""
         return TokenEndpointUnavailable(f"The token endpoint at {self.endpoint} gave no answer: {why}", hint=hint)
 
     @property
     def far_end(self) -> str:
-        """What the connection was made to."""
+        """The peer of the connection, as text for a message: the endpoint or the proxy."""
         if self.proxy is None:
             return "it"
         return f"{'it, or ' if self.proxy.uses_socks else ''}the proxy {self.proxy}"
 
     @property
     def proxy_hint(self) -> str:
-        """How the proxy is set, or avoided."""
+        """A hint on how to set or avoid the proxy."""
         if self.proxy is None:
             return "Check the proxy of the token_client."
         return f"Check {self.proxy.variable}, or name the endpoint's host in NO_PROXY, or pass a token_client=."

@@ -1,4 +1,4 @@
-"""Which certificate authorities a token call trusts: TLS contexts, each built once and shared by all threads."""
+"""TLS contexts with the certificate authorities for token calls, each built once and shared by all threads."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ _REQUESTS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def context_for_httpx(library: Any) -> Any:
-    """Return the context that a client of `library` (httpx or httpx2) makes by itself: `SSL_CERT_FILE` and so on.
+    """Return a context like that of a client of `library` (httpx or httpx2), which also reads `SSL_CERT_FILE`.
 
     Raises:
-        ConfigurationError: the file that the variable names is missing, or holds no certificates.
+        ConfigurationError: the file that the variable names is missing, or has no certificates.
     """
     return _context(library.__name__, _OPENSSL, library.create_ssl_context)
 
 
 def context_for_requests() -> Any:
-    """Return a context that trusts what requests trusts, and what `SSL_CERT_FILE` and `SSL_CERT_DIR` add to it.
+    """Return a context with the authorities of requests, and those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 
-    The latter two are httpx's variables: `auth.token()` goes through requests in a program that uses httpx alone. They
-    add to the authorities of certifi, so that no token call fails where a request of requests does not.
+    The latter two are variables of httpx: `auth.token()` uses requests even in a program that uses only httpx. They
+    are added to the authorities of certifi, so a token call does not fail where a request of requests succeeds.
 
     Raises:
-        ConfigurationError: what `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE` names is missing, or holds no certificates.
+        ConfigurationError: the file of `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE` is missing, or has no certificates.
     """
     return _context("requests", (*_REQUESTS, *_OPENSSL), _make_for_requests)
 
 
 def bundle_for_requests() -> str | None:
-    """Return the file or the folder that requests reads its authorities from; None: those of certifi."""
+    """Return the file or the folder from which requests reads its authorities, or None for those of certifi."""
     return next(filter(None, map(os.environ.get, _REQUESTS)), None)
 
 
 def context_without_authorities() -> Any:
-    """Return a context that trusts nobody, for a call that needs no TLS: a missing CA file is no reason to fail it."""
+    """Return a context without authorities, for a call without TLS: it must not fail for a missing CA file."""
     return _contexts.get("no authorities", None, lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
@@ -58,7 +58,7 @@ def _make_for_requests() -> ssl.SSLContext:
     _load(context, bundle or extract_zipped_paths(DEFAULT_CA_BUNDLE_PATH))
     if bundle is None:
         for name in filter(None, map(os.environ.get, _OPENSSL)):
-            with suppress(OSError):  # Requests itself does not mind.
+            with suppress(OSError):  # requests ignores these variables, so they must not fail the call.
                 _load(context, name)
     return context
 
@@ -71,13 +71,13 @@ def _load(context: ssl.SSLContext, path: str) -> None:
 
 
 def _context(library: str, variables: tuple[str, ...], make: Callable[[], Any]) -> Any:
-    """Return the context of a library in this environment, built anew where a file has been replaced since."""
+    """Return the context of a library in this environment. It is built again after a CA file has been replaced."""
     values = tuple(map(os.environ.get, variables))
     default = ssl.get_default_verify_paths()
     paths = (*values, DEFAULT_CA_BUNDLE_PATH, default.openssl_cafile, default.openssl_capath)
     try:
         return _contexts.get((library, values), tuple(map(_version, paths)), lambda: _shared(make()))
-    except (OSError, ValueError) as error:  # ssl.SSLError, too, is an OSError.
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError.
         missing = isinstance(error, FileNotFoundError)
     name = next((name for name, value in zip(variables, values, strict=True) if value), None)
     place = f"the CA file that {name} names" if name else "the library's own CA file"
@@ -90,8 +90,8 @@ def _context(library: str, variables: tuple[str, ...], make: Callable[[], Any]) 
 def _shared(context: Any) -> Any:
     """Make a context safe to use in many threads at once.
 
-    For each connection urllib3 and httpcore set the same protocols once more, which frees a buffer that OpenSSL may
-    be copying for another thread's connection.
+    For each connection, urllib3 and httpcore set the same protocols again, which frees a buffer that OpenSSL may be
+    copying for another thread's connection.
     """
     context.set_alpn_protocols(["http/1.1"])
     context.set_alpn_protocols = lambda _: None
@@ -99,7 +99,7 @@ def _shared(context: Any) -> Any:
 
 
 def _version(path: str | None) -> tuple[int, ...] | None:
-    """Return what changes when a file is replaced or written to; None: it cannot be read."""
+    """Return values that change when the file is replaced or written to, or None if it cannot be read."""
     if not path:
         return None
     try:

@@ -1,6 +1,7 @@
-"""The rules: tokens, contracts, lifecycle, policy, errors. No clock, lock, socket or environment in here.
+"""Tokens, contracts, decisions, policy and errors: values and pure functions.
 
-What an author of a provider needs is all in this room; see "Add a provider" in the documentation.
+This package uses no clock, lock, socket or environment variable. It contains everything that the
+author of a provider needs; see "Add a provider" in the documentation.
 """
 
 from .answers import (
@@ -28,7 +29,6 @@ from .errors import (
 )
 from .events import Event, EventKind, Listener
 from .identity import fingerprint, role, scope_set
-from .lifecycle import LIFECYCLE, Age, Means, Step, Verb
 from .origin import Origin
 from .policy import Backoff, RefreshPolicy
 from .provider import Provider, bearer
@@ -36,12 +36,10 @@ from .token import LONG_AGO, NO_EXTRA, Token
 from .wire import Purpose, TokenRequest, TokenResponse
 
 __all__ = [
-    "LIFECYCLE",
     "LONG_AGO",
     "MAX_LIFETIME",
     "MAX_TOKEN_LENGTH",
     "NO_EXTRA",
-    "Age",
     "Answer",
     "AuthError",
     "Backoff",
@@ -53,18 +51,15 @@ __all__ = [
     "InvalidTokenResponse",
     "Listener",
     "LoginRequired",
-    "Means",
     "Origin",
     "Provider",
     "Purpose",
     "RefreshPolicy",
-    "Step",
     "StoreError",
     "Token",
     "TokenEndpointUnavailable",
     "TokenRequest",
     "TokenResponse",
-    "Verb",
     "as_mapping",
     "as_number",
     "as_text",

@@ -1,6 +1,6 @@
-"""How an answer is read when nothing in it can be trusted: every reader returns a value or `None`.
+"""Readers for untrusted answers: each returns a value of the expected type, or `None` or an empty mapping.
 
-An `Answer` is what a contract reads: the call, what came back, the provider's own words, and both moments.
+An `Answer` is the argument of `Provider.read`: the call, the response, the provider's error words, and two times.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MAX_LIFETIME = 366 * 86_400.0
 
 
 def json_value(response: TokenResponse) -> Any:
-    """Parse a body that is JSON of any kind, an array or a bare string too; return `None` for what is no JSON."""
+    """Return the parsed body, which may be JSON of any kind, such as an array; `None` if it is not JSON."""
     try:
         return json.loads(response.body, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
@@ -49,18 +49,18 @@ def json_value(response: TokenResponse) -> Any:
 
 
 def json_object(response: TokenResponse) -> dict[str, Any]:
-    """Parse a body that is a JSON object; anything else is the empty one."""
+    """Return the parsed body if it is a JSON object, else an empty one."""
     value = json_value(response)
     return value if isinstance(value, dict) else {}
 
 
 def as_mapping(value: object) -> Mapping[str, Any]:
-    """Give a JSON object as it is, anything else as the empty one."""
+    """Return `value` if it is a JSON object, else an empty mapping."""
     return value if isinstance(value, dict) else {}
 
 
 def as_text(value: object) -> str | None:
-    """Give a non-empty string, or a whole number of a sane length, as a string; anything else as `None`."""
+    """Return a non-empty string, or an integer of at most 18 digits, as a string; `None` for anything else."""
     if isinstance(value, str) and value:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
@@ -69,7 +69,7 @@ def as_text(value: object) -> str | None:
 
 
 def as_number(value: object) -> float | None:
-    """Give a finite number, also one written as a string; `None` for anything else."""
+    """Return a finite number, or a string that contains one, as a float; `None` for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -80,7 +80,7 @@ def as_number(value: object) -> float | None:
 
 
 def as_timestamp(value: object) -> float | None:
-    """Give an ISO 8601 time with its zone as seconds since the epoch; `None` for anything else."""
+    """Return an ISO 8601 time with a time zone as seconds since the epoch; `None` for anything else."""
     if not isinstance(value, str):
         return None
     try:
@@ -91,16 +91,16 @@ def as_timestamp(value: object) -> float | None:
 
 
 def is_token(value: object) -> TypeGuard[str]:
-    """Whether it can stand behind `Bearer`: visible ASCII, so that it cannot end the header it is put into.
+    """Whether `value` is a non-empty string of visible ASCII: safe in a header, which it cannot end.
 
-    It may have any length: `RefreshPolicy.max_response_bytes` bounds the answer.
+    The string may have any length: `RefreshPolicy.max_response_bytes` bounds the answer.
     """
     # A character above "~" is not ASCII, and the smallest visible one is "!".
     return isinstance(value, str) and value != "" and value.isascii() and all("!" <= c <= "~" for c in set(value))
 
 
 def jwt_claims(token: str) -> dict[str, Any]:
-    """Read the claims of a JWT without verifying it (RFC 7519): it was given to us, not by us; `{}` if it is none."""
+    """Return the claims of a JWT (RFC 7519) without verifying its signature; `{}` if `token` is not a JWT."""
     parts = token.split(".")
     if len(parts) != 3:
         return {}
@@ -112,7 +112,7 @@ def jwt_claims(token: str) -> dict[str, Any]:
 
 
 def retry_after(response: TokenResponse, now: float) -> float | None:
-    """Read `Retry-After` (RFC 9110, section 10.2.3), as seconds from `now`; `None` if there is none to be read."""
+    """Return `Retry-After` (RFC 9110, section 10.2.3) as seconds from `now`; `None` if it is missing or malformed."""
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return as_number(value)
@@ -126,7 +126,7 @@ def retry_after(response: TokenResponse, now: float) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """The provider's own words in an error answer, as far as there are any."""
+    """The provider's error code, message and request id; `None` for each that the answer does not contain."""
 
     code: str | None = None
     message: str | None = None
@@ -135,7 +135,7 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a token call, as a contract reads it. The engine makes it once for each call."""
+    """The answer to a token call, as passed to `Provider.read`. The engine makes one for each call."""
 
     request: TokenRequest
     response: TokenResponse
@@ -144,16 +144,16 @@ class Answer:
     sent_at: float = 0.0
     """When the call was sent, in seconds since the epoch: the `now` of `read`."""
     arrived_at: float = 0.0
-    """When the answer was there: the server made it between the two moments."""
+    """When the answer arrived: the server made it between `sent_at` and this time."""
     json_value: Any = field(init=False, repr=False, compare=False)
-    """The body, parsed as JSON of any kind; `None` for what is no JSON."""
+    """The body, parsed as JSON of any kind; `None` if it is not JSON."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "json_value", json_value(self.response))
 
     @property
     def json(self) -> dict[str, Any]:
-        """The body, if it is a JSON object; else an empty one."""
+        """The parsed body if it is a JSON object, else an empty one."""
         return self.json_value if isinstance(self.json_value, dict) else {}
 
     @property
@@ -163,7 +163,7 @@ class Answer:
 
     @property
     def is_html(self) -> bool:
-        """Whether the body is an HTML page: no token endpoint answers so."""
+        """Whether the body is an HTML page: a token endpoint never sends HTML."""
         kind = self.response.headers.get("content-type", "").lower()
         start = self.response.body.lstrip()[:14].lower()
         return "html" in kind or start.startswith((b"<!doctype html", b"<html"))
@@ -171,7 +171,7 @@ class Answer:
     def error(self, kind: type[E], message: str, *, hint: str | None = None, retry_after: float | None = None) -> E:
         """Return an error of `kind` that names the status and the endpoint, and quotes the provider's words.
 
-        The words are cut, and hold none of the request's `secrets`.
+        The quoted words are shortened, and the request's `secrets` in them are replaced by `***`.
         """
         info, secrets = self.error_info, self.request.secrets
         endpoint = redacted(self.request.url.partition("?")[0], secrets, 200)
@@ -188,14 +188,15 @@ class Answer:
     def unrecognized(
         self, *, hint: str | None = None, retry_after: float | None = None
     ) -> InvalidTokenResponse | TokenEndpointUnavailable:
-        """Return the error for an answer that has none of the provider's documented shapes or codes.
+        """Return the error for an answer in a shape, or with a code, that the provider does not document.
 
-        Such an answer says nothing about credentials: an intermediary may have sent it (RFC 9110, section 3.7), such as
-        a proxy, a firewall or a captive portal. No login follows it, and it pauses calls as an outage does.
+        Such an answer says nothing about the credentials: an intermediary, such as a proxy, a firewall
+        or a captive portal, may have sent it (RFC 9110, section 3.7). No login follows it, and token calls pause as
+        after an outage.
 
         Args:
-            hint: what to check if the provider itself answered so.
-            retry_after: seconds until the next call; `None`: as after any outage.
+            hint: what to check if the answer is from the provider itself.
+            retry_after: seconds until the next call; `None`: as `RefreshPolicy.outage_backoff` says.
         """
         foreign = self.status >= 400 or self.is_html
         if foreign and self.status not in _NO_ENDPOINT:

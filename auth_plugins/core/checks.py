@@ -1,4 +1,4 @@
-"""What a constructor may be given. A refusal names the parameter and never shows the value."""
+"""Checks of arguments. Their exceptions name the parameter and never show the value."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ __all__ = [
 
 
 MAX_TOKEN_LENGTH = 262_144
-"""Characters of a token that is an argument: as many as an answer has bytes by default."""
+"""Maximum characters of a token argument; equal to the default of `RefreshPolicy.max_response_bytes`."""
 
 
 def check_text(name: str, value: object, *, at_least: int = 1, at_most: int = 4096) -> str:
-    """Accept visible ASCII of a fair length: what can stand in a header, a form and a JSON string alike.
+    """Return `value` if it is visible ASCII within the limits: safe in a header, a form and a JSON string.
 
     Raises:
-        TypeError: it is not a `str`.
-        ValueError: it is too short, too long, or has blanks, control or non-ASCII characters, as a pasted value may.
+        TypeError: the value is not a `str`.
+        ValueError: the value is too short, too long, or has blanks, control or non-ASCII characters, as after pasting.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str")
@@ -43,14 +43,14 @@ def check_text(name: str, value: object, *, at_least: int = 1, at_most: int = 40
 
 
 def check_json_text(name: str, value: object, *, blanks: bool = True, at_most: int = 4096) -> str:
-    """Accept any characters that can be written: what stands in a JSON string and nowhere else, as a password may.
+    """Return `value` if it is a valid value for a JSON string, such as a password: any characters but controls.
 
-    It is given back as it is: a provider compares bytes, so nothing is trimmed, and no accent is composed.
+    The value is returned unchanged: a provider compares bytes, so nothing is trimmed or normalised.
 
     Raises:
-        TypeError: it is not a `str`.
-        ValueError: it is empty or too long, has control characters, line ends or halves of a surrogate pair, or has
-            blanks where there must be none.
+        TypeError: the value is not a `str`.
+        ValueError: the value is empty or too long, has control characters, line ends or halves of a surrogate pair, or
+            has blanks and `blanks` is false.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str")
@@ -64,15 +64,15 @@ def check_json_text(name: str, value: object, *, blanks: bool = True, at_most: i
 
 
 _NOT_WRITTEN = ("Cc", "Cs", "Zl", "Zp")
-"""The categories of Unicode that hold controls, surrogates, and the ends of lines and paragraphs."""
+"""The Unicode categories of controls, surrogates, and line and paragraph separators."""
 
 
 def check_url(name: str, value: object, *, allow_http: bool = False) -> str:
-    """Accept an absolute https URL, or http to this machine or where allowed; give it without its last slash.
+    """Return an absolute https URL without trailing slashes; http is accepted for this machine or with `allow_http`.
 
     Raises:
-        TypeError: it is not a `str`.
-        ValueError: it is no such URL, or has user, password, query or fragment.
+        TypeError: the value is not a `str`.
+        ValueError: the value is not such a URL, or has a user, password, query or fragment.
     """
     url = check_text(name, value)
     origin = Origin.of(url)
@@ -86,7 +86,12 @@ def check_url(name: str, value: object, *, allow_http: bool = False) -> str:
 
 
 def check_origins(base_url: str, origins: object, *, allow_http: bool) -> frozenset[Origin]:
-    """Accept further URLs whose origins get the token, beside that of `base_url`."""
+    """Return the origins that get the token: of `base_url` and of the URLs in `origins`.
+
+    Raises:
+        TypeError: `origins` is not an iterable of URLs.
+        ValueError: a URL is not accepted by `check_url`.
+    """
     if isinstance(origins, (str, bytes)) or not isinstance(origins, Iterable):
         raise TypeError("origins must be an iterable of URLs")
     urls = [check_url("origins", each, allow_http=allow_http) for each in origins]
@@ -95,22 +100,22 @@ def check_origins(base_url: str, origins: object, *, allow_http: bool) -> frozen
 
 
 def check_bool(name: str, value: object) -> bool:
-    """Accept `True` and `False`: a string like "false" is true, and a mistake."""
+    """Return `value` if it is a `bool`. The string "false" would count as true, so it raises `TypeError`."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be a bool")
     return value
 
 
 def check_seconds(name: str, value: object, *, above_zero: bool = False, at_most: float = sys.float_info.max) -> float:
-    """Accept a finite number that is not negative, nor zero where it must be above, nor more than `at_most`.
+    """Return a finite number from 0 to `at_most` as a float; 0 itself only without `above_zero`.
 
     Raises:
-        TypeError: it is not a number.
-        ValueError: it is out of range.
+        TypeError: the value is not a number.
+        ValueError: the value is out of range.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number")
-    # A number that no float holds compares all the same.
+    # An int that is too large for a float can still be compared.
     if not 0 <= value <= at_most or (above_zero and value == 0):
         limit = "" if at_most == sys.float_info.max else f", and at most {at_most:,.0f}"
         raise ValueError(f"{name} must be a finite number {'above' if above_zero else 'not below'} zero{limit}")
@@ -118,11 +123,11 @@ def check_seconds(name: str, value: object, *, above_zero: bool = False, at_most
 
 
 def check_count(name: str, value: object, *, at_most: int | None = None) -> int:
-    """Accept a whole number from 1, and to `at_most`.
+    """Return an integer from 1 to `at_most`, which may be `None` for no limit.
 
     Raises:
-        TypeError: it is not an int.
-        ValueError: it is less, or more.
+        TypeError: the value is not an `int`.
+        ValueError: the value is out of range.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int")
@@ -132,10 +137,10 @@ def check_count(name: str, value: object, *, at_most: int | None = None) -> int:
 
 
 def check_callable(name: str, value: object) -> None:
-    """Accept `None` or an ordinary function: nobody would await what a coroutine function gives.
+    """Accept `None` or a callable. A coroutine function is refused: its result would never be awaited.
 
     Raises:
-        TypeError: it cannot be called, or is a coroutine function, or an object with one for its `__call__`.
+        TypeError: the value is not callable, is a coroutine function, or is an object whose `__call__` is one.
     """
     if value is None:
         return

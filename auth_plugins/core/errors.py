@@ -1,14 +1,14 @@
-"""What can go wrong, split by whose turn it is.
+"""The exceptions, by who has to act.
 
     AuthError
     |- CredentialsRejected       yours: wrong or inactive credentials
     |- LoginRequired             yours: the refresh token is dead and there is nothing to log in with
     |- TokenEndpointUnavailable  theirs: refused, time-out, 5xx, 429
-    |- InvalidTokenResponse      nobody's: the answer contradicts the provider's own documentation
+    |- InvalidTokenResponse      theirs: the answer contradicts the provider's own documentation
     |- ConfigurationError        yours: a setting of this machine, found before anything was sent
-    `- StoreError                the place where tokens are kept failed
+    `- StoreError                yours: the store that keeps the tokens failed
 
-What a door raises is also its library's own exception; see `auth_plugins.clients.errors`.
+An adapter of an HTTP library raises errors that are also that library's exceptions; see `auth_plugins.clients.errors`.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ __all__ = [
 
 
 class AuthError(Exception):
-    """A token could not be had.
+    """No token could be obtained.
 
-    Its text, its attributes and its pickle hold no secret, and it carries no other exception: the
-    ones an HTTP library raises keep the request, and with it the credentials, in their frames.
+    The text, the attributes and the pickle of an error contain no secret. An error has no cause or context, because
+    an HTTP library's exception keeps the request, and with it the credentials, in its frames.
     """
 
     code: ClassVar[str] = "auth_error"
     """The kind of the error, short and stable: for dashboards and for `match`."""
     default_hint: ClassVar[str] = "Look at provider_code and provider_message."
     from_intermediary: bool = False
-    """Whether the answer was not the provider's: no credentials are sent after it."""
+    """Whether an intermediary sent the answer. No login follows such an error."""
 
     def __init__(
         self,
@@ -59,19 +59,19 @@ class AuthError(Exception):
         self.provider_code = provider_code
         """The provider's own code, literally."""
         self.provider_message = provider_message
-        """The provider's own words, shortened, and with every secret of the request struck out."""
+        """The provider's message, shortened, with `***` in place of every secret of the request."""
         self.request_id = request_id
-        """The provider's name for the call: its support will ask for it."""
+        """The provider's id of the call, which its support will ask for."""
         self.retry_after = retry_after
-        """Seconds until the next call: what the provider asked for; for a failure that is remembered, what is left."""
+        """Seconds until the next call, as the provider asked; for a remembered failure, the seconds that remain."""
 
     def details(self) -> dict[str, Any]:
-        """Give the keyword arguments that make this error again."""
+        """Return the keyword arguments from which an equal error can be made."""
         names = ("hint", "status", "provider_code", "provider_message", "request_id", "retry_after")
         return {name: getattr(self, name) for name in names}
 
     def clone(self) -> Self:
-        """Make the same error without a traceback: one failure may be raised in many threads."""
+        """Return an equal error without a traceback: the same failure may be raised in many threads."""
         made = type(self)(self.message, **self.details())
         made.from_intermediary = self.from_intermediary
         return made
@@ -92,7 +92,8 @@ def _rebuild(kind: type[AuthError], message: str, details: dict[str, Any]) -> Au
 class CredentialsRejected(AuthError):
     """The provider does not accept the credentials.
 
-    Remembered: until a cool-down ends the next requests fail at once, without a call.
+    The failure is remembered: until `RefreshPolicy.credentials_backoff` ends, requests without a valid
+    token fail at once, without a token call.
     """
 
     code = "credentials_rejected"
@@ -100,9 +101,9 @@ class CredentialsRejected(AuthError):
 
 
 class LoginRequired(AuthError):
-    """The token cannot be renewed any more, and there is nothing to log in with.
+    """The token cannot be renewed any more, and there are no credentials to log in with.
 
-    Remembered, as `CredentialsRejected` is.
+    The failure is remembered, as `CredentialsRejected` is.
     """
 
     code = "login_required"
@@ -110,9 +111,10 @@ class LoginRequired(AuthError):
 
 
 class TokenEndpointUnavailable(AuthError):
-    """The token endpoint could not be reached, did not answer in time, or asked to be left alone.
+    """The token endpoint could not be reached, did not answer in time, or asked for a pause.
 
-    Remembered for as long as it asked; otherwise for a moment, from the second failure in a row on.
+    The failure is remembered for the time that the endpoint asked for; without such a time for
+    `RefreshPolicy.outage_backoff`, from the second failure in a row on.
     """
 
     code = "token_endpoint_unavailable"
@@ -122,7 +124,7 @@ class TokenEndpointUnavailable(AuthError):
 class InvalidTokenResponse(AuthError):
     """The token endpoint's answer contradicts the provider's documentation.
 
-    Remembered, as `TokenEndpointUnavailable` is.
+    The failure is remembered, as `TokenEndpointUnavailable` is.
     """
 
     code = "invalid_token_response"
@@ -130,9 +132,9 @@ class InvalidTokenResponse(AuthError):
 
 
 class ConfigurationError(AuthError):
-    """A setting of this machine keeps a token call from being sent: a CA file, a proxy URL, a missing package.
+    """A setting of this machine prevents a token call: a CA file, a proxy URL, a missing package.
 
-    Not remembered: nothing was sent, so that the next request may try again at once, and waiting would not help.
+    The failure is not remembered: nothing was sent, so the next request may try again at once.
     """
 
     code = "configuration_error"

@@ -1,4 +1,4 @@
-"""What an auth object tells whoever listens (`on_event=`): facts, never secrets."""
+"""The events that an auth object passes to its listener (`on_event=`). They show no secrets."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ __all__ = ["Event", "EventKind", "Listener"]
 
 
 class EventKind(Enum):
-    """What happened."""
+    """The kind of an event."""
 
     LOGGED_IN = "logged_in"
     REFRESHED = "refreshed"
     ADOPTED = "adopted"
-    """A token that somebody else renewed was taken from the store."""
+    """A token that another process or object renewed was taken from the store."""
     RENEWAL_FAILED = "renewal_failed"
-    """A renewal brought no token; requests go on with the old one while it lasts."""
+    """A renewal failed. Requests use the old token while it is valid."""
     STILL_UNAUTHORIZED = "still_unauthorized"
-    """A request that was sent again with another token got a 401 as well."""
+    """A request that was sent again with another token got a 401 again."""
     NOT_REPLAYED = "not_replayed"
-    """A 401 was handed to the caller because the request's body cannot be sent twice."""
+    """A 401 was returned to the caller because the request's body cannot be sent twice."""
     SAVE_FAILED = "save_failed"
-    """The store failed. The token is used all the same, and saved when the store is well again."""
+    """The store failed. The token is used all the same, and saved again later."""
     LOGGED_OUT = "logged_out"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened, and to which provider's token."""
+    """An event, with the name of the provider, and the token or the error that it is about."""
 
     kind: EventKind
     provider: str
@@ -41,4 +41,4 @@ class Event:
 
 
 Listener = Callable[[Event], None]
-"""Called in the thread in which the thing happened. What it raises is logged and goes no further."""
+"""Called in the thread in which the event happened. An exception that it raises is logged and not propagated."""

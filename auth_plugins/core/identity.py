@@ -1,4 +1,4 @@
-"""What names a session in a store, and an access token under a session: digests over the fields of a contract."""
+"""The keys of sessions and access tokens in a store: keyed digests of a contract's fields."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from .provider import Provider
 __all__ = ["Role", "fingerprint", "object_fingerprint", "role", "scope_set", "variant_fingerprint"]
 
 Role = Literal["credential", "session", "server", "variant", "tuning"]
-"""What a field of a contract is, for the keys of a store; see `role`."""
+"""The part that a field of a contract plays in the keys of a store; see `role`."""
 
 _METADATA = "auth_plugins.role"
 
 
 def role(kind: Role, *, key: Callable[[Any], object] | None = None) -> Mapping[str, object]:
-    """Return the `metadata` of a contract's field that has this role. A field without a role is a credential.
+    """Return the `metadata` for a contract's field with the role `kind`. A field without a role is a `credential`.
 
-    Two kinds of session have two kinds of key. A session that credentials open is named by all fields but `tuning`. A
-    session that was given, by its first refresh token, is named by that token and the fields `session` and `server`;
-    all objects with that name share its newest refresh token, and those that agree in `variant` an access token, too.
+    The key of a session depends on its origin. A session that a login opened is identified by all fields except
+    `tuning`. A session that the user supplied, by its first refresh token, is identified by that token and the fields
+    with the roles `session` and `server`. Objects with the same key share the newest refresh token; objects that also
+    have equal `variant` fields share an access token.
 
     Args:
-        kind: `credential`: what opens a session or proves who asks, such as a secret; it may change while a given
-            session goes on. `session`: whose session it is, such as a client's id. `server`: the same, but a URL, of
-            which the origin alone names a given session. `variant`: what an access token is for, such as a scope;
-            only where a refresh takes no more than the refresh token. `tuning`: none of these; it is in no key.
-        key: returns what counts of the value, where not all of it does, such as `sorted`.
+        kind: `credential`: a secret or other value that opens a session or authenticates the client. It may change
+            during a supplied session. `session`: the owner of the session, such as a client's id. `server`: a URL;
+            only its origin identifies a supplied session. `variant`: the purpose of an access token, such as its scope.
+            Use it only if a refresh needs nothing but the refresh token. `tuning`: a field that is in no key.
+        key: a function that returns the relevant part of the value, such as `sorted` if the order does not matter.
 
     Raises:
-        ValueError: `kind` is none of these.
+        ValueError: `kind` is not one of these roles.
     """
     if kind not in get_args(Role):
         raise ValueError(f"kind must be one of {', '.join(get_args(Role))}")
@@ -42,22 +43,22 @@ def role(kind: Role, *, key: Callable[[Any], object] | None = None) -> Mapping[s
 
 
 def scope_set(scope: str | None) -> list[str] | None:
-    """Return the scopes in `scope` in one order: theirs does not matter (RFC 6749, section 3.3)."""
+    """Return the scopes in `scope`, sorted: their order does not matter (RFC 6749, section 3.3)."""
     return None if scope is None else sorted(set(scope.split()))
 
 
 def fingerprint(provider: Provider, salt: bytes) -> str:
     """Return the key under which a store keeps a session: 64 hexadecimal digits.
 
-    It is a digest keyed by `salt` (at most 64 bytes), so that nothing can be read out of it. It covers the provider's
-    name, the module and the qualified name of the contract's class, and of the fields those that name the session (see
-    `role`). The key of a session that credentials open covers the origin of `base_url` as well. A field that has its
-    default is left out, unless it is a `server`: a later version may add a field and keep the keys. Names and values
-    are preceded by their lengths, so that no two contracts run together. Fields are strings, numbers, booleans, `None`,
-    and tuples and mappings of these.
+    The key is a digest keyed by `salt` (at most 64 bytes), so the values cannot be derived from it. It covers the
+    provider's name, the module and the qualified name of the contract's class, and the fields that identify the session
+    (see `role`). The key of a session that a login opened also covers the origin of `base_url`. A field with its
+    default value is left out, unless its role is `server`, so a later version may add fields without changing the keys.
+    Each name and value is preceded by its length, so different contracts never produce the same input. Fields are
+    strings, numbers, booleans, `None`, and tuples and mappings of these.
 
     Raises:
-        TypeError: the contract is no dataclass, or has a field of another kind.
+        TypeError: the contract is not a dataclass, or has a field of another type.
     """
     first = _first_refresh_token(provider)
     if first is None:
@@ -67,10 +68,9 @@ def fingerprint(provider: Provider, salt: bytes) -> str:
 
 
 def variant_fingerprint(provider: Provider, salt: bytes) -> str | None:
-    """Return what names an access token under a session that was given; `None` for one that credentials open.
+    """Return the key of an access token within a supplied session; `None` for a session that a login opened.
 
-    It covers the fields that are a `variant` (see `role`) and the origin of `base_url`: the only one the token goes to
-    unless `origins=` adds others.
+    The key covers the fields with the role `variant` (see `role`) and the origin of `base_url`.
 
     Raises:
         TypeError: see `fingerprint`.
@@ -81,7 +81,7 @@ def variant_fingerprint(provider: Provider, salt: bytes) -> str | None:
 
 
 def object_fingerprint(provider: Provider, salt: bytes) -> str:
-    """Return what auth objects of one process have in common that share all they know: a digest over every field.
+    """Return the key of the state that auth objects in one process share: a digest of every field.
 
     Raises:
         TypeError: see `fingerprint`.
@@ -100,7 +100,7 @@ def _digest(salt: bytes, *parts: str) -> str:
 
 def _class(provider: Provider) -> tuple[str, str, str]:
     kind = type(provider)
-    # A child that multiprocessing has spawned imports the program under a name of its own.
+    # A child process that multiprocessing spawned imports the main module under another name.
     module = "__main__" if kind.__module__ == "__mp_main__" else kind.__module__
     return provider.name, module, kind.__qualname__
 
@@ -114,7 +114,7 @@ def _origin_of(url: str) -> str:
 
 
 def _first_refresh_token(provider: Provider) -> str | None:
-    """Return the refresh token that a session was given by, if its contract says what else names it."""
+    """Return the first refresh token that the user supplied, if the contract has a field with the role `session`."""
     if all(kind != "session" for _, kind, _ in _fields(provider)):
         return None
     given = provider.initial_token()
@@ -137,7 +137,7 @@ def _parts(provider: Provider, *kinds: Role, whole: bool = True) -> Iterator[str
             elif kind == "server" and not whole:
                 value = _origin_of(value)
             yield field.name
-            # Never `repr`: two secrets that hide themselves there would look the same.
+            # Not `repr`: it is the same for all values that hide their content.
             yield json.dumps(value, sort_keys=True)
 
 

@@ -1,4 +1,4 @@
-"""Where a token may go: an origin is a scheme, a host and a port (RFC 6454, RFC 9110 section 4.3.1)."""
+"""Origins, which limit where a token is sent: a scheme, a host and a port (RFC 6454; RFC 9110, section 4.3.1)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 __all__ = ["Origin"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Narrower than RFC 3986: where two libraries may read two hosts out of one URL, there is no origin at all.
+# Stricter than RFC 3986: a URL in which two libraries may find different hosts has no origin.
 _AUTHORITY = re.compile(
     r"(?P<scheme>https?)://(?:[^/?#@\[\]]*@)?(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?(?=[/?#]|\Z)",
     re.IGNORECASE | re.ASCII,
@@ -18,7 +18,7 @@ _AUTHORITY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A scheme, a lower-case host and a port. Two are the same or they are strangers: there are no patterns."""
+    """A scheme, a lower-case host and a port. All three must be equal: there are no patterns."""
 
     scheme: str
     host: str
@@ -26,7 +26,7 @@ class Origin:
 
     @classmethod
     def of(cls, url: str) -> Origin | None:
-        """Read the origin of an absolute http or https URL; `None` if it has none that can be trusted."""
+        """Return the origin of an absolute http or https URL; `None` if the URL is invalid or ambiguous."""
         found = _AUTHORITY.match(url)
         if found is None or any(not "!" <= character <= "~" or character == "\\" for character in url):
             return None
@@ -36,7 +36,7 @@ class Origin:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is on this machine, by its name alone."""
+        """Whether the host is `localhost` or a loopback address. No name is looked up."""
         if self.host == "localhost":
             return True
         try:
@@ -46,12 +46,12 @@ class Origin:
 
     @property
     def is_secure(self) -> bool:
-        """Whether nobody on the way can read what goes there."""
+        """Whether requests to this origin cannot be read in transit: https, or this machine."""
         return self.scheme == "https" or self.is_loopback
 
     @property
     def prefix(self) -> str:
-        """What a normalised URL of this origin begins with, up to and with the path's first slash."""
+        """The beginning of every normalised URL of this origin, including the first slash of the path."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}/"

@@ -1,4 +1,4 @@
-"""When to renew, when to leave an endpoint alone, and how long anything may take: one frozen value."""
+"""`RefreshPolicy`: when to renew, how long to pause after failures, and the time-outs of token calls."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .token import Token
 __all__ = ["Backoff", "RefreshPolicy"]
 
 _DAY = 86_400.0
-"""Seconds. No socket waits for longer than 24 days, and no lock for longer than 292 years."""
+"""Seconds. The limit of time-outs: sockets accept at most 24 days, locks 292 years."""
 _MOST = {"tries": 100, "max_response_bytes": 2**30}
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """A pause that doubles: `first` seconds after the first failure, at most `cap`."""
+    """A pause that doubles with each failure: `first` seconds after the first one, at most `cap` seconds."""
 
     first: float
     cap: float
@@ -28,50 +28,53 @@ class Backoff:
             raise ValueError("cap must not be less than first")
 
     def delay(self, failures: int) -> float:
-        """Seconds to pause after this many failures in a row, 1 or more."""
+        """Return the seconds to pause after `failures` consecutive failures, 1 or more."""
         return min(self.cap, self.first * 2.0 ** min(failures - 1, 64))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshPolicy:
-    """How an auth object renews. All times in seconds.
+    """How an auth object renews its token. All times are in seconds.
 
-    Raises `ValueError` naming the field where a value is out of range, `TypeError` where it is of a wrong type.
+    Raises:
+        TypeError: a value is of a wrong type. The message names the field.
+        ValueError: a value is out of range. The message names the field.
     """
 
     window: float = 300.0
     """A token is renewed when less than this remains of it (Fyatu's own advice) ..."""
     window_share: float = 0.2
-    """... or less than this share of its lifetime, whichever is shorter, so that a token that lives
-    for a minute is not renewed at every request."""
+    """... or less than this share of its lifetime, whichever is shorter. The share keeps a token that lives for a
+    minute from being renewed at every request."""
     jitter: float = 0.2
-    """The window is widened at random by up to this share, so that a fleet does not renew at once; and the pause of
-    an `outage` is shortened."""
+    """The window is widened, and the pause of `outage_backoff` shortened, at random by up to this share, so that many
+    processes do not call at the same time."""
     early_backoff: Backoff = Backoff(5.0, 60.0)
-    """The pause after a failed early renewal. Requests use the old token meanwhile."""
+    """The pause after a failed early renewal. Until it ends, requests use the old token."""
     credentials_backoff: Backoff = Backoff(30.0, 900.0)
-    """How long refused credentials, or a dead refresh token, are not tried again."""
+    """The pause after `CredentialsRejected` and `LoginRequired`."""
     outage_backoff: Backoff = Backoff(0.25, 8.0)
-    """How long an endpoint that brought no token is left alone by requests that have none, from its second failure
-    in a row on: one failure may be a mishap, and the next request tries again at once."""
+    """The pause for requests without a valid token after `TokenEndpointUnavailable` and `InvalidTokenResponse`, from
+    the second failure in a row on. After a single failure the next request tries again at once."""
     unauthorized_backoff: Backoff = Backoff(1.0, 300.0)
-    """How long no token is renewed on a 401 after a renewal on a 401 that did not help."""
+    """The pause between renewals while the API keeps answering 401 to new tokens."""
     retry_after_cap: float = 300.0
-    """The longest `Retry-After` that is believed."""
+    """The maximum of `Retry-After`; a longer one is shortened to this."""
     tries: int = 2
-    """Token calls in one renewal, 100 at most; though a refresh that fails is followed by a login, if there is one."""
+    """The maximum of token calls in one renewal, 1 to 100. A failed refresh may always be followed by one login, if the
+    provider can log in."""
     connect_timeout: float = 5.0
-    """How long a token call waits for its connection, at most a day ..."""
+    """How long a token call waits for its connection, at most a day."""
     read_timeout: float = 10.0
-    """... and for each piece of its answer, likewise."""
+    """How long a token call waits for each part of the answer, at most a day."""
     deadline: float = 30.0
-    """The longest that a request waits for a renewal, at most a day."""
+    """How long a request waits for a renewal, at most a day."""
     max_response_bytes: int = 262_144
-    """A longer answer of a token endpoint is refused. At most 1 GB."""
+    """The maximum length of a token endpoint's answer, at most 1 GiB. A longer answer is refused."""
     max_concurrent_calls: int | None = None
-    """How many renewals call one server (the origin of `base_url`) at once from this process, whatever the credentials;
-    the others wait for their turn, for half of the deadline. `None`: any number. `JWTPlusAuth` has 8 of its own accord:
-    its server ends under a few hundred."""
+    """The maximum of renewals that call the same server (the origin of `base_url`) from this process at the same time,
+    with any credentials. Further renewals wait, for half of the deadline. `None`: no limit. The default policy of
+    `JWTPlusAuth` sets 8, because its server crashes under a few hundred calls."""
 
     def __post_init__(self) -> None:
         for name in ("window", "retry_after_cap"):
@@ -89,15 +92,19 @@ class RefreshPolicy:
                 raise TypeError(f"{field.name} must be a Backoff")
 
     def due_at(self, token: Token, jitter_fraction: float = 0.0) -> float:
-        """Return when the renewal window of `token` opens; `jitter_fraction` (0 to 1) is its share of the jitter.
+        """Return when the renewal window of `token` opens, in seconds since the epoch.
 
-        It never begins before a renewal can succeed, if one can succeed before the token ends. Where the refresh
-        token ends before the token does (Marketiger allows it), it begins as long before that end.
+        The window opens no earlier than `token.refreshable_from`, unless the token expires before that. If the refresh
+        token expires before the access token, as Marketiger allows, the window ends when the refresh token does.
+
+        Args:
+            token: the token to renew.
+            jitter_fraction: the part of `jitter` by which the window is widened, from 0 to 1.
         """
         lifetime = token.expires_at - token.issued_at
         window = min(self.window, lifetime * self.window_share) * (1.0 + self.jitter * jitter_fraction)
         due_at = max(token.issued_at, token.expires_at - window)
-        # Not where the token came within that time: what a renewal brings would be due at once, too.
+        # Not if the token is younger than that: a renewed token would be due at once, too.
         if token.issued_at < token.refreshable_until - window < due_at:
             due_at = token.refreshable_until - window
         if due_at < token.refreshable_from < token.expires_at:

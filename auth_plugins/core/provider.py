@@ -1,4 +1,4 @@
-"""What an author of a provider writes: a frozen dataclass that answers these questions, and does nothing."""
+"""The interface of a provider: a frozen dataclass that describes token calls and reads their answers, without I/O."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["Provider", "bearer"]
 
 @runtime_checkable
 class Provider(Protocol):
-    """One provider's contract, for one set of credentials: pure, a frozen dataclass, secrets `repr=False`.
+    """The contract of one provider for one set of credentials: a frozen dataclass, whose secrets are `repr=False`.
 
-    It never does I/O, never reads a clock, never keeps anything. Its fields are its identity: objects whose
-    fields are equal share one token, and a field that differs, a secret too, means another one; a field that has
-    another `role` says so in its metadata.
+    Its methods are pure: they do no I/O, read no clock and keep no state. The fields are the contract's identity:
+    contracts with equal fields share a token, and a different value in any field, a secret too, means another token. A
+    field whose `role` is not `credential` states the role in its metadata (see `role`).
     """
 
     @property
@@ -35,42 +35,43 @@ class Provider(Protocol):
 
     @property
     def rotates(self) -> bool:
-        """Whether a renewal uses up what it renews, so that two at once end the session.
+        """Whether a renewal uses up the refresh token, so that two renewals with the same one may end the session.
 
-        Such a token is never renewed while the store that shares it is out of order.
+        Such a token is never renewed while its store fails.
         """
 
     def initial_token(self) -> Token | None:
-        """Give the token that the user brought along, if any: it is where one begins, until there is a newer one."""
+        """Return the token that the user supplied, or `None`. It is used until the store has a newer one."""
 
     def login(self) -> TokenRequest:
-        """Make the call that brings a token for the credentials; never called unless `can_login`."""
+        """Return the call that exchanges the credentials for a token. Called only if `can_login`."""
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
-        """Make the call that renews `token`; never called unless the token says that it is refreshable."""
+        """Return the call that renews `token`. Called only while `token.refreshable(now)`."""
 
     def revoke(self, token: Token) -> TokenRequest | None:
-        """Make the call that ends `token`; `None` if the provider has none."""
+        """Return the call that revokes `token`, or `None` if the provider has no such call. Called by a logout."""
 
     def read(self, answer: Answer, now: float) -> Token:
-        """Read the answer to a login or a refresh that was sent at `now`.
+        """Return the token in the answer to a login or a refresh that was sent at `now` (seconds since the epoch).
 
         Called for 2xx and 4xx except 407, 408, 425, 429 and 451, which are handled before.
 
         Raises:
-            CredentialsRejected: a login was refused, in the provider's own words.
-            LoginRequired: a refresh was refused, in the provider's own words, or brought less than the token it renews.
-            TokenEndpointUnavailable, InvalidTokenResponse: anything else, see `Answer.unrecognized`. A 2xx alone is
-                not success: there must be a token.
+            CredentialsRejected: the answer is the provider's documented refusal of a login.
+            LoginRequired: the answer is the provider's documented refusal of a refresh, or the new token can do less
+                than the renewed one, such as a token that lost scopes.
+            TokenEndpointUnavailable, InvalidTokenResponse: the answer is anything else, see `Answer.unrecognized`. A
+                2xx without a token is not a success.
         """
 
     def error_info(self, response: TokenResponse) -> ErrorInfo:
-        """Find the provider's own words in any error answer; never raises."""
+        """Return the provider's error code, message and request id in any answer. Never raises."""
 
     def headers(self, token: Token) -> Mapping[str, str]:
-        """Give the headers that carry `token` on a request."""
+        """Return the headers that carry `token` on a request."""
 
 
 def bearer(token: Token) -> dict[str, str]:
-    """Carry a token as RFC 6750, section 2.1, has it."""
+    """Return the `Authorization: Bearer` header of RFC 6750, section 2.1."""
     return {"Authorization": f"Bearer {token.access_token}"}

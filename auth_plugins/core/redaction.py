@@ -1,4 +1,4 @@
-"""How an answer's words are shortened and freed of the request's secrets, in every way in which it may quote them."""
+"""Shortens the words of an answer and removes the request's secrets in every encoding that it may quote."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["redacted"]
 
 
 def redacted(words: str | None, secrets: Iterable[str], most: int) -> str | None:
-    """Return at most `most` printable characters of `words`, with `***` for each secret; `None` for nothing."""
+    """Return at most `most` printable characters of `words`, with `***` for each secret; `None` if nothing is left."""
     if words is None:
         return None
     written = {each for secret in secrets if secret for each in _encodings(secret)}
@@ -22,8 +22,8 @@ def redacted(words: str | None, secrets: Iterable[str], most: int) -> str | None
 
 
 def _encodings(secret: str) -> tuple[str, ...]:
-    """Return a secret as an answer may quote it: as it is, or as it stood in JSON, in a form or a URL, in HTML."""
-    from html import escape  # Its table of names takes longer to load than all of this package.
+    """Return the encodings in which an answer may quote `secret`: raw, JSON, URL, form and HTML."""
+    from html import escape  # Slow to import: it loads a table of all HTML entities.
 
     units = secret.encode("utf-16-be", "surrogatepass")
     codes = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
@@ -32,7 +32,7 @@ def _encodings(secret: str) -> tuple[str, ...]:
         secret,
         json.dumps(secret)[1:-1],
         in_json,
-        # As Go has it, and as .NET has it.
+        # The JSON encoders of Go and of .NET.
         re.sub(r"[<>&]", lambda found: f"\\u{ord(found[0]):04x}", in_json),
         "".join(
             "\\\\" if code == 92 else chr(code) if code in _PLAIN_IN_DOTNET else f"\\u{code:04X}" for code in codes

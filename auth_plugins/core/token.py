@@ -1,4 +1,4 @@
-"""What a token is: when it was issued, when it ends, and while it can be renewed."""
+"""`Token`: an access token with the times at which it was issued, expires and can be renewed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 __all__ = ["LONG_AGO", "NO_EXTRA", "Token"]
 
 LONG_AGO = -math.inf
-"""Before every other moment, so that what ended then was never there."""
+"""Minus infinity: earlier than any time."""
 
 
 class _NoExtra(Mapping[str, str]):
-    """An empty mapping, one for all tokens, which nobody can write into."""
+    """An empty, immutable mapping that all tokens can share."""
 
     __slots__ = ()
 
@@ -36,49 +36,49 @@ class _NoExtra(Mapping[str, str]):
         return "NO_EXTRA"
 
     def __deepcopy__(self, memo: dict[int, object]) -> dict[str, str]:
-        return {}  # Of `dataclasses.asdict`, too, which may go on to JSON.
+        return {}  # `dataclasses.asdict` calls this, and its result must be serialisable as JSON.
 
 
 NO_EXTRA = _NoExtra()
-"""What most providers say of a token beside what has a name in `Token`."""
+"""The default of `Token.extra`: a shared, immutable empty mapping."""
 
 _MOMENTS = ("issued_at", "expires_at", "valid_from", "refreshable_from", "refreshable_until")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One access token and what is known of it. All times are seconds since the epoch.
+    """An access token and its properties. All times are in seconds since the epoch.
 
-    The secrets (`access_token`, `refresh_token`) and `extra` never show in its `repr`.
+    The `repr` does not show `access_token`, `refresh_token` and `extra`.
 
     Raises:
-        ValueError: a time is NaN, which is neither before nor after anything.
+        ValueError: a time is NaN.
     """
 
     access_token: str = field(repr=False)
-    """What goes on the wire (RFC 6750, section 2.1)."""
+    """The value that requests carry (RFC 6750, section 2.1)."""
     issued_at: float
-    """When the request that brought the token was sent: the server cannot have issued it earlier."""
+    """When the token call was sent: the server cannot have issued the token earlier."""
     expires_at: float
-    """The first moment at which the token is no longer valid."""
+    """The time from which the token is no longer valid."""
     valid_from: float = LONG_AGO
-    """The first moment at which it is accepted: a 401 before it means "too early", and no renewal would help."""
+    """The time from which the token is accepted. An earlier 401 means "too early", and a renewal would not help."""
     token_type: str = "Bearer"  # noqa: S105 - the scheme's name
     refresh_token: str | None = field(default=None, repr=False)
-    """What renews it; `None` where the access token renews itself (Fyatu) or nothing does."""
+    """The refresh token; `None` if the access token renews itself (Fyatu) or cannot be renewed."""
     refreshable_from: float = LONG_AGO
-    """The first moment at which a renewal can succeed (JWTPlus: the refresh token's `nbf`)."""
+    """The time from which a refresh can succeed (JWTPlus: the refresh token's `nbf`)."""
     refreshable_until: float = LONG_AGO
-    """The first moment at which a renewal cannot succeed any more; `-inf`: it never could."""
+    """The time from which a refresh cannot succeed any more; `-inf`: the token can never be refreshed."""
     refresh_once: bool = False
-    """Whether a renewal is never tried again once it failed (JWTPlus): its answer may have been lost on the way."""
+    """Whether a failed refresh is never repeated (JWTPlus): the server may have used the refresh token up."""
     scopes: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default=NO_EXTRA, repr=False, hash=False)
-    """What else the provider said of the token, by our names (`app_type`, `request_id`)."""
+    """Further properties that the provider stated, such as `app_type` and `request_id` (Fyatu)."""
     irreplaceable: bool = field(default=False, compare=False)
-    """Whether its loss ends the session: there are no credentials to log in with, and the refresh token that the user
-    supplied has been replaced. Not the provider's word but the engine's, for a store that drops tokens to stay small:
-    it must not drop this one before its end."""
+    """Whether the loss of this token ends the session: there are no credentials to log in with, and the refresh token
+    that the user supplied has been replaced. The engine sets it, not the provider. A store that drops tokens to stay
+    small must keep this one until it ends."""
 
     def __post_init__(self) -> None:
         for name in _MOMENTS:
@@ -86,9 +86,9 @@ class Token:
                 raise ValueError(f"{name} must be a number of seconds, or infinite, and not NaN")
 
     def refreshable(self, now: float, *, rejected: bool = False) -> bool:
-        """Whether a renewal can succeed at `now`.
+        """Whether a refresh can succeed at `now` (seconds since the epoch).
 
-        A token that is its own refresh token cannot renew itself once the server has rejected it.
+        A token without a refresh token renews itself, and cannot do so if the server has `rejected` it.
         """
         if rejected and self.refresh_token is None:
             return False
@@ -96,5 +96,5 @@ class Token:
 
     @property
     def useful_until(self) -> float:
-        """The moment after which the token serves for nothing: neither to call with nor to renew."""
+        """The time from which the token can neither be used nor refreshed."""
         return max(self.expires_at, self.refreshable_until)

@@ -1,4 +1,4 @@
-"""What travels between us and a token endpoint, as values: no library's classes, no I/O."""
+"""Token calls and their answers as plain values, independent of any HTTP library."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["Masked", "MaskedBytes", "Purpose", "TokenRequest", "TokenResponse"]
 
 
 class Masked(str):
-    """A `str` whose `repr` hides it.
+    """A `str` whose `repr` hides the value.
 
-    Whoever prints a dictionary of headers, or records a frame's locals, prints `repr`.
+    Printing a dictionary of headers and recording the locals of a frame use `repr`.
     """
 
     __slots__ = ()
@@ -25,7 +25,7 @@ class Masked(str):
         return "'***'"
 
     def __getitem__(self, key: SupportsIndex | slice) -> Masked:
-        # Whoever shows a frame's locals cuts them short first.
+        # Programs that show the locals of a frame shorten long values first.
         return Masked(super().__getitem__(key))
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
@@ -33,7 +33,7 @@ class Masked(str):
 
 
 class MaskedBytes(bytes):
-    """A `bytes` whose `repr` hides it, as that of its slices does."""
+    """A `bytes` whose `repr`, and that of its slices, hides the value."""
 
     __slots__ = ()
 
@@ -54,31 +54,31 @@ class MaskedBytes(bytes):
 
 
 class Purpose(Enum):
-    """What a token call is for."""
+    """The purpose of a token call."""
 
     LOGIN = "login"
-    """A first token, from the credentials."""
+    """Exchange the credentials for a token."""
     REFRESH = "refresh"
-    """A new token, from the one at hand."""
+    """Exchange the current token for a new one."""
     REVOKE = "revoke"
-    """The end of the one at hand."""
+    """Revoke the current token."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """One call to a token endpoint: always a POST, answered to nobody but the contract that made it."""
+    """A call to a token endpoint. It is always a POST, and only the contract that made it reads the answer."""
 
     purpose: Purpose
     url: str
     headers: Mapping[str, str] = field(repr=False, default_factory=dict, hash=False)
     body: bytes = field(repr=False, default=b"")
     token: Token | None = None
-    """The token that is being renewed or revoked: the answer may leave parts of it as they were."""
+    """The token to refresh or revoke. An answer to a refresh may leave out parts that stay the same."""
     secrets: tuple[str, ...] = field(repr=False, default=())
-    """Every secret the request carries, so that no echo of one gets into a message."""
+    """Every secret in the request. They are removed from error messages, since an answer may quote them."""
 
     def __post_init__(self) -> None:
-        # However it was made: what shows a frame's locals, or a mapping, shows `repr`.
+        # For every way to make a request: `repr` appears in recorded frames and printed mappings.
         object.__setattr__(self, "headers", {name: Masked(value) for name, value in self.headers.items()})
         object.__setattr__(self, "body", MaskedBytes(self.body))
 
@@ -93,7 +93,7 @@ class TokenRequest:
         token: Token | None = None,
         secrets: Iterable[str] = (),
     ) -> TokenRequest:
-        """Make a request with a JSON body, or with none at all where `body` is `None`."""
+        """Return a request with a JSON body; without a body if `body` is `None`."""
         named = dict(headers or {})
         if body is None:
             return cls(grant, url, named, b"", token, tuple(secrets))
@@ -103,9 +103,9 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """The whole answer of a token endpoint."""
+    """The complete answer of a token endpoint."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False, default_factory=dict, hash=False)
-    """By lower-case name."""
+    """The header values by lower-case name."""
     body: bytes = field(repr=False, default=b"")

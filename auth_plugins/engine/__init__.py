@@ -1,4 +1,4 @@
-"""The one room with threads: who renews, who waits, and who uses the old token meanwhile."""
+"""The package that starts threads: it renews tokens, and decides which requests wait and which use the old token."""
 
 from .clock import SYSTEM_CLOCK, Clock, SystemClock
 from .once import BuiltOnce

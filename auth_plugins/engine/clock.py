@@ -1,4 +1,4 @@
-"""The one place that reads a clock."""
+"""The clock that tokens are judged by, and its interface."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ __all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock"]
 
 @runtime_checkable
 class Clock(Protocol):
-    """What tells the time. Two hands, since either may fail: the wall clock jumps, the other stops in a suspend."""
+    """A wall clock and a monotonic clock. Both are needed: the first may jump, the second may stop during suspend."""
 
     def __call__(self) -> float:
-        """Seconds since the epoch."""
+        """Return the time, in seconds since the epoch."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; never goes back."""
+        """Return the seconds since a fixed but arbitrary moment. The result never decreases."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for that many seconds."""
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The clocks of the machine: `time.time`, `time.monotonic` and `time.sleep`."""
 
     __call__ = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)

@@ -1,4 +1,4 @@
-"""What one auth object brings to the slot that it shares: its provider, how that is asked, and who is told."""
+"""The context in which one auth object uses the shared state: its provider, policy, clock and listener."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .token_transport import TokenTransport
 __all__ = ["BufferedContext", "Context"]
 
 _log = logging.getLogger("auth_plugins")
-_log.addHandler(logging.NullHandler())  # A library is silent in a program that never asked for its log.
+_log.addHandler(logging.NullHandler())  # Otherwise unconfigured logging prints warnings to stderr.
 
 
 class Context:
-    """The credentials, in their contract, and how to go about it."""
+    """The provider, policy, clock and listener of one auth object."""
 
     __slots__ = ("clock", "listener", "policy", "provider")
 
@@ -36,18 +36,18 @@ class Context:
         self.provider, self.policy, self.clock, self.listener = provider, policy, clock, listener
 
     def call_endpoint(self, request: TokenRequest, transport: TokenTransport, deadline: float | None = None) -> Answer:
-        """Make a token call, and return the answer for the contract to read.
+        """Make a token call, and return the answer for the provider to read.
 
-        It ends within `deadline` seconds; `None`: within the policy's.
+        The call ends within `deadline` seconds, or within the policy's deadline if `deadline` is `None`.
 
         Raises:
-            TokenEndpointUnavailable: there was no answer, or one that asks to come again.
-            InvalidTokenResponse: the answer is too long, or no token endpoint's.
+            TokenEndpointUnavailable: there was no answer, or its status asks to retry later.
+            InvalidTokenResponse: the answer is too long, or has a status that no token endpoint sends.
         """
         sent, monotonic = self.clock(), self.clock.monotonic()
         policy = self.policy if deadline is None else replace(self.policy, deadline=deadline)
         response = transport.send(request, policy)
-        # Not a second look at the wall clock: it may have been set meanwhile.
+        # Measured with the monotonic clock: the wall clock may have been set during the call.
         arrived = sent + max(self.clock.monotonic() - monotonic, 0.0)
         answer = Answer(request, response, self.provider.error_info(response), sent, arrived)
         error = error_for_status(answer)
@@ -56,7 +56,7 @@ class Context:
         return answer
 
     def notify(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
-        """Log what happened, and tell the listener, whose own failures end here."""
+        """Log an event, and pass it to the listener. What the listener raises is logged and not raised."""
         name = self.provider.name
         level = logging.DEBUG if error is None else logging.WARNING
         _log.log(level, "%s: %s%s", name, kind.value, f": {error}" if error is not None else "")
@@ -67,18 +67,18 @@ class Context:
                 _log.error("on_event raised %s", type(failure).__name__)
 
     def published(self, snapshot: Snapshot) -> None:
-        """Learn that requests use `live` from now on, whatever becomes of the rest of the renewal."""
+        """Called when requests start to use `snapshot`, before the rest of the renewal has ended."""
 
     def waiting(self, failure: AuthError | None) -> None:
-        """Learn what keeps the renewal, for those who stop waiting for it; `None`: the call does."""
+        """Called with the error for waiters that time out before the token call; `None`: it goes on to the call."""
 
     def afterwards(self, work: ExitStack) -> None:
-        """Do `work` when there is nothing left for others to wait for."""
+        """Close `work` when no waiter depends on this renewal any more; here, at once."""
         work.close()
 
 
 class BufferedContext(Context):
-    """The same, but what there is to tell is kept until its time comes, and work for afterwards as well."""
+    """The context of a renewal that runs: buffers events until `notify_all`, and later work until `work_off`."""
 
     __slots__ = ("_flight", "_kept", "_terms", "_works")
 
@@ -93,25 +93,25 @@ class BufferedContext(Context):
         self._kept.append((kind, token, error))
 
     def published(self, snapshot: Snapshot) -> None:
-        """Let the flight have its outcome: those who stop waiting for the rest get the token."""
+        """Publish the token in the flight: waiters that time out return it."""
         if self._flight is not None:
             self._flight.publish(snapshot)
 
     def waiting(self, failure: AuthError | None) -> None:
-        """Let the flight raise `failure` to those who stop waiting."""
+        """Set the error that waiters of the flight raise when they time out."""
         if self._flight is not None:
             self._flight.waits_for = failure
 
     def afterwards(self, work: ExitStack) -> None:
-        """Keep it until `work_off`."""
+        """Keep `work` until `work_off`."""
         self._works.append(work)
 
     def work_off(self) -> None:
-        """Do what is left to do."""
+        """Close all the work that was kept."""
         for work in self._works:
             work.close()
 
     def notify_all(self) -> None:
-        """Tell what was kept, in its order."""
+        """Notify the listener of the buffered events, in order."""
         for kept in self._kept:
             self._terms.notify(*kept)

@@ -1,7 +1,8 @@
-"""One renewal under way: whoever needs its outcome waits here, from any thread and any event loop.
+"""A renewal under way. Requests wait here for its outcome, in any thread and any event loop.
 
-A flight belongs to nobody. The one that started it waits like all others, and whoever stops waiting, being
-cancelled or out of time, leaves it as it is. Waiters of one event loop share one bell, rung through that loop.
+A flight has no owner: the request that started it waits like all others, and a request that stops waiting, because
+it was cancelled or timed out, does not affect it. Waiters in one event loop share one bell, which is rung through
+that loop.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["Flight", "Job", "Outcome"]
 
 Outcome = Snapshot | AuthError
 Job = Callable[["Context", "SharedState"], Snapshot]
-"""What a flight does."""
+"""The function that a flight runs. It returns the new snapshot or raises an `AuthError`."""
 
 
 class _Bell(Protocol):
@@ -59,20 +60,20 @@ class _TrioBell:
 
 
 class Flight:
-    """A renewal's outcome, to come."""
+    """The future outcome of a renewal: a snapshot or an error."""
 
     def __init__(
         self, started: float, job: Job | None = None, *, renews: bool = True, failure: AuthError | None = None
     ) -> None:
         self._job = job
         self.started = started
-        """By the steady hand of the clock."""
+        """The start, by the monotonic clock, in seconds."""
         self.renews = renews
-        """Or it only waits, or looks, for something: whoever needs another token is not served by that."""
+        """False for a store check or a wait until a token is valid, which do not ask for a new token."""
         self._failure = failure
-        """What whoever waited in vain is told."""
+        """Raised on time-out instead of the default error."""
         self.waits_for: AuthError | None = None
-        """The same, while the renewal waits for something else than its call."""
+        """Also raised on time-out, if there is no such error: what the renewal waits for before its token call."""
         self._published: Snapshot | None = None
         self._teller: int | None = None
         self._guard = threading.Lock()
@@ -83,7 +84,7 @@ class Flight:
 
     @property
     def job(self) -> Job:
-        """What the thread that claimed it has to do."""
+        """The function for the thread that claimed the flight to run."""
         assert self._job is not None, "a flight without a job cannot be claimed"  # noqa: S101 - narrows a type
         return self._job
 
@@ -99,58 +100,61 @@ class Flight:
         return self._claimed
 
     def claim(self) -> bool:
-        """Take it over. Only the first who asks may: it has one job, to be done once."""
+        """Take over the job. Return True for the first caller only, so that the job is run once."""
         with self._guard:
             claimed, self._claimed = self._claimed, True
         return not claimed
 
     @property
     def is_done(self) -> bool:
-        """Whether its outcome is known, though not everybody may have been told."""
+        """Whether the outcome is set. The waiters may not have been notified yet."""
         return self._outcome is not None
 
     def set_outcome(self, outcome: Outcome) -> None:
-        """Write the outcome down; only the first one counts."""
+        """Set the outcome, unless it is set already."""
         with self._guard:
             if self._outcome is None:
                 self._outcome, self._teller = outcome, threading.get_ident()
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Note the token that requests use already, though the renewal has not ended."""
+        """Set the token that waiters return if they time out: requests use it already."""
         self._published = snapshot
 
     @property
     def is_notified_by_this_thread(self) -> bool:
-        """Whether it is this very thread that has yet to tell everybody."""
+        """Whether the outcome was set by this thread, which also notifies the waiters: it must not wait for itself."""
         return self._teller == threading.get_ident()
 
     def notify_waiters(self, outcome: Outcome) -> None:
-        """Tell everybody."""
+        """Wake all waiters, in threads and in event loops. Set the outcome, unless it is set already."""
         self.set_outcome(outcome)
         with self._guard:
             self._done.set()
             bells = list(self._bells.values())
         for bell in bells:
-            # A closed loop raises RuntimeError (asyncio) or RunFinishedError (trio), and another make of loop may raise
+            # A closed loop raises RuntimeError (asyncio) or RunFinishedError (trio), and other event loops may raise
             # anything. No task waits in a closed loop; the tasks of the other loops still have to be woken.
             with contextlib.suppress(Exception):
                 bell.ring()
 
     def wait_done(self, timeout: float) -> bool:
-        """Wait until everybody was told; `False`: `timeout` seconds were not enough."""
+        """Wait until the waiters are notified. Return False if that takes longer than `timeout` seconds."""
         return self._done.wait(timeout)
 
     def wait(self, timeout: float, instead: Snapshot | None = None) -> Snapshot:
-        """Wait in this thread, at most `timeout` seconds.
+        """Wait in this thread, at most `timeout` seconds, and return the token.
 
-        Give the token; or `instead`, or else raise a copy of the failure.
+        If the renewal failed or timed out, return `instead`, unless it is `None`.
+
+        Raises:
+            AuthError: the renewal failed or timed out, and `instead` is `None`. A new object for each waiter.
         """
         if not self.is_notified_by_this_thread:
             self._done.wait(timeout)
         return self._result(timeout, instead)
 
     async def wait_async(self, timeout: float, instead: Snapshot | None = None) -> Snapshot:  # noqa: ASYNC109
-        """Do as `wait`, in a task of asyncio or trio."""
+        """Like `wait`, for a task of asyncio or trio."""
         with self._guard:
             bell = None if self._done.is_set() or self.is_notified_by_this_thread else self._bell_here()
         if bell is not None:
@@ -164,7 +168,7 @@ class Flight:
             if here not in self._bells:
                 self._bells[here] = _TrioBell(trio)
             return self._bells[here]
-        import asyncio  # Not at the top: it takes longer to import than most of the package.
+        import asyncio  # Imported late: it takes longer to import than most of the package.
 
         loop = asyncio.get_running_loop()
         if loop not in self._bells:
@@ -190,9 +194,9 @@ class Flight:
 def _trio_of_this_task() -> Any:
     """Return the module `trio` if the caller is one of its tasks, or None.
 
-    asyncio is asked first. While an asyncio task runs, another thread may be importing trio for the first time, and a
-    module that is partly imported stands in `sys.modules`. In a trio task trio is whole, and no asyncio task is
-    current, even where trio runs as a guest in an asyncio loop.
+    asyncio is checked first. While an asyncio task runs, another thread may be importing trio for the first time, and
+    a partly imported module is in `sys.modules`. In a trio task, trio is imported completely, and there is no current
+    asyncio task, even if trio runs as a guest in an asyncio loop.
     """
     if "asyncio" in sys.modules:
         import asyncio  # Unlike `sys.modules`, an import statement waits until another thread has imported it.

@@ -1,4 +1,4 @@
-"""How a flight begins and ends: in a thread of its own, whose every outcome is told to whoever waits."""
+"""Runs a flight in a new thread, and delivers the outcome to all waiters, whatever it is."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["launching", "start"]
 
 
 class launching:
-    """Start the flight that is in the slot when the block ends, however it ends.
+    """On exit from the block, normal or not, start the flight that is in the shared state, if there is a flight.
 
-    Ctrl-C can end the block just after a flight was put into the slot. Other threads may already count on it. Each
-    block that is left starts the flight unless another has done so, so the next request starts a flight whose own
-    block was interrupted.
+    Ctrl-C can end the block just after a flight was put into the shared state, and other threads may wait for it
+    already. Every exit from such a block starts the flight, unless it was started before. So the next request starts
+    a flight whose own block was interrupted.
     """
 
     __slots__ = ("_context", "_shared")
@@ -36,7 +36,7 @@ class launching:
 
 
 def start(context: Context, shared: SharedState, flight: Flight) -> None:
-    """Start the job of `flight`, once. Its thread is no daemon: the interpreter waits for it before it ends."""
+    """Start the job of `flight`, once. Its thread is not a daemon, so the interpreter waits for it at exit."""
     try:
         if flight.begin():
             _start_thread(context, shared, flight)
@@ -53,12 +53,12 @@ def _start_thread(*arguments: *tuple[Context, SharedState, Flight]) -> None:
     work = threading.Thread(target=_run, args=arguments, name="auth_plugins renewal", daemon=False)
     try:
         work.start()
-    except RuntimeError:  # No thread to be had: the caller has to do it.
+    except RuntimeError:  # No new thread can be started, so the job runs in the caller's.
         _run(*arguments)
 
 
 def _is_too_late() -> bool:
-    # In an atexit handler. Some Pythons start a thread there, for which nobody waits any more; others refuse to.
+    # True in an atexit handler. There, some Python versions start a thread but do not wait for it; others refuse to.
     main = threading.main_thread()
     return not main.is_alive() and all(each.daemon or each is main for each in threading.enumerate())
 
@@ -72,14 +72,14 @@ def _run(context: Context, shared: SharedState, flight: Flight) -> None:
         outcome = flight.job(later, shared)
     except AuthError as error:
         outcome = error.clone()
-    except BaseException as end_of_thread:  # Whoever waits must be told, whatever it was.
+    except BaseException as end_of_thread:  # The waiters must be notified, whatever was raised.
         outcome = AuthError(f"The renewal ended by {type(end_of_thread).__name__}", hint="Try again.")
     with shared.lock:
         if shared.flight is flight and isinstance(outcome, AuthError) and flight.renews:
             shared.record_failure(outcome, context.policy, context.clock)
         flight.set_outcome(outcome)
     try:
-        later.notify_all()  # Only now: a listener may use the auth object, and must not wait for its own flight.
+        later.notify_all()  # After the outcome is set: a listener must not wait for its own flight.
         if isinstance(outcome, AuthError) and flight.renews:
             context.notify(EventKind.RENEWAL_FAILED, shared.snapshot.token, outcome)
     finally:
@@ -87,4 +87,4 @@ def _run(context: Context, shared: SharedState, flight: Flight) -> None:
             if shared.flight is flight:
                 shared.flight = None
         flight.notify_waiters(outcome)
-        later.work_off()  # A token that could not be saved is not waited for.
+        later.work_off()  # After the waiters: they do not wait for further attempts to save a token.

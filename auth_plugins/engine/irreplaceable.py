@@ -1,4 +1,4 @@
-"""What a session hangs on: which token cannot be replaced, and what a refresh that failed leaves in the store."""
+"""Marks the tokens that no login can replace, and removes supplied tokens whose first refresh failed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ __all__ = ["mark_irreplaceable", "remove_unproven"]
 
 
 def mark_irreplaceable(token: Token, provider: Provider) -> Token:
-    """Return a token that has just come, and say whether it is irreplaceable.
+    """Return `token`, which has just been issued, marked if it is irreplaceable.
 
-    It is where the provider cannot log in, and its refresh token is another one than the user supplied: the server
-    may take a refresh token once (RFC 6749, section 6). A token without one is renewed by itself, or not at all.
+    A token is irreplaceable if the provider cannot log in, and the refresh token differs from that of the supplied
+    token. A server that issues a new refresh token may revoke the old one (RFC 6749, section 6). For a token without
+    a refresh token, the access token is compared instead.
     """
     if provider.can_login:
         return token
@@ -31,10 +32,10 @@ def _renewed_by(token: Token) -> str:
 
 
 def remove_unproven(refreshed: Token, place: StoreEntry) -> None:
-    """Remove a token that the user supplied and that was saved before its first call, which failed.
+    """Remove a token that the user supplied, if it was saved before its first refresh and that refresh failed.
 
-    No server has accepted it, and the store had nothing before.
+    No server has accepted it, and the store was empty before.
     """
-    with suppress(StoreError):  # It is the failure of the call that counts.
-        if place.kept == refreshed:  # Or the lock ran out, and another process has saved a token since.
+    with suppress(StoreError):  # The caller reports the failure of the call, which is the cause.
+        if place.kept == refreshed:  # Otherwise the lock expired, and another process has saved a token since.
             place.delete()

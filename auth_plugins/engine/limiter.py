@@ -1,4 +1,4 @@
-"""How many token calls this process makes at once at one server: some end under a herd of them."""
+"""Limits the concurrent token calls of this process to one server: some servers fail under many of them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ __all__ = ["call_permit"]
 _Key = tuple[Origin | None, int]
 _lock = threading.Lock()
 _semaphores: WeakValueDictionary[_Key, threading.BoundedSemaphore] = WeakValueDictionary()
-"""Those that somebody has, or waits for."""
+"""The semaphores in use: a thread holds them or waits for them."""
 
 
 @contextmanager
 def call_permit(provider: Provider, at_once: int | None, deadline: float, clock: Clock) -> Iterator[float]:
-    """Wait until fewer than `at_once` others call the same server; give what is left of `deadline`, in seconds.
+    """Wait until fewer than `at_once` calls to the same server are under way; yield the rest of `deadline`, in seconds.
 
-    One waits for half of it at most: a call that has no time left may use a refresh token up and bring nothing.
+    The wait takes at most half of the deadline: a call that times out may use up a refresh token without an answer.
+    `at_once` of `None` is no limit.
 
     Raises:
-        TokenEndpointUnavailable: they all went on for that long.
+        TokenEndpointUnavailable: the wait took that long.
     """
     if at_once is None:
         yield deadline
@@ -37,7 +38,7 @@ def call_permit(provider: Provider, at_once: int | None, deadline: float, clock:
     with _lock:
         turns = _semaphores.setdefault((server, at_once), threading.BoundedSemaphore(at_once))
     if not turns.acquire(timeout=deadline / 2):
-        raise TokenEndpointUnavailable(f"No turn came for a token call at {server}: {at_once} were under way")
+        raise TokenEndpointUnavailable(f"No token call could start at {server}: {at_once} under way")
     try:
         yield deadline - (clock.monotonic() - began)
     finally:
@@ -46,7 +47,7 @@ def call_permit(provider: Provider, at_once: int | None, deadline: float, clock:
 
 def _after_fork() -> None:
     global _lock, _semaphores
-    # Turns that are taken in the parent no thread of the child's will give back.
+    # The parent's threads that hold permits do not exist in the child, and so never release them there.
     _lock, _semaphores = threading.Lock(), WeakValueDictionary()
 
 

@@ -1,4 +1,4 @@
-"""Which tokens came before the one at hand: short digests of the last of them, in one bytes object."""
+"""The predecessors of the current token: short digests of the latest of them, in one bytes object."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["is_predecessor", "with_predecessor"]
 _KEY = secrets.token_bytes(32)
 _BYTES = 8
 _KEPT = 128
-"""The most predecessors of one token that are remembered: a kilobyte."""
+"""The maximum number of predecessors that are remembered for a token: one kilobyte."""
 
 
 def with_predecessor(known: bytes, before: Token, token: Token) -> bytes:
-    """Return `known` with `before`, which `token` replaces, and without `token`, which is the newest one now."""
+    """Return `known` with `before`, which `token` replaces, and without `token`, which is the current token now."""
     new, old = _digest(token), _digest(before)
     others = [each for each in _split(known) if each not in (new, old)]
     return b"".join([*others, old][-_KEPT:])
@@ -32,7 +32,7 @@ def _split(known: bytes) -> list[bytes]:
 
 
 def _digest(token: Token) -> bytes:
-    # Not its times: a token whose refresh token was used up, and is marked so, is the same one.
+    # The times are left out: they change when the refresh token is marked as used, and the token stays the same.
     digest = hashlib.blake2b(key=_KEY, digest_size=_BYTES)
     for part in (token.access_token, token.refresh_token or ""):
         raw = part.encode("utf-8", "surrogatepass")

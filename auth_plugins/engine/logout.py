@@ -1,4 +1,4 @@
-"""What the end of a session does, in the one thread that does it: lock, load, forget, tell the provider, unlock."""
+"""The job of a logout, run in one thread: lock, load, delete, revoke, unlock."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ __all__ = ["logout"]
 
 
 def logout(context: Context, shared: SharedState, transport: TokenTransport) -> Snapshot:
-    """Forget the token everywhere, then tell the provider, if it wants to know.
+    """Delete the token from the store and the shared state, then revoke it if the provider has a revocation endpoint.
 
     Raises:
-        StoreError: the store failed, and may keep the token.
-        TokenEndpointUnavailable: the provider could not be told; the token is forgotten all the same.
+        StoreError: the store failed, and may still hold the token.
+        TokenEndpointUnavailable: the revocation got no answer. The token is deleted all the same.
+        InvalidTokenResponse: the answer to the revocation is not valid. The token is deleted all the same.
     """
     store, unsaved = GuardedStore(shared.store), shared.unsaved
     place = InStore(store, context.provider)

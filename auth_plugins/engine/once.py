@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["BuiltOnce"]
 
 _MOST = 16
-"""Values kept. A process needs two or three; a test that changes its environment leaves some behind."""
+"""The maximum number of values. A process needs two or three; tests that change the environment need more."""
 
 
 class BuiltOnce:
@@ -21,9 +21,9 @@ class BuiltOnce:
         self._lock, self._process = threading.Lock(), os.getpid()
 
     def get(self, key: Hashable, version: Hashable, build: Callable[[], Any]) -> Any:
-        """Return the value of `key`; build it if there is none, or if it was built for another `version`.
+        """Return the value of `key`. Build it if it is missing or was built for another `version`.
 
-        What `build` raises is raised, and nothing is kept.
+        If `build` raises, the exception is passed on, and no value is kept.
         """
         found = self._built.get(key)
         if found is not None and found[0] == version:

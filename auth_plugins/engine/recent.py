@@ -1,6 +1,7 @@
-"""Which slots outlive the auth objects that use them: those used last, and those that remember something that matters.
+"""Keeps shared states alive after their auth objects: those used last, and those that must not be forgotten yet.
 
-No call waits for another one, as in a `MemoryStore`, and for the same reason: a finalizer may run in the middle of any.
+No method waits for another thread, as in a `MemoryStore` and for the same reason: a finalizer may run in the middle
+of any of them.
 """
 
 from __future__ import annotations
@@ -12,25 +13,28 @@ from typing import Generic, Protocol, TypeVar
 __all__ = ["KEPT", "Recent"]
 
 KEPT = 1024
-"""How many slots are kept that remember nothing that matters. To forget one of these costs a look into the store."""
+"""How many shared states are kept that may be forgotten. To forget one of these costs a read from the store."""
 
 _LOOKED_AT = 2
-"""How many of those that mattered are looked at again at each use: one can be added, so what is over goes."""
+"""How many of the older states are checked again at each use. Each use adds one at most, so their number falls."""
 
 
 class Memory(Protocol):
-    """What is kept alive."""
+    """An object that is kept alive."""
 
     @property
     def matters(self) -> bool:
-        """Whether it must not be forgotten yet."""
+        """Whether the object must not be forgotten yet."""
 
 
 M = TypeVar("M", bound=Memory)
 
 
 class Recent(Generic[M]):
-    """Holds what was used last, and the rest for as long as it matters: that part is bounded by time alone."""
+    """Holds the objects used last, and older objects for as long as they matter.
+
+    The number of the latter is not limited, but each matters for a limited time.
+    """
 
     def __init__(self) -> None:
         self._latest: OrderedDict[bytes, M] = OrderedDict()
@@ -45,7 +49,7 @@ class Recent(Generic[M]):
         return len(self._latest) + len(self._held)
 
     def use(self, key: bytes, memory: M) -> None:
-        """Hold `memory` from now on. Where another thread is at it already, this is left to that thread."""
+        """Hold `memory` from now on. If another thread is in this method, that thread does the work."""
         self._used.append((key, memory))
         while self._used and self._guard.acquire(blocking=False):
             try:

@@ -6,6 +6,7 @@ import random
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
+from ..core.decision import Need, TokenState, call_sequence, need_of, purposes_for, state_of, worth_trying
 from ..core.errors import (
     AuthError,
     ConfigurationError,
@@ -16,7 +17,6 @@ from ..core.errors import (
     TokenEndpointUnavailable,
 )
 from ..core.events import EventKind
-from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grant_sequence, means_of, worth_trying
 from ..core.token import Token
 from ..core.wire import Purpose, TokenRequest
 from .context import Context
@@ -128,22 +128,25 @@ class _Renewal(Outcome):
             self.reject_stored(token)
         now = ours.now(clock) if known else clock()
         due_at = ours.window_opens_at if known else self.window_opens_at(token)
-        age = age_of(token, now, due_at, rejected=self.shared.rejects(token))
-        step = self._step(age, token, now)
-        if step.verb is Verb.GIVE_UP:
-            raise LoginRequired("The token ended and cannot be renewed")
-        if step.verb is Verb.USE and token is not None:
+        rejected, can_login = self.shared.rejects(token), self.context.provider.can_login
+        state = state_of(token, now, due_at, rejected=rejected)
+        purposes = purposes_for(token, now, can_login=can_login, rejected=rejected)
+        need = need_of(state, purposes)
+        if need is Need.NOTHING and token is not None:
             if not known:
                 return self.adopt(token, due_at)
             is_kept = self.shared.unsaved is None and self.stored == token
             return ours if is_kept else self.saved_by_now(ours)
+        if not purposes:
+            raise LoginRequired("The token ended and cannot be renewed")
         policy = self.context.policy
         with call_permit(self.context.provider, policy.max_concurrent_calls, policy.deadline, clock) as left:
-            brought, grant = self._call_in_turn(step, token, now, clock.monotonic() + left)
-        if grant is None:
+            needed, ends = need is Need.RENEWAL_NOW, clock.monotonic() + left
+            brought, purpose = self._call_in_turn(purposes, token, now, ends, needed=needed)
+        if purpose is None:
             return self.adopt(brought, self.window_opens_at(brought))
-        kind = EventKind.LOGGED_IN if grant is Purpose.LOGIN else EventKind.REFRESHED
-        return self.made(brought, kind, unproven=age is Age.REJECTED and self.shared.rejected_by_server)
+        kind = EventKind.LOGGED_IN if purpose is Purpose.LOGIN else EventKind.REFRESHED
+        return self.made(brought, kind, unproven=state is TokenState.REJECTED and self.shared.rejected_by_server)
 
     def _with_newest_refresh_token(self, token: Token | None) -> Snapshot:
         """Take over the refresh token of `token` if its access token is ours: another variant was renewed."""
@@ -155,26 +158,23 @@ class _Renewal(Outcome):
                 shared.number = max(shared.number, self.place.number or 0)
             return shared.snapshot
 
-    def _step(self, age: Age, token: Token | None, now: float) -> Step:
-        can_login, rejected = self.context.provider.can_login, self.shared.rejects(token)
-        return LIFECYCLE[age, means_of(token, now, can_login=can_login, rejected=rejected)]
-
-    def _call_in_turn(self, step: Step, token: Token | None, now: float, ends: float) -> tuple[Token, Purpose | None]:
-        """Give what the first grant brought that brought something, or, without a grant, somebody else's token."""
+    def _call_in_turn(
+        self, purposes: tuple[Purpose, ...], token: Token | None, now: float, ends: float, *, needed: bool
+    ) -> tuple[Token, Purpose | None]:
+        """Try the calls in order. Return `(token, purpose)`, or `(a peer's token, None)`."""
         failure: AuthError | None = None
         last: Purpose | None = None
-        needed = step.verb is Verb.WAIT
-        for grant in grant_sequence(self.context.policy.tries, step.grants):
+        for purpose in call_sequence(self.context.policy.tries, purposes):
             if failure is not None and (
-                self.context.clock.monotonic() >= ends or not worth_trying(grant, last, failure, needed=needed)
+                self.context.clock.monotonic() >= ends or not worth_trying(purpose, last, failure, needed=needed)
             ):
                 break
-            if last is grant:
+            if last is purpose:
                 self.context.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
-            last = grant
-            refreshed = token if grant is Purpose.REFRESH else None
+            last = purpose
+            refreshed = token if purpose is Purpose.REFRESH else None
             try:
-                return self._call(self._request(refreshed, now), ends), grant
+                return self._call(self._request(refreshed, now), ends), purpose
             except AuthError as error:
                 failure = _keep_retry_after(error.clone(), failure)
             peers = self._peers_token(refreshed, now) if refreshed is not None else None
@@ -184,7 +184,7 @@ class _Renewal(Outcome):
                 break
             if refreshed is not None:
                 self._after_failed_refresh(refreshed, failure)
-        assert failure is not None  # noqa: S101 - narrows a type: the first grant is always tried
+        assert failure is not None  # noqa: S101 - narrows a type: the first call is always made
         raise failure
 
     def _after_failed_refresh(self, refreshed: Token, failure: AuthError) -> None:

@@ -1,4 +1,4 @@
-"""Which store objects are one store: `FileStore("tokens")`, made anew in each task, is always the same folder."""
+"""Finds store objects that are the same store, such as a `FileStore("tokens")` that each task creates."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["SameStores", "identity_of"]
 
 
 def identity_of(store: Store) -> Hashable | None:
-    """Return what a store says that it is (see `Store`); `None`: it is the same as no other object."""
-    # Found without `__getattr__`: a store that wraps another one is not that one.
+    """Return the `identity` of a store (see `Store`); `None`: the store is the same as no other object."""
+    # Looked up without `__getattr__`: a store that wraps another store does not have its identity.
     if inspect.getattr_static(store, "identity", None) is None:
         return None
     identity: Hashable | None = store.identity  # type: ignore[attr-defined]
@@ -21,16 +21,16 @@ def identity_of(store: Store) -> Hashable | None:
 
 
 class SameStores:
-    """Knows one object for each store, for as long as that object lives. Not to be used by two threads at once."""
+    """Maps each store to its first object, for as long as that object lives. Not thread-safe."""
 
     def __init__(self) -> None:
         self._first: WeakValueDictionary[Hashable, Store] = WeakValueDictionary()
 
     def one_for(self, store: Store, identity: Hashable | None) -> Store:
-        """Return the first object of the same type and identity; where there is none, `store` itself."""
+        """Return the first living object of the same type and identity, or else `store` itself."""
         if identity is None:
             return store
         try:
             return self._first.setdefault((type(store), identity), store)
-        except TypeError:  # It cannot be hashed, or no weak reference to the store can be made.
+        except TypeError:  # The identity is not hashable, or the store does not support weak references.
             return store

@@ -1,4 +1,4 @@
-"""What auth objects with equal credentials share in this process: one token, one flight, one memory of trouble."""
+"""The state that auth objects with equal credentials share in a process: token, flight and remembered failures."""
 
 from __future__ import annotations
 
@@ -29,42 +29,42 @@ from .unsaved import SaveAttempts, UnsavedToken
 __all__ = ["RememberedFailure", "SharedState", "UnsavedToken", "shared_state_for"]
 
 _SALT = secrets.token_bytes(32)
-"""Of the keys by which slots are found. A store's own salt is read by a renewal: it may be far away."""
+"""Salts the keys of the in-process table. Not the store's salt: reading that may need I/O."""
 
 _KEY_BYTES = 16
-"""Half a digest: enough to tell the sets of one process apart."""
+"""Half a digest: enough to distinguish the credentials in one process."""
 
 _STORE_CHECK_INTERVAL = 1.0
-"""Seconds between two looks into the store while calls pause: often enough for whoever waits, and next to no load."""
+"""Seconds between two reads of the store while no token call is allowed."""
 
 _CREDENTIAL_ERRORS = (CredentialsRejected, LoginRequired)
 _ENDPOINT_ERRORS = (TokenEndpointUnavailable, InvalidTokenResponse)
 
 
 def _side(error: AuthError) -> tuple[type[AuthError], ...] | None:
-    """Tell whose fault it is: what we bring, what the endpoint answers, or something in between (a store)."""
+    """Return the errors with the same cause, the credentials or the endpoint; `None` for another cause (a store)."""
     return next((side for side in (_CREDENTIAL_ERRORS, _ENDPOINT_ERRORS) if isinstance(error, side)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class RememberedFailure:
-    """A failed renewal that is remembered. Both moments are the steady clock's."""
+    """A failed renewal that is remembered. All times are by the monotonic clock, in seconds."""
 
     error: AuthError
     failures: int
-    """In a row, in which the same side was at fault."""
+    """Consecutive failures with the same cause: the credentials, or the endpoint."""
     no_early_renewal_before: float
-    """No renewal runs beside the requests before this."""
+    """No renewal starts in the background before this time."""
     no_call_before: float
-    """Nobody calls before this, and whoever has nothing to fall back on fails at once."""
+    """No token call before this time; requests without a valid token fail at once."""
     next_store_check: float
-    """When it is time to look whether somebody else, who shares the store, has renewed meanwhile."""
+    """When the store is next checked for a token that another process has saved meanwhile."""
 
 
 def _new_locks() -> Iterator[threading.RLock]:
-    # A lock takes more bytes than all that it guards, and is held for no longer than it takes to look something up:
-    # thousands of slots do with a few dozen. They can be entered again, since the collector may just then call a
-    # finalizer that itself uses an auth object.
+    # All shared states use a pool of 64 locks: a lock is larger than the state it guards, and is held only briefly.
+    # The locks are re-entrant, because the garbage collector may run a finalizer that uses an auth object while a
+    # lock is held.
     return itertools.cycle([threading.RLock() for _ in range(64)])
 
 
@@ -72,7 +72,7 @@ _locks = _new_locks()
 
 
 class SharedState:
-    """The shared state. `live` is read without the lock; everything else, and every write, is done under it."""
+    """The shared state. `snapshot` is read without the lock. All other reads, and every write, need the lock."""
 
     __slots__ = (
         "__weakref__",
@@ -99,12 +99,12 @@ class SharedState:
         self.number = 0
         """The number of the token here, by which a store that has numbers tells the newer of two; 0: it was given."""
         self.predecessors = b""
-        """Digests of the tokens that stood here before the one at hand, so that a store that was set back is seen."""
+        """Digests of the tokens before the current one, to recognize a store that was restored to an earlier state."""
         self.rejected: Token | None = None
-        """The token that must not be used again, wherever it turns up."""
+        """The token that must not be used again, even if the store still has it."""
         self.rejected_by_server = False
         self.distrust = False
-        """Whether what the store has must not be used either: there was no token at hand to reject."""
+        """Whether the stored token is rejected, too: it had not been loaded when `invalidate()` was called."""
         self.unsaved: UnsavedToken | None = None
         self.failure: RememberedFailure | None = None
         self.unauthorized = NO_BACKOFF
@@ -112,25 +112,25 @@ class SharedState:
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
-        """Begin without locks held or flights up, as in a forked child, where neither will ever end."""
+        """Start with a new lock and without a flight: in a forked child, those of the parent would never end."""
         self.lock = next(_locks)
         self.flight: Flight | None = None
         if self.unsaved is not None:  # The thread that saves it, and its lock, are the parent's.
             self.unsaved = replace(self.unsaved, permit=None, attempts=SaveAttempts())
 
     def replace(self, snapshot: Snapshot) -> None:
-        """Put another token in the place of the one at hand, which becomes its predecessor."""
+        """Replace the current token, which becomes a predecessor of the new one."""
         before, token = self.snapshot.token, snapshot.token
         if before is not None and token is not None and before != token:
             self.predecessors = with_predecessor(self.predecessors, before, token)
         self.snapshot = snapshot
 
     def succeeded(self, stored: Token) -> bool:
-        """Whether the token at hand came after `stored`: a store that has that one was set back."""
+        """Whether `stored` is a predecessor of the current token: the store was restored to an earlier state."""
         return is_predecessor(self.predecessors, stored)
 
     def reject(self, *, by_server: bool) -> None:
-        """Take the token at hand for one that must not be used again."""
+        """Reject the current token: it must not be used again. Without a token, distrust the stored one."""
         if self.snapshot.token is not None:
             self.rejected, self.rejected_by_server = self.snapshot.token, by_server
             self.snapshot = self.snapshot.until(LONG_AGO)
@@ -139,11 +139,11 @@ class SharedState:
         self._hold()
 
     def rejects(self, token: Token | None) -> bool:
-        """Whether this is the token that must not be used again."""
+        """Whether `token` is the rejected token."""
         return token is not None and self.rejected is not None and token.access_token == self.rejected.access_token
 
     def note_401(self, snapshot: Snapshot, policy: RefreshPolicy, clock: Clock) -> None:
-        """Count a 401 for a token that was fetched on a 401; not if it was used too early, or ended on its way."""
+        """Count a 401 to a token that was fetched on a 401, unless it is not valid yet or has expired meanwhile."""
         token, now = snapshot.token, snapshot.now(clock)
         if token is None or not snapshot.unproven:
             return
@@ -153,19 +153,19 @@ class SharedState:
             self._pause_matters(monotonic, self.unauthorized.until - monotonic)
 
     def renewal_under_way(self, monotonic: float, deadline: float) -> Flight | None:
-        """Give the renewal that is under way; one that has outlived the deadline no longer counts."""
+        """Return the flight under way, or `None`. A flight older than `deadline` seconds does not count."""
         flight = self.flight
         return None if flight is None or flight.is_done or monotonic - flight.started > deadline else flight
 
     def in_early_backoff(self, monotonic: float) -> bool:
-        """Whether an early renewal failed too short a time ago to try again."""
+        """Whether a renewal failed so recently that no early renewal may start yet."""
         return self.failure is not None and monotonic < self.failure.no_early_renewal_before
 
     def blocking_failure(self, monotonic: float) -> AuthError | None:
-        """Give the failure that calling again now would only repeat, or make worse.
+        """Return the remembered failure while no token call is allowed, or `None`. Its `retry_after` is the time left.
 
-        `CredentialsRejected` and `LoginRequired` until the cool-down ends; `TokenEndpointUnavailable` and
-        `InvalidTokenResponse` until the moment for which the endpoint asked, or for a moment in an outage.
+        `CredentialsRejected` and `LoginRequired` block until `credentials_backoff` ends. `TokenEndpointUnavailable`
+        and `InvalidTokenResponse` block until the endpoint's `Retry-After`, or, if they repeat, `outage_backoff` ends.
         """
         if self.failure is None or monotonic >= self.failure.no_call_before:
             return None
@@ -173,15 +173,17 @@ class SharedState:
         error.retry_after = self.failure.no_call_before - monotonic
         return error
 
-    def claim_store_check(self, monotonic: float) -> bool:
-        """Whether to look into the store in spite of the trouble; says so to one, and then for a while to nobody."""
-        if self.failure is None or monotonic < self.failure.next_store_check:
-            return False
-        self.failure = replace(self.failure, next_store_check=monotonic + _STORE_CHECK_INTERVAL)
-        return True
+    def store_check_due(self, monotonic: float) -> bool:
+        """Whether token calls pause after a failure, and the store was not checked within the last second."""
+        return self.failure is not None and monotonic >= self.failure.next_store_check
+
+    def claim_store_check(self, monotonic: float) -> None:
+        """Claim a check of the store for the caller: for a second, `store_check_due` returns False."""
+        if self.failure is not None:
+            self.failure = replace(self.failure, next_store_check=monotonic + _STORE_CHECK_INTERVAL)
 
     def record_failure(self, error: AuthError, policy: RefreshPolicy, clock: Clock) -> None:
-        """Write down what a failed renewal means for the requests to come."""
+        """Remember a failed renewal, and set the backoffs that follow from it."""
         monotonic, known, self.clock = clock.monotonic(), self.failure, clock
         failures = known.failures + 1 if known is not None and _side(known.error) is _side(error) else 1
         again = 0.0
@@ -205,18 +207,18 @@ class SharedState:
         self._pause_matters(monotonic, early_again)
 
     def _pause_matters(self, monotonic: float, pause: float) -> None:
-        # For as long again as it lasts: a failure within that time makes the next pause twice as long.
+        # Remembered for twice the pause: a failure soon after the pause makes the next pause longer.
         self.pauses_matter_until = max(self.pauses_matter_until, monotonic + 2.0 * pause)
         self._hold()
 
     def _hold(self) -> None:
-        """Outlive the auth objects that use this, though thousands of others may have been made since."""
+        """Keep this state alive after its auth objects, for as long as it `matters`."""
         if _slots.get(self.key) is self:
             _recent.use(self.key, self)
 
     @property
     def matters(self) -> bool:
-        """Whether to forget this would repeat a call that pauses, lose a token, or use one that must not be used."""
+        """Whether forgetting this state would break a backoff, lose a token, or allow the use of a rejected token."""
         if self.flight is not None or self.distrust:
             return True
         if (self.failure is not None or self.unauthorized.count) and self.clock.monotonic() < self.pauses_matter_until:
@@ -236,11 +238,11 @@ _stores = SameStores()
 def shared_state_for(
     provider: Provider, store: Store, given: Callable[[bytes], Snapshot], clock: Clock = SYSTEM_CLOCK
 ) -> SharedState:
-    """Find the slot of these credentials in that store, or make it, with what is given for its key to begin with."""
+    """Return the shared state of these credentials in `store`. Create it with `given(key)` if it does not exist."""
     identity = identity_of(store)
     with _lock:
         store = _stores.one_for(store, identity)
-    # The slot holds the store: its id is not given to another while the slot lives.
+    # The shared state keeps the store alive, so `id(store)` cannot be reused in the meantime.
     key = bytes.fromhex(object_fingerprint(provider, _SALT + id(store).to_bytes(8, "big")))[:_KEY_BYTES]
     with _lock:
         shared = _slots.get(key)
@@ -253,7 +255,7 @@ def shared_state_for(
 def _after_fork() -> None:
     global _lock, _locks, _recent, _stores
     _lock, _locks = threading.RLock(), _new_locks()
-    # These are made anew: another thread may just have been changing them, and would never end in the child.
+    # Replaced, because another thread of the parent may have been changing them at the fork.
     living, _recent, _stores = list(_slots.items()), Recent[SharedState](), SameStores()
     for _, shared in living:
         _stores.one_for(shared.store, identity_of(shared.store))
@@ -261,7 +263,7 @@ def _after_fork() -> None:
         if shared.snapshot.token is not None and not shared.rejects(shared.snapshot.token):
             shared.snapshot = shared.snapshot.until(
                 shared.snapshot.window_opens_at
-            )  # The flight it counted on is the parent's.
+            )  # The parent's renewal thread does not exist in the child.
     for key, shared in living:
         _recent.use(key, shared)
 

@@ -1,4 +1,4 @@
-"""A token as the doors use it: with its headers made, and the moment at which to think again."""
+"""A token with its headers, and the time at which it has to be checked again."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["NO_TOKEN", "OwnedBytes", "OwnedHeader", "Snapshot"]
 
 
 class OwnedHeader(Masked):
-    """What carries a token in a header; whose it is can be seen from it as long as nobody copies its characters."""
+    """A header value tagged with the key of the shared state that issued it. String operations lose the tag."""
 
     __slots__ = ("owner",)
     owner: bytes
 
     def __new__(cls, value: str, owner: bytes) -> Self:
-        """`owner`: the key of the slot that has the token."""
+        """`owner`: the key of the shared state that holds the token."""
         made = super().__new__(cls, value)
         made.owner = owner
         return made
@@ -35,12 +35,12 @@ class OwnedHeader(Masked):
 
 
 class OwnedBytes(MaskedBytes):
-    """The bytes of an `Owned`. Copies of `httpx.Headers` hold this very object, so the tag is not lost there."""
+    """The bytes of an `OwnedHeader`. Copies of `httpx.Headers` hold the same object, so they keep the tag."""
 
     owner: bytes
 
     def __new__(cls, value: bytes, owner: bytes) -> Self:
-        """`owner`: the key of the slot that has the token."""
+        """`owner`: the key of the shared state that holds the token."""
         made = super().__new__(cls, value)
         made.owner = owner
         return made
@@ -51,27 +51,27 @@ class OwnedBytes(MaskedBytes):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """A snapshot that is replaced, never changed: a request that holds one is not disturbed by a renewal."""
+    """An immutable token with its headers. A renewal replaces it, so requests that hold it are not affected."""
 
     token: Token | None = None
     fast_header: Masked | None = field(default=None, repr=False)
-    """What goes on a request as `Authorization`, where that is all there is to do ..."""
+    """The `Authorization` value for the fast path; `None` if there are other headers, or the token is unproven."""
     slow_headers: tuple[tuple[str, Masked], ...] = field(default=(), repr=False)
-    """... and else all that goes on it: there is another header, or something to be proven."""
+    """All headers, for the slow path; empty if there is a `fast_header`."""
     window_opens_at: float = LONG_AGO
-    """When the renewal window begins, in seconds since the epoch."""
+    """The start of the renewal window, in seconds since the epoch."""
     recheck_at: float = LONG_AGO
-    """When to think again, by the wall clock ..."""
+    """When the token has to be checked again, by the wall clock, in seconds since the epoch."""
     recheck_at_monotonic: float = LONG_AGO
-    """... and by the steady one; whichever comes first."""
+    """The same time by the monotonic clock. The clock that reaches its time first counts."""
     wall_minus_monotonic: float = 0.0
-    """By how much the wall clock was ahead of the steady one when the token came, in seconds."""
+    """The wall clock minus the monotonic clock when the token arrived, in seconds."""
     arrived_valid: bool = False
-    """It had not ended yet when it came."""
+    """Whether the token had not expired when it arrived."""
     unproven: bool = False
-    """It was fetched on a 401, and no request has been answered otherwise since."""
+    """Whether the token was fetched on a 401, and no request with it has had another answer than a 401 since."""
     httpx_header: tuple[bytes, bytes, bytes] | None = field(default=None, init=False, repr=False)
-    """What is usual as httpx keeps it, once it was asked for: how the name is spelled, the name, and the value."""
+    """The `fast_header` as httpx stores it: name as written, name in lower case, value. See `prepare_for_httpx`."""
 
     @classmethod
     def of(
@@ -84,7 +84,7 @@ class Snapshot:
         owner: bytes = b"",
         unproven: bool = False,
     ) -> Snapshot:
-        """Make the snapshot of a token that has just come."""
+        """Return the snapshot of a token that has just arrived."""
         headers = tuple((name, OwnedHeader(value, owner)) for name, value in provider.headers(token).items())
         wall = clock()
         wall_minus_monotonic, arrived_valid = wall - clock.monotonic(), wall < token.expires_at
@@ -101,40 +101,41 @@ class Snapshot:
         return snapshot if unproven else snapshot.proven()
 
     def proven(self) -> Snapshot:
-        """Give the same snapshot once there is nothing left to be proven."""
+        """Return a copy whose token is no longer unproven."""
         if [name for name, _ in self.slow_headers] != ["Authorization"]:
             return replace(self, unproven=False)
         return replace(self, unproven=False, fast_header=self.slow_headers[0][1], slow_headers=())
 
     @property
     def headers(self) -> tuple[tuple[str, Masked], ...]:
-        """What goes on a request."""
+        """All headers for a request."""
         return self.slow_headers if self.fast_header is None else (("Authorization", self.fast_header),)
 
     def prepare_for_httpx(self) -> None:
-        """Make `httpx_header`. A program that uses requests alone does not need it."""
+        """Set `httpx_header`. Done on demand: a program that uses only requests does not need it."""
         if self.fast_header is not None and self.httpx_header is None:
             object.__setattr__(self, "httpx_header", (b"Authorization", b"authorization", self.fast_header.encode()))
 
     def is_fresh(self, clock: Clock) -> bool:
-        """Whether there is nothing to think of yet."""
+        """Whether the token can be used without a further check."""
         return clock() < self.recheck_at and clock.monotonic() < self.recheck_at_monotonic
 
     def is_carried(self, header: Callable[[str], Any]) -> bool:
-        """Whether a request carries this token, given what finds its headers by name."""
+        """Whether a request carries this token. `header` returns the value of its header of a given name."""
         return self.token is not None and all(header(name) == value for name, value in self.headers)
 
     def until(self, due_at: float) -> Snapshot:
-        """Give the same snapshot with another moment to think again."""
+        """Return a copy that is checked again at `due_at`, in seconds since the epoch."""
         return replace(self, recheck_at=due_at, recheck_at_monotonic=due_at - self.wall_minus_monotonic)
 
     def now(self, clock: Clock) -> float:
-        """Tell the time for this token, by the hand that has gone further since it came.
+        """Return the time, in seconds since the epoch, by the clock that has advanced further since the token arrived.
 
-        A wall clock set back does not make it younger, nor does a machine's sleep, in which the other stands still.
+        So a token does not become younger if the wall clock is set back, or if the machine sleeps, during which the
+        monotonic clock may stop.
         """
         return max(clock(), clock.monotonic() + self.wall_minus_monotonic)
 
 
 NO_TOKEN = Snapshot()
-"""No token."""
+"""The snapshot without a token."""

@@ -35,8 +35,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..core.decision import Action, InFlight, Need, decide, need_of, purposes_for, state_of
 from ..core.events import EventKind, Listener
-from ..core.lifecycle import LIFECYCLE, Verb, age_of, means_of
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
 from ..stores.store import Store
@@ -209,40 +209,56 @@ class TokenSource(Context):
         return snapshot if snapshot.now(self.clock) < snapshot.token.expires_at else None
 
     def _token_or_flight(self, transport: TokenTransport, *, once: bool = False) -> Snapshot | Flight:
-        """Look the step up, and see to the flight that it asks for, if it does."""
+        """Decide for one request. Return the token, or the flight to wait for, which is started if there was none."""
         with launching(self, self.shared), self.shared.lock:
             return self._decide(transport, once=once)
 
     def _decide(self, transport: TokenTransport, *, once: bool) -> Snapshot | Flight:
-        shared = self.shared
-        snapshot = shared.snapshot
-        verb = self._verb(snapshot)
-        monotonic = self.clock.monotonic()
-        flying = shared.renewal_under_way(monotonic, self._deadline)
-        beside = verb is Verb.BESIDE and not (once and shared.unsaved is None)
-        if verb is Verb.USE or (verb is Verb.BESIDE and flying is None and shared.in_early_backoff(monotonic)):
-            return snapshot
-        if flying is not None and (flying.renews or verb is Verb.BESIDE):
-            return snapshot if beside else flying
-        if (
-            shared.flight is not None
-            and shared.flight.is_notified_by_this_thread
-            and not shared.rejects(snapshot.token)
-        ):
-            return shared.flight  # A listener asks, and the token ended as it came. So would the next one.
-        # The table may give up on what this process knows; the store may know better, so a flight looks there.
-        failure = None if verb is Verb.BESIDE else shared.blocking_failure(monotonic)
-        if failure is not None and (flying is not None or not shared.claim_store_check(monotonic)):
-            raise failure
-        job = (
-            partial(renew, transport=transport)
-            if failure is None
-            else partial(check_store, transport=transport, failure=failure)
+        shared, monotonic = self.shared, self.clock.monotonic()
+        snapshot, failure = shared.snapshot, shared.blocking_failure(monotonic)
+        need, (in_flight, current) = self._need(snapshot), self._in_flight(monotonic)
+        action = decide(
+            need,
+            in_flight,
+            single_shot=once and shared.unsaved is None,
+            early_backoff=shared.in_early_backoff(monotonic),
+            backoff=failure is not None,
+            store_check_due=shared.store_check_due(monotonic),
         )
+        if action is Action.USE:
+            return snapshot
+        if action is Action.JOIN and current is not None:
+            return current
+        if action is Action.FAIL and failure is not None:
+            raise failure
+        job = partial(renew, transport=transport)
+        if action is Action.CHECK_STORE and failure is not None:
+            shared.claim_store_check(monotonic)
+            job = partial(check_store, transport=transport, failure=failure)
+        else:
+            failure = None
         flight = shared.flight = Flight(monotonic, job, renews=failure is None, failure=failure)
-        if verb is Verb.BESIDE and snapshot.token is not None:
+        if need is Need.RENEWAL_SOON and snapshot.token is not None:
             shared.snapshot = snapshot.until(snapshot.token.expires_at)
-        return snapshot if beside else flight
+        return snapshot if action is Action.RENEW_IN_BACKGROUND else flight
+
+    def _in_flight(self, monotonic: float) -> tuple[InFlight, Flight | None]:
+        """Return what is under way, and its flight."""
+        shared = self.shared
+        current = shared.renewal_under_way(monotonic, self._deadline)
+        if current is not None:
+            return InFlight.RENEWAL if current.renews else InFlight.WAIT, current
+        last, rejected = shared.flight, shared.rejects(shared.snapshot.token)
+        if last is not None and last.is_notified_by_this_thread and not rejected:
+            return InFlight.CALLBACK, last
+        return InFlight.NOTHING, None
+
+    def _need(self, snapshot: Snapshot) -> Need:
+        rejected, now = self.shared.rejects(snapshot.token), snapshot.now(self.clock)
+        state = state_of(snapshot.token, now, snapshot.window_opens_at, rejected=rejected)
+        need = need_of(state, purposes_for(snapshot.token, now, can_login=self.provider.can_login, rejected=rejected))
+        # A token that the store does not have yet is saved by a renewal in the background.
+        return Need.RENEWAL_SOON if need is Need.NOTHING and self.shared.unsaved is not None else need
 
     def _wait_until_valid(self, snapshot: Snapshot) -> Flight | None:
         """See to the wait for a token that is not accepted yet."""
@@ -255,14 +271,6 @@ class TokenSource(Context):
                 return flying
             flight = shared.flight = Flight(monotonic, wait_until_valid, renews=False)
             return flight
-
-    def _verb(self, snapshot: Snapshot) -> Verb:
-        clock, provider, rejected = self.clock, self.provider, self.shared.rejects(snapshot.token)
-        now = snapshot.now(clock)
-        age = age_of(snapshot.token, now, snapshot.window_opens_at, rejected=rejected)
-        means = means_of(snapshot.token, now, can_login=provider.can_login, rejected=rejected)
-        verb = LIFECYCLE[age, means].verb
-        return Verb.BESIDE if verb is Verb.USE and self.shared.unsaved is not None else verb
 
     def _start_logout(self, transport: TokenTransport) -> Flight:
         # Not the slot's flight: whoever asks meanwhile is to log in again, not to wait for the end.

@@ -1,4 +1,4 @@
-"""What carries a token call: the one thing the source asks of an HTTP library."""
+"""The interface through which the engine makes token calls with an HTTP library."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ __all__ = ["TokenTransport"]
 
 
 class TokenTransport(Protocol):
-    """A way to a token endpoint, apart from the user's own client."""
+    """Sends token calls to a token endpoint."""
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
-        """POST once, follow no redirect, and read the whole answer within the policy's limits.
+        """POST the request once, follow no redirect, and read the whole answer within the policy's limits.
+
+        No error carries an exception of the library: its frames hold the request, and so the credentials.
 
         Raises:
-            TokenEndpointUnavailable: there was no whole answer. It carries no exception of the library: those
-                hold the request in their frames, and with it the credentials.
-            InvalidTokenResponse: the answer was larger than the policy allows.
+            TokenEndpointUnavailable: there was no complete answer.
+            InvalidTokenResponse: the answer is larger than the policy allows, or cannot be decoded.
+            ConfigurationError: a setting of this machine, such as a proxy, kept the call from being sent.
         """

@@ -1,4 +1,4 @@
-"""One file each: a provider's contract, which is pure, and the class that people use. Each is imported on first use."""
+"""The providers: for each one a contract, which is pure, and the auth classes. Each is imported on first use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HOMES = {
     "VaultAuth": "vault",
 }
 
-if not TYPE_CHECKING:  # To a type checker, "as" in the imports above exports them.
+if not TYPE_CHECKING:  # A type checker takes the imports above with "as" for exports.
     __all__ = list(_HOMES)
 
 
@@ -34,7 +34,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(f".{_HOMES[name]}", __name__), name)
     except AttributeError as error:
-        # `from auth_plugins import ...` would turn it into "cannot import name", without its cause.
+        # `from auth_plugins import ...` would turn an AttributeError into "cannot import name", without its cause.
         raise ImportError(f"{__name__}.{_HOMES[name]} cannot be imported: {error}") from error
 
 

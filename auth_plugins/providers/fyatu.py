@@ -1,6 +1,6 @@
 """Fyatu, API v3 (https://docs.fyatu.com/v3/api-reference/auth/token, .../refresh, .../revoke).
 
-An access token is its own refresh token, until five minutes after its end; then one logs in again.
+An access token can be exchanged for a new one until five minutes after its end. After that a login is required.
 """
 
 from __future__ import annotations
@@ -39,33 +39,33 @@ from ..core import (
 __all__ = ["FyatuAuth", "FyatuBusinessAuth", "FyatuContract"]
 
 REFRESH_GRACE = 300.0
-"""Seconds after its end during which a token can still be refreshed."""
+"""Seconds after the end of a token in which it can still be refreshed."""
 STATED_LIFETIME = 86_400.0
-"""Seconds. What the documentation says, for an answer that does not."""
+"""Seconds. The documented lifetime, for an answer that does not state one."""
 
 
 @dataclass(frozen=True, slots=True)
 class FyatuContract:
-    """What Fyatu's token endpoints take and answer, for one app (v3) or one business (v3.20)."""
+    """The contract of Fyatu's token endpoints, for one app (v3) or one business (v3.20)."""
 
     account: str
     secret_key: str = field(repr=False)
     base_url: str = "https://api.fyatu.com/api/v3"
     account_field: str = "appId"
-    """Its name on the wire: `appId` in v3, `businessId` in v3.20."""
+    """The name of `account` in a login: `appId` in v3, `businessId` in v3.20."""
     scopes: tuple[str, ...] | None = field(default=None, metadata=role("variant", key=sorted))
-    """What v3.20 is asked for; `None`: all that the account has, which is all that v3 knows."""
+    """The scopes to ask for (v3.20 only); `None`: all scopes of the account."""
 
     name = "fyatu"
     can_login = True
     rotates = False
 
     def initial_token(self) -> Token | None:
-        """Give `None`: one begins by logging in."""
+        """Return `None`: the first token comes from a login."""
         return None
 
     def login(self) -> TokenRequest:
-        """Exchange the account's id and secret key for a token."""
+        """Return the call that exchanges the account's id and secret key for a token."""
         body: dict[str, Any] = {
             self.account_field: self.account,
             "secretKey": self.secret_key,
@@ -76,11 +76,11 @@ class FyatuContract:
         return TokenRequest.json(Purpose.LOGIN, f"{self.base_url}/auth/token", body, secrets=(self.secret_key,))
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
-        """Exchange a token for a new one: it is its own credential, and there is no body."""
+        """Return the call that exchanges `token` for a new one: the token is the credential, and there is no body."""
         return self._with(token, Purpose.REFRESH, "refresh")
 
     def revoke(self, token: Token) -> TokenRequest:
-        """End a token."""
+        """Return the call that revokes `token`."""
         return self._with(token, Purpose.REVOKE, "revoke")
 
     def _with(self, token: Token, grant: Purpose, path: str) -> TokenRequest:
@@ -93,7 +93,7 @@ class FyatuContract:
         )
 
     def read(self, answer: Answer, now: float) -> Token:
-        """Read `data` of a success; or return whose fault the refusal is."""
+        """Return the token in `data` of a success, or raise the error that a refusal stands for."""
         refused = answer.json.get("success") is False
         if answer.status >= 400 or refused:
             raise self._refused(answer) if refused or _is_fyatus(answer) else answer.unrecognized(hint=_NO_ENDPOINT)
@@ -104,7 +104,7 @@ class FyatuContract:
         token = _token(access_token, data, answer.error_info.request_id, now)
         before = answer.request.token
         if before is not None and set(token.scopes) < set(before.scopes):
-            # Until April 2026 a refresh lost the scopes (their changelog); a login returns them.
+            # Until April 2026 a refresh lost the scopes (Fyatu's changelog). A login restores them.
             raise answer.error(LoginRequired, "The refresh lost scopes")
         return token
 
@@ -119,7 +119,7 @@ class FyatuContract:
         return answer.error(CredentialsRejected, "Fyatu did not accept the credentials", hint=_HINTS.get(code))
 
     def error_info(self, response: TokenResponse) -> ErrorInfo:
-        """Find code, message and request id; where v3 puts the code is not documented."""
+        """Return code, message and request id. The place of the code in v3 is not documented, so several are read."""
         answer = json_object(response)
         error, meta = answer.get("error"), as_mapping(answer.get("meta"))
         nested = as_mapping(error)
@@ -130,12 +130,12 @@ class FyatuContract:
         )
 
     def headers(self, token: Token) -> Mapping[str, str]:
-        """Carry the token as `Authorization: Bearer`."""
+        """Return the header `Authorization: Bearer`."""
         return bearer(token)
 
 
 def _is_fyatus(answer: Answer) -> bool:
-    """Whether a refusal without `success` has one of the codes of Fyatu's pages: their errors' shape has changed."""
+    """Whether a refusal without `success` has a code that Fyatu documents: the shape of its errors has changed."""
     code = answer.error_info.code or ""
     return code in (*_SERVER_ERROR_CODES, *_OTHERS) or (code.startswith("AUTH_") and _CODE.fullmatch(code) is not None)
 
@@ -168,7 +168,7 @@ def _token(access_token: str, data: Mapping[str, Any], request_id: str | None, n
 
 
 def _lifetime(access_token: str, data: Mapping[str, Any], now: float) -> float:
-    """Seconds from `now`: `expiresIn`, which no wrong clock can falsify, before `expiresAt` before the JWT's `exp`."""
+    """Return the lifetime in seconds: `expiresIn`, which depends on no clock, else by `expiresAt` or `exp`."""
     lifetime = as_number(data.get("expiresIn"))
     if lifetime is None:
         end = as_timestamp(data.get("expiresAt"))
@@ -207,14 +207,14 @@ class FyatuAuth(TokenAuth):
 
 
 class FyatuBusinessAuth(TokenAuth):
-    """Fyatu API v3.20, in its generation that issues tokens: credentials of a business, and scopes to ask for.
+    """Fyatu API v3.20 with access tokens: the credentials of a business, and the scopes to ask for.
 
-    Fyatu's newest pages of v3.20 describe static keys instead, which nothing has to renew: use a plain header there.
+    Fyatu's newest pages of v3.20 describe static keys instead. They need no renewal: send them in a plain header.
 
     Args:
         business_id: the business's id.
         secret_key: its secret key (`sk_biz_...`), 16 characters or more.
-        scopes: what to ask for; `None`: everything that the business may have.
+        scopes: the scopes to ask for; `None`: all scopes of the business.
         base_url: where the API is; the token goes to its origin and to no other.
         options: see `auth_plugins.auth.Options`.
 
@@ -237,6 +237,6 @@ class FyatuBusinessAuth(TokenAuth):
         url = check_url("base_url", base_url, allow_http=True)
         if isinstance(scopes, (str, bytes)) or not (scopes is None or isinstance(scopes, Iterable)):
             raise TypeError("scopes must be an iterable of str")
-        # In an order that all processes agree on, whatever they were given: it is part of the key.
+        # Sorted, because the scopes are part of the store's key: their order must be the same in all processes.
         wanted = None if scopes is None else tuple(sorted({check_text("scopes", scope) for scope in scopes}))
         super().__init__(FyatuContract(business_id, secret_key, url, "businessId", wanted), **options)

@@ -1,7 +1,7 @@
 """Marketiger 3D, API v2 (https://docs.marketiger3d.com, the pages Login, RefreshToken and Error handling).
 
-A refresh token renews the access token beside it, for twelve hours; then one logs in again. Each renewal brings a new
-pair.
+A pair of access token and refresh token can be renewed for twelve hours, and each renewal returns a new pair. After
+that a login is required.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from ..core import (
 __all__ = ["MarketigerAuth", "MarketigerContract"]
 
 REFRESH_LIFETIME = 43_200.0
-"""Seconds that a refresh token lives, from its issue: "Refresh tokens expire after 12 hours"."""
+"""Seconds. The documented lifetime of a refresh token: "Refresh tokens expire after 12 hours"."""
 ASSUMED_LIFETIME = 900.0
-"""Seconds. The pages do not say how long an access token lives; this is for one that does not say so either."""
+"""Seconds. The lifetime of an access token without usable `exp`; the documentation does not state one."""
 _TYPES = {
     "0": "NOT_FOUND",
     "1": "OPERATION_FAILED",
@@ -58,27 +58,27 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class MarketigerContract:
-    """What Marketiger's token endpoints take and answer, for one user, or for one pair of tokens, or for both."""
+    """The contract of Marketiger's token endpoints, for a user, a pair of tokens, or both."""
 
     email: str | None = field(default=None, repr=False, metadata=role("session"))
     password: str | None = field(default=None, repr=False)
     base_url: str = field(default="https://devapi.marketiger3d.com/v2", metadata=role("server"))
     access_token: str | None = field(default=None, repr=False)
-    """Where to begin, together with `refresh_token`; `None`: by logging in."""
+    """The first access token, together with `refresh_token`; `None`: the first token comes from a login."""
     refresh_token: str | None = field(default=None, repr=False)
     assumed_lifetime: float = field(default=ASSUMED_LIFETIME, metadata=role("tuning"))
-    """Seconds, for an access token that does not say when it ends."""
+    """Seconds. The lifetime of an access token that does not state when it expires."""
 
     name = "marketiger"
     rotates = True
 
     @property
     def can_login(self) -> bool:
-        """Whether there are an e-mail address and a password."""
+        """Whether an e-mail address and a password were given."""
         return self.email is not None and self.password is not None
 
     def initial_token(self) -> Token | None:
-        """Give the pair that was brought along; an access token that does not say when it ends is renewed at once."""
+        """Return the pair that the user supplied, or `None`. An access token without `exp` is renewed at once."""
         if self.access_token is None or self.refresh_token is None:
             return None
         claims = jwt_claims(self.access_token)
@@ -88,22 +88,22 @@ class MarketigerContract:
             issued_at=LONG_AGO if issued_at is None else issued_at,
             expires_at=LONG_AGO if expires_at is None else expires_at,
             refresh_token=self.refresh_token,
-            # Since when it is there nobody knows: one tries.
+            # The age of the refresh token is unknown, so it is always tried.
             refreshable_until=math.inf,
         )
 
     def login(self) -> TokenRequest:
-        """Exchange e-mail address and password for a pair of tokens."""
+        """Return the call that exchanges e-mail address and password for a pair of tokens."""
         body = {"email": self.email, "password": self.password}
         return self._call(Purpose.LOGIN, "Login", body, None, self.password)
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
-        """Exchange a pair of tokens for a new one; the access token may have ended."""
+        """Return the call that exchanges a pair of tokens for a new one. The access token may have expired."""
         body = {"accessToken": token.access_token, "refreshToken": token.refresh_token}
         return self._call(Purpose.REFRESH, "RefreshToken", body, token, *body.values())
 
     def revoke(self, token: Token) -> TokenRequest | None:
-        """Give `None`: no page tells how a token could be ended."""
+        """Return `None`: no revocation endpoint is documented."""
         return None
 
     def _call(
@@ -113,7 +113,7 @@ class MarketigerContract:
         return TokenRequest.json(grant, url, body, token=token, secrets=filter(None, secrets))
 
     def read(self, answer: Answer, now: float) -> Token:
-        """Read `data` of a success; or return whose fault the refusal is."""
+        """Return the token in `data` of a success, or raise the error that a refusal stands for."""
         if answer.status >= 400 or answer.json.get("success") is False:
             raise _refused(answer)
         data, before = as_mapping(answer.json.get("data")), answer.request.token
@@ -122,7 +122,7 @@ class MarketigerContract:
             raise answer.unrecognized(hint=_NO_ENDPOINT)
         refreshable_until = now + REFRESH_LIFETIME
         if not isinstance(refresh_token, str) or not refresh_token:
-            # A login may answer without. Where a refresh does, the old one may still be good, to its own end.
+            # A login may omit the refresh token. If a refresh omits it, the old one may be valid until its own end.
             refresh_token = None if before is None else before.refresh_token
             refreshable_until = LONG_AGO if before is None else before.refreshable_until
         return Token(
@@ -134,9 +134,9 @@ class MarketigerContract:
         )
 
     def _lifetime(self, access_token: str, now: float) -> float:
-        """Seconds from `now`: `exp` - `iat`, which no wrong clock can falsify, before `exp`, before the assumed one.
+        """Return the lifetime in seconds: `exp - iat`, which depends on no clock, else `exp - now`, else the assumed.
 
-        A new token has not ended: what says so was told by a wrong clock, and is not believed.
+        A value that is not positive is ignored: a new token cannot have expired, so a clock must be wrong.
         """
         claims = jwt_claims(access_token)
         end, begin = as_number(claims.get("exp")), as_number(claims.get("iat"))
@@ -144,13 +144,13 @@ class MarketigerContract:
         return min(next((each for each in said if each > 0), self.assumed_lifetime), MAX_LIFETIME)
 
     def error_info(self, response: TokenResponse) -> ErrorInfo:
-        """Find type and message; a type that comes as a number is given by its name."""
+        """Return the error's type as code, and its message. A numeric type is translated to its name."""
         error = as_mapping(json_object(response).get("error"))
         kind = as_text(error.get("type"))
         return ErrorInfo(code=_TYPES.get(kind or "", kind), message=as_text(error.get("message")))
 
     def headers(self, token: Token) -> Mapping[str, str]:
-        """Carry the token as `Authorization: Bearer`."""
+        """Return the header `Authorization: Bearer`."""
         return bearer(token)
 
 
@@ -172,23 +172,24 @@ _NO_ENDPOINT = "Check base_url; if it is right, Marketiger changed its API or is
 _HINTS = {
     "AUTHENTICATION": "Check email and password, and that the account is one of this base_url.",
     "INCORRECT_PARAMETERS": "Marketiger found email or password malformed: check both.",
-    "NO_PERMISSION": "The account may not use the API: ask Marketiger, or whoever manages your projects there.",
+    "NO_PERMISSION": "The account may not use the API: ask Marketiger or the manager of your projects.",
 }
 
 
 class MarketigerAuth(TokenAuth):
     """Marketiger 3D, API v2: `session.auth = MarketigerAuth(email, password)`.
 
-    Begins with a login, or with a pair of tokens that came from one elsewhere. With the pair alone one has to log in
-    again (`LoginRequired`) when the refresh token has ended, twelve hours after the last renewal at the latest.
+    The first token comes from a login, or from a pair of tokens that the user supplies. With the pair alone, a new
+    login is required (`LoginRequired`) when the refresh token expires, at most twelve hours after the last renewal.
 
     Args:
-        email: of the account; any characters but blanks.
-        password: any characters that can be written, blanks too. Both or none.
+        email: the account's e-mail address, without blanks.
+        password: the account's password; blanks are allowed. `email` and `password` go together.
         base_url: where the API is; the token goes to its origin and to no other.
-        access_token: the newest one. Both or none.
-        refresh_token: the one that came with it.
-        assumed_lifetime: seconds, for access tokens that do not say when they end; a 401 corrects it.
+        access_token: the newest access token. `access_token` and `refresh_token` go together.
+        refresh_token: the refresh token that came with it.
+        assumed_lifetime: seconds, for access tokens that do not state when they expire. If it is too long, a 401
+            leads to a renewal.
         options: see `auth_plugins.auth.Options`.
 
     Raises:
@@ -224,7 +225,11 @@ class MarketigerAuth(TokenAuth):
 
 
 def _both(one: str, first: object, other: str, second: object) -> bool:
-    """Whether both arguments are there; they come together or not at all."""
+    """Return whether both arguments are given.
+
+    Raises:
+        ValueError: only one of them is given.
+    """
     if (first is None) != (second is None):
         missing, there = (one, other) if first is None else (other, one)
         raise ValueError(f"{missing} is missing: it is needed together with {there}")

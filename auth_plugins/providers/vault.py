@@ -1,7 +1,7 @@
-"""Vault: `/v1/auth/token`, by a user's password or by a refresh token.
+"""Vault: the token endpoint `/v1/auth/token`, which takes a user's password or a refresh token.
 
 As documented at https://api.vault.ist/v3.0/docs/refresh_token, https://api.vault.ist/docs/sign-in and
-https://api.vault.ist/reference/gettoken. Partner and grant travel as headers.
+https://api.vault.ist/reference/gettoken. Partner id and grant type are headers.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ from ..core import (
 __all__ = ["VAULT_POLICY", "VaultAuth", "VaultContract"]
 
 VAULT_POLICY = RefreshPolicy(tries=1, credentials_backoff=Backoff(900.0, 86_400.0))
-"""The policy of a `VaultAuth` that is given none. A refused login counts towards a lock that only Vault's support can
-undo, so a password is sent once in a renewal, even if it may not have arrived, and once refused it rests for 15
-minutes, doubling up to a day. A refresh that fails is still followed by a login."""
+"""The default policy of `VaultAuth`. Refused logins may lock the account, and only Vault's support can unlock it. So a
+renewal sends the password once, even if the call may not have arrived, and after a refusal logins pause for 15 minutes,
+doubling up to a day. A failed refresh may still be followed by a login."""
 
 ASSUMED_LIFETIME = 3600.0
-"""Seconds, for an answer without `expires_in`. The page's prose says 24 hours, its example an hour."""
+"""Seconds, for an answer without `expires_in`. The documentation's text says 24 hours, its example one hour."""
 CODE_LIFETIME = 300.0
-"""Seconds for which a confirmation code serves (docs/forgot-password). No login asks for another meanwhile."""
+"""Seconds for which a confirmation code is valid (docs/forgot-password). Until then no login asks for another code."""
 UNCLEAR_PAUSE = 300.0
-"""Seconds without a password after a login that was answered by JSON of a kind that no page has."""
+"""Seconds without a login after a login was answered by JSON in an undocumented shape."""
 _CODE = re.compile("[a-z]+(_[a-z]+)*|[A-Z]+(_[A-Z]+)+")
 RESERVED_FIELDS = ("email", "password", "refreshToken")
 _REFUSALS = ("invalid_grant", "invalid_request", "UNAUTHORIZED")
@@ -63,7 +63,7 @@ _REFUSALS = ("invalid_grant", "invalid_request", "UNAUTHORIZED")
 
 @dataclass(frozen=True, slots=True)
 class VaultContract:
-    """What Vault's token endpoint takes and answers, for one user of one partner."""
+    """The contract of Vault's token endpoint, for one user of one partner."""
 
     partner_id: int = field(metadata=role("session"))
     base_url: str = field(metadata=role("server"))
@@ -71,7 +71,7 @@ class VaultContract:
     password: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
-    """What the user brought along, if anything, and the access token that came with it."""
+    """The access token that the user supplied, if any."""
     token_path: str = "/v1/auth/token"  # noqa: S105 - a path
     extra_body: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Further members of the body of a login."""
@@ -79,17 +79,17 @@ class VaultContract:
     """Seconds, for an answer without `expires_in`."""
 
     name = "vault"
-    rotates = True  # It may or may not: its pages leave it open.
+    rotates = True  # Refresh tokens may rotate: the documentation leaves it open.
 
     @property
     def can_login(self) -> bool:
-        """Whether there are email and password."""
+        """Whether an email and a password were given."""
         return self.email is not None and self.password is not None
 
     def initial_token(self) -> Token | None:
-        """Give the tokens that the user brought along; without an access token, behind one that ended long ago.
+        """Return the tokens that the user supplied, or `None`. A refresh token alone is renewed at once.
 
-        An access token that does not tell its end (a JWT's `exp`) is used until a 401: no clock says how old it is.
+        An access token without `exp` is used until a 401, because its age is unknown.
         """
         if self.refresh_token is None and self.access_token is None:
             return None
@@ -103,18 +103,18 @@ class VaultContract:
         )
 
     def login(self) -> TokenRequest:
-        """Ask for a first token by email and password (`password_email`)."""
+        """Return the call that exchanges email and password for a token (`password_email`)."""
         body = {"email": self.email, "password": self.password, **dict(self.extra_body)}
         secrets = [self.password, *(value for _, value in self.extra_body)]
         return self._call(Purpose.LOGIN, "password_email", body, secrets)
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
-        """Ask for a new token by the newest refresh token (`refresh_token`)."""
+        """Return the call that exchanges the refresh token for a new token (`refresh_token`)."""
         secrets = [token.refresh_token, token.access_token]
         return self._call(Purpose.REFRESH, "refresh_token", {"refreshToken": token.refresh_token}, secrets, token)
 
     def revoke(self, token: Token) -> TokenRequest | None:
-        """Give `None`: Vault has no endpoint that ends a token."""
+        """Return `None`: Vault has no revocation endpoint."""
         return None
 
     def _call(
@@ -124,7 +124,7 @@ class VaultContract:
         return TokenRequest.json(grant, url, body, headers=headers, token=token, secrets=filter(None, secrets))
 
     def read(self, answer: Answer, now: float) -> Token:
-        """Read a successful answer; or return whose fault the refusal is."""
+        """Return the token in a successful answer, or raise the error that a refusal stands for."""
         fields, before = answer.json, answer.request.token
         access_token, kind = fields.get("access_token"), fields.get("token_type", "Bearer")
         if answer.status >= 400 or (not access_token and _is_vaults(answer)):
@@ -134,7 +134,7 @@ class VaultContract:
         lifetime = as_number(fields.get("expires_in"))
         assumed = self.assumed_lifetime if lifetime is None else lifetime
         expires_at = now + min(max(assumed, 0.0), MAX_LIFETIME)
-        # A new refresh token comes "if applicable", and the user's id with a login only: else both are as they were.
+        # A new refresh token is returned "if applicable", the user's id after a login only. The old ones stay valid.
         refresh_token, extra = (None, NO_EXTRA) if before is None else (before.refresh_token, before.extra)
         user_id, newer = as_text(fields.get("user_id")), fields.get("refresh_token")
         if is_token(newer):
@@ -150,7 +150,7 @@ class VaultContract:
         )
 
     def error_info(self, response: TokenResponse) -> ErrorInfo:
-        """Find code, message and request id, in either of the two shapes that Vault's errors have."""
+        """Return code, message and request id from either of the two shapes of Vault's errors."""
         answer = json_object(response)
         listed, trace = answer.get("errors"), as_text(answer.get("traceId"))
         words = [as_text(answer.get("error_description")) or as_text(answer.get("message"))]
@@ -161,22 +161,22 @@ class VaultContract:
         return ErrorInfo(code, "; ".join(filter(None, words)) or None, trace)
 
     def headers(self, token: Token) -> Mapping[str, str]:
-        """Carry the token as `Authorization: Bearer`, and nothing else: the partner's id is for token calls."""
+        """Return the header `Authorization: Bearer`. The partner's id is sent with token calls only."""
         return bearer(token)
 
 
 def _is_vaults(answer: Answer) -> bool:
-    """Whether a refusal has one of the shapes of Vault's generations: a code as `error`, or `traceId`, or `errorId`."""
+    """Whether a refusal has one of the shapes that Vault documents: a code in `error`, or `traceId`, or `errorId`."""
     if answer.error_info.code in _REFUSALS or not {"traceId", "errorId"}.isdisjoint(answer.json):
         return True
-    # Not "Forbidden" or "Not Found", as gateways write it.
+    # "Forbidden" and "Not Found", which gateways send, do not match.
     return _CODE.fullmatch(as_text(answer.json.get("error")) or "") is not None
 
 
 def _refused(answer: Answer) -> AuthError:
     code = answer.error_info.code
     if not _is_vaults(answer):
-        # In words that no page has, it may be Vault all the same, and count the logins.
+        # Vault may have sent an undocumented JSON refusal, and count the login.
         by_vault = answer.request.purpose is Purpose.LOGIN and answer.json
         return answer.unrecognized(hint=_NO_ENDPOINT, retry_after=UNCLEAR_PAUSE if by_vault else None)
     if answer.status in (404, 405) and code not in _REFUSALS:
@@ -196,8 +196,8 @@ def _without_token(answer: Answer) -> AuthError:
 
 _NO_ENDPOINT = "Check base_url and token_path: Vault has had its token endpoint below /reg as well."
 _HINT_COMPARE = "Check email, password and partner_id, but do not try often: Vault locks accounts."
-_HINT_MISSING_MEMBER = "Vault missed a member of the body: an account with a second factor may want one in extra_body."
-_SECOND_FACTOR = "Vault asks for a second factor: log in where you can enter the code, and give the refresh_token."
+_HINT_MISSING_MEMBER = "Vault requires another member in the body: a second factor may need one in extra_body."
+_SECOND_FACTOR = "Vault asks for a second factor: log in where you can enter the code, and pass the refresh_token."
 
 
 def _life(access_token: str | None) -> tuple[float, float]:
@@ -215,20 +215,20 @@ def _life(access_token: str | None) -> tuple[float, float]:
 class VaultAuth(TokenAuth):
     """Vault: `session.auth = VaultAuth(partner_id, base_url=..., email=..., password=...)`.
 
-    It begins with the tokens that it is given, or else by a login. Without email and password it can go on only as
-    long as Vault takes the newest refresh token (`LoginRequired`): if Vault rotates them, use a `store=` that lasts.
+    The first token is the supplied one, or comes from a login. Without email and password, a new login is required
+    (`LoginRequired`) when Vault refuses the newest refresh token: if Vault rotates them, use a persistent `store=`.
 
     Args:
         partner_id: the partner's id, from Vault's Key Account Manager: 1 to 2147483647.
-        base_url: where the API is; the token goes to its origin and to no other. No page names it: ask Vault.
-        email: the user's.
-        password: the user's. It is sent once in a renewal at most, and rests for 15 minutes once it was refused
-            (`VAULT_POLICY`); a `policy=` of your own replaces that.
-        refresh_token: one that you have already.
-        access_token: the one that came with it; without an `exp` to be read in it, it is used until a 401.
+        base_url: where the API is; the token goes to its origin and to no other. It is not documented: ask Vault.
+        email: the user's email.
+        password: the user's password. A renewal sends it at most once, and after a refusal logins pause for 15 minutes
+            (`VAULT_POLICY`); your `policy=` replaces these rules.
+        refresh_token: a refresh token from an earlier login.
+        access_token: the access token that came with it. Without a readable `exp` it is used until a 401.
         token_path: where the token endpoint is, below `base_url`.
         extra_body: further members of the body of a login, such as a code that never changes (the sandbox's).
-        assumed_lifetime: seconds, where Vault does not say `expires_in`; a 401 corrects it.
+        assumed_lifetime: seconds, for answers without `expires_in`. If it is too long, a 401 leads to a renewal.
         options: see `auth_plugins.auth.Options`.
 
     Raises:
@@ -274,7 +274,7 @@ def _check_means(login: Mapping[str, object], tokens: Mapping[str, object]) -> N
     if len(missing) == 1:
         raise ValueError(f"{missing[0]} is missing: email and password go together")
     if missing and tokens["refresh_token"] is None:
-        raise ValueError("email and password are missing, and so is refresh_token: one begins with either")
+        raise ValueError("email and password are missing, and so is refresh_token: either is needed")
     if not missing and "@" not in str(login["email"]):
         raise ValueError("email must be an e-mail address")
 

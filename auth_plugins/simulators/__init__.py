@@ -1,4 +1,4 @@
-"""The providers' other side, for tests: pure functions of a request and a time, with knobs and a ledger."""
+"""Simulators of the providers' servers, for tests: they answer requests at given times, with knobs and a ledger."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """The token endpoints of Fyatu: token, refresh, revoke.
 
-As documented at docs.fyatu.com/v3/api-reference/auth. Generation "v3.20" is the short-lived sibling of v3
-(docs.fyatu.com/v3.20/api-reference/auth): a business instead of an app, scopes that can be asked for, and
-fewer error codes.
+As documented at docs.fyatu.com/v3/api-reference/auth. Generation "v3.20" (docs.fyatu.com/v3.20/api-reference/auth)
+has businesses instead of apps, requests for scopes, and fewer error codes.
 """
 
 from __future__ import annotations
@@ -50,15 +49,15 @@ _CODE_OF_STATUS = {status: code for code, (status, _) in _ERRORS.items()} | {401
 
 
 class FyatuSimulator(Simulator):
-    """Fyatu's side of the wire.
+    """A simulator of Fyatu.
 
-    Its knobs, beside those of every simulator:
+    Its knobs, in addition to those of every simulator:
 
     Attributes:
         lifetime: How long new tokens live, in seconds; fractions are honoured.
         refresh_grace: How long after its end a token can still be refreshed.
         inactive: The app (in v3.20 the business) is suspended: every login is refused.
-        drop_scopes: A refresh keeps only the first half of the scopes, as Fyatu once lost them.
+        drop_scopes: A refresh keeps only the first half of the scopes, like an old bug of Fyatu.
         omit: Keys that are missing from the `data` of an answer with a token, such as "expiresIn".
         error_place: Where in an error's body its code stands; the documentation does not say.
     """
@@ -89,23 +88,23 @@ class FyatuSimulator(Simulator):
         self.error_place: ErrorPlace = "error.code"
 
     def endpoint_of(self, request: SimRequest) -> Endpoint:
-        """A POST to one of the three paths below /auth; all else is the API."""
+        """Return the endpoint of a POST to one of the three paths below /auth; "api" for other requests."""
         folder, _, name = request.path.rpartition("/")
         if request.method == "POST" and folder == f"{self.base_path}/auth":
             return _ENDPOINTS.get(name, "api")
         return "api"
 
     def identify(self, token: str) -> str | None:
-        """The `jti` of a token that carries our signature and that we issued."""
+        """Return the `jti` of a token that this simulator signed and issued."""
         jti = (signing.read(token) or {}).get("jti")
         return jti if isinstance(jti, str) and jti in self._issued else None
 
     def refuse(self, status: int) -> SimResponse:
-        """The error that Fyatu sends with a status; its code is the commonest one of that status."""
+        """Return the error that Fyatu sends with a status, with the most common code of that status."""
         return self._error(_CODE_OF_STATUS.get(status, "INTERNAL_ERROR"), status)
 
     def refuse_bearer(self, request: SimRequest) -> SimResponse:
-        """Malformed, expired and revoked tokens share one code."""
+        """Return the error for a missing or invalid token. Malformed, expired and revoked tokens have the same code."""
         if not request.headers.get("authorization", "").strip():
             return self._error("AUTH_TOKEN_MISSING")
         if self.generation == "v3.20" and self._is_of_v3(request.bearer):
@@ -113,7 +112,7 @@ class FyatuSimulator(Simulator):
         return self._error("AUTH_TOKEN_INVALID")
 
     def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
-        """Do what /auth/token, /auth/refresh or /auth/revoke does."""
+        """Return the answer of /auth/token, /auth/refresh or /auth/revoke."""
         match endpoint:
             case "login":
                 return self._login(request)
@@ -134,12 +133,12 @@ class FyatuSimulator(Simulator):
         return self._grant("Token generated successfully", scopes)
 
     def _login_fields(self, request: SimRequest) -> tuple[str, str, list[str]] | None:
-        """The id, the secret and the scopes of a login; None if the request breaks the documented schema."""
+        """Return the id, the secret and the scopes of a login; `None` if it violates the documented schema."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return None
         body = json_object(request.body) or {}
         app_id, secret = body.get("appId" if self.generation == "v3" else "businessId"), body.get("secretKey")
-        # In v3 scopes come from the app's type, and what is asked for is not looked at.
+        # In v3 the scopes depend on the app's type, and requested scopes are ignored.
         scopes = body.get("scopes", list(self.scopes)) if self.generation == "v3.20" else list(self.scopes)
         if body.get("grantType") != "client_credentials":
             return None
@@ -171,7 +170,7 @@ class FyatuSimulator(Simulator):
         return self._success("Token revoked successfully", data)
 
     def _grant(self, message: str, scopes: list[str]) -> SimResponse:
-        # One id for the token and for the answer that brings it, as in the documentation's examples.
+        # The token and its answer have the same id, as in the documentation's examples.
         name = secrets.token_hex(8)
         self.issue(f"jwt_{name}", self.lifetime)
         issued_at = int(self.server_time)

@@ -1,7 +1,7 @@
-"""The server of JWTPlus 1.1: sign, renew, verify, logout, with what its documentation does not say of them.
+"""The server of JWTPlus 1.1: sign, renew, verify and logout, including undocumented behaviour.
 
-Made after measurements of the real server, in both of its builds. Beside it, at the same origin, is an API: every
-path that is not below /app.
+The behaviour was measured on both builds of the real server. The paths that are not below /app are an API at the same
+origin.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FIELDS = {
 _NOT_FOUND = SimResponse(404, {"content-type": "text/plain"}, b"404 page not found")
 _ULID = re.compile("[0-9A-HJKMNP-TV-Z]{26}", re.IGNORECASE | re.ASCII)  # Crockford's base32 has no I, L, O, U.
 _COLUMN = 65_535
-"""Bytes in which the database keeps a token."""
+"""Bytes. The maximum length of a token in the database."""
 _NO_SESSION = {"message": "invalid refresh token"}
 
 
@@ -40,18 +40,18 @@ class _Session:
     jid: str
     key_id: str
     claims: dict[str, Any] = field(repr=False)
-    """What the body of its sign call had."""
+    """The members of the body of the sign call."""
     starts: float
     renewable_from: int
     ends: int
-    """Of the refresh token."""
+    """The end of the refresh token."""
     deleted_at: float | None = None
 
 
 class JWTPlusSimulator(Simulator):
-    """JWTPlus's side of the wire, for one app. It never answers 401 or 429 by itself; the API beside it does.
+    """A simulator of JWTPlus, for one app. By itself it never answers 401 or 429, which its API does.
 
-    Its knobs, beside those of every simulator (the lifetimes may be shorter than the real server's minute):
+    Its knobs, in addition to those of every simulator (the lifetimes may be shorter than the real server's minute):
 
     Attributes:
         token_expire: How long new auth tokens live, in whole seconds.
@@ -59,12 +59,12 @@ class JWTPlusSimulator(Simulator):
         refresh_notbefore: After how many seconds a session can be renewed.
         refresh_expire: How long refresh tokens live.
         algorithm: What the next key signs with; `rotate_pki` makes one.
-        build: "rel", the released one, answers bodies that are no JSON, or of wrong types, with an empty 200.
+        build: The released build "rel" answers an empty 200 to bodies that are not JSON or have wrong types.
         no_active_key: The app has no key: sign and renew answer 500.
-        fork_within: For so many seconds after a renewal the same refresh token renews once more, and the session
-            forks, as it does where two calls come at the same time.
-        strict: The API asks /verify: it rejects a token in the second in which it was signed, and one whose session
-            was renewed or ended. Else it looks at the signature and the end, and at revocations.
+        fork_within: Seconds after a renewal in which the same refresh token can renew again and the session forks, as
+            it does with two simultaneous calls.
+        strict: The API calls /verify: it rejects a token in the second in which it was signed, and tokens of renewed
+            or ended sessions. Otherwise it checks the signature, the end and revocations.
     """
 
     def __init__(
@@ -97,12 +97,12 @@ class JWTPlusSimulator(Simulator):
         self._refresh_tokens: dict[str, str] = {}
 
     def rotate_pki(self) -> None:
-        """Sign with a new key from now on. Auth tokens live on, but no session there is can be renewed again."""
+        """Sign with a new key from now on. Auth tokens stay valid, but existing sessions cannot be renewed."""
         with self._lock:
             self._key = SigningKey(self.algorithm)
 
     def endpoint_of(self, request: SimRequest) -> Endpoint:
-        """By the last name of a path below /app; all else there counts as "verify", and is not found."""
+        """Return the endpoint by the last part of a path below /app. Unknown paths count as "verify", and get a 404."""
         if request.path in (f"{self.base_path}/ping", f"{self.base_path}/health"):
             return "verify"
         if not request.path.startswith(f"{self.base_path}/app/"):
@@ -111,27 +111,27 @@ class JWTPlusSimulator(Simulator):
         return _ENDPOINTS.get(name, "verify")
 
     def identify(self, token: str) -> str | None:
-        """The `jid` under which this auth token was signed."""
+        """Return the `jid` of an auth token."""
         return self._auth_tokens.get(_digest(token))
 
     def issued(self, request: SimRequest) -> Issued | None:
-        """The record of the auth token that a request carries, unless the API asks /verify and hears no."""
+        """Return the record of the auth token in a request; `None` if `strict` is on and /verify rejects the token."""
         found = super().issued(request)
         return None if self.strict and not self._verified(request.bearer or "") else found
 
     def refuse(self, status: int) -> SimResponse:
-        """An error in JWTPlus's own shape."""
+        """Return an error in the shape of JWTPlus."""
         return json_response(status, {"message": "error"})
 
     def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
-        """Do what the endpoint does; all its JSON says in which letters it is written."""
+        """Return the answer of the endpoint, with a charset in the content type of JSON."""
         answer = self._answer(endpoint, request)
         if answer.headers.get("content-type") != "application/json":
             return answer
         return replace(answer, headers={**answer.headers, "content-type": "application/json; charset=utf-8"})
 
     def _answer(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
-        """Look at the path, then at the key, then at the body, and do what the endpoint does."""
+        """Check the path, the key and the body, in this order, and return the answer of the endpoint."""
         if request.path.endswith("/ping"):
             return SimResponse(200, {"content-type": "text/plain; charset=utf-8"}, b"pong")
         if request.path.endswith("/health"):
@@ -143,7 +143,7 @@ class JWTPlusSimulator(Simulator):
             return _NOT_FOUND
         if not _ULID.fullmatch(app_id):
             return json_response(403, {"errors": "invalid app id"})
-        # The whole of the header is the key.
+        # The whole header is the key.
         if (app_id.upper(), request.headers.get("authorization")) != (self.app_id.upper(), self._secret):
             return json_response(403, {"errors": "invalid app key or id"})
         fields = fields_of(request.body, _FIELDS[endpoint], self.build)
@@ -213,7 +213,7 @@ class JWTPlusSimulator(Simulator):
 
     def _new_session(self, said: dict[str, Any]) -> SimResponse:
         now, jid, key = int(self.server_time), ulid(), self._active_key()
-        # What the body says goes over what the server would.
+        # Members of the body replace the claims that the server sets.
         times = {"iat": now, "nbf": now + self.token_notbefore, "exp": now + self.token_expire}
         auth = {"jid": jid, "iss": self.app_name, **times, **said}
         opens, ends = now + self.refresh_notbefore, now + self.refresh_expire
@@ -235,7 +235,7 @@ def _too_long(fields: dict[str, Any]) -> bool:
 
 
 def _through_float(value: Any) -> Any:
-    """A number as the server keeps it; lists and objects likewise."""
+    """Return `value` with integers rounded as by a float, as the server stores them."""
     if isinstance(value, dict):
         return {name: _through_float(item) for name, item in value.items()}
     if isinstance(value, list):

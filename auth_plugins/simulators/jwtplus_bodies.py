@@ -1,4 +1,4 @@
-"""How JWTPlus reads the body of a call, and what it says of one that it does not like: in three shapes."""
+"""Reads the body of a call as JWTPlus does, and makes its errors, which have three shapes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TEXTS = {
 def _number(digits: str) -> int | float:
     value = float(digits)
     if math.isinf(value):
-        raise OverflowError  # It fits into no number of the server's.
+        raise OverflowError  # The number is too large for the server.
     return int(digits) if digits.lstrip("-").isdigit() else value
 
 
@@ -32,16 +32,16 @@ def _constant(name: str) -> float:
 
 _DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_constant)
 EMPTY = SimResponse(200, {})
-"""What a truncated body is answered with, and in the released build any that is no JSON of the right types."""
+"""The answer to a truncated body; in the released build to any body that is not JSON or has wrong types."""
 
 
 def error() -> SimResponse:
-    """The 500 for everything that goes wrong inside."""
+    """Return the 500 of an internal error."""
     return json_response(500, {"message": "error"})
 
 
 def fields_of(body: bytes, needed: tuple[str, ...], build: Build) -> dict[str, Any] | SimResponse:
-    """The members of a body, those needed by their lower-case names; or the answer to a bad one."""
+    """Return the members of a body, the needed ones by lower-case name; or the answer to a bad body."""
     if not body.strip(b" \t\r\n"):
         return json_response(400, {"errors": "empty request body"})
     text = body.decode("utf-8", "replace")
@@ -69,7 +69,7 @@ def fields_of(body: bytes, needed: tuple[str, ...], build: Build) -> dict[str, A
 
 
 def _in_whole_characters(value: Any) -> Any:
-    """Put U+FFFD in the place of half a surrogate pair, as the server does."""
+    """Replace halves of surrogate pairs by U+FFFD, as the server does."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The keys of a JWTPlus app: real ones, so that whoever verifies a signature can."""
+"""The keys of a JWTPlus app. They are real, so signatures can be verified."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def ulid() -> str:
-    """A new id, of the form that JWTPlus uses for everything."""
+    """Return a new ULID, the form of all ids of JWTPlus."""
     return "01" + "".join(secrets.choice(_BASE32) for _ in range(24))
 
 
 class SigningKey:
-    """A key pair under an id, for one algorithm."""
+    """A key pair with an id, for one algorithm."""
 
     def __init__(self, algorithm: str) -> None:
         from joserfc.jwk import ECKey, RSAKey
@@ -25,11 +25,11 @@ class SigningKey:
         self.key_id, self._algorithm = ulid(), algorithm
         curve = _CURVES.get(algorithm)
         self._key: Any = RSAKey.generate_key(2048) if curve is None else ECKey.generate_key(curve)
-        # Once, as the answers have it: base64 of PEM, line ends and all.
+        # In the form of the answers: base64 of the PEM, including line ends.
         self.public_key = base64.b64encode(self._key.as_pem(private=False)).decode()
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """A JWT with these claims."""
+        """Return a JWT with these claims."""
         from joserfc import jwt
 
         header = {"alg": self._algorithm, "kid": self.key_id, "typ": "JWT"}

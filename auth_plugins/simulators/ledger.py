@@ -1,4 +1,4 @@
-"""What a simulator saw: every call, in order, and never a secret. A token appears only by its id."""
+"""The ledger of a simulator: every call, in order, without secrets. A token appears by its id only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Endpoint = Literal["login", "refresh", "revoke", "verify", "api"]
 class Call:
     """One request that reached the server.
 
-    `status` is 0 where the connection broke; `token_id` names the token that was presented, if we issued it.
+    `status` is 0 if the connection broke. `token_id` is the id of the presented token if the simulator issued it.
     """
 
     at: float
@@ -27,9 +27,9 @@ class Call:
     body_length: int
     body_sha256: str
     had_authorization: bool
-    """Whether it carried a token, or an `Authorization` of any kind."""
+    """Whether the call carried a token or any `Authorization` header."""
     granted: bool = False
-    """Whether a token was issued for it, whatever the status was."""
+    """Whether the call issued a token, even if the answer was lost."""
 
 
 class Ledger:
@@ -39,21 +39,21 @@ class Ledger:
         self._calls: list[Call] = []
 
     def calls(self, endpoint: Endpoint | None = None) -> tuple[Call, ...]:
-        """The calls of one endpoint, or of all of them, oldest first."""
-        # list() is one step to other threads; iterating the live list is not.
+        """Return the calls of one endpoint or of all endpoints, oldest first."""
+        # Other threads may append: list() copies atomically, a loop over the list itself does not.
         return tuple(call for call in list(self._calls) if endpoint in (None, call.endpoint))
 
     def count(self, endpoint: Endpoint) -> int:
-        """How many calls an endpoint got, refused and unanswered ones included."""
+        """Return the number of calls of an endpoint, including refused and unanswered ones."""
         return len(self.calls(endpoint))
 
     @property
     def token_calls(self) -> int:
-        """How many calls were made to get a token: logins and refreshes."""
+        """The number of calls to get a token: logins and refreshes."""
         return self.count("login") + self.count("refresh")
 
     def clear(self) -> None:
-        """Forget every call; the simulator's tokens live on."""
+        """Forget all calls. The simulator's tokens stay valid."""
         self._calls.clear()
 
     def record(
@@ -67,7 +67,7 @@ class Ledger:
         carried: bool = False,
         granted: bool = False,
     ) -> None:
-        """Write down a request and how it was answered."""
+        """Record a request and its answer."""
         self._calls.append(
             Call(
                 at=at,

@@ -1,7 +1,7 @@
 """The token endpoints of Marketiger 3D, API v2: Auth/Login and Auth/RefreshToken.
 
-As documented at docs.marketiger3d.com (pages Login, RefreshToken, Error handling). What those pages leave open is a
-knob.
+As documented at docs.marketiger3d.com (pages Login, RefreshToken, Error handling). Behaviour that
+those pages do not specify is a knob.
 """
 
 from __future__ import annotations
@@ -43,28 +43,28 @@ _CHALLENGE = 'Bearer error="invalid_token"'
 class _Refresh:
     family: str
     token_id: str
-    """Of the access token beside which it is to be shown."""
+    """The id of the access token that must be sent with this refresh token."""
     end: float
     used: bool = False
 
 
 class MarketigerSimulator(Simulator):
-    """Marketiger's side of the wire.
+    """A simulator of Marketiger.
 
-    Its knobs, beside those of every simulator:
+    Its knobs, in addition to those of every simulator:
 
     Attributes:
         lifetime: How long new access tokens live, in seconds; fractions are honoured.
         refresh_lifetime: How long a refresh token lives, in seconds from its own issue.
-        rotate: A refresh brings a new refresh token, and the old one is refused from then on. Else it brings the same
-            one, which keeps its end.
-        reuse_detection: A rotated refresh token that comes again ends all that came from the same login.
-        omit_refresh_token: No answer holds a refresh token; one that is there already stays good.
-        opaque_tokens: Access tokens are no JWT, and say nothing.
+        rotate: A refresh returns a new refresh token, and the old one is refused from then on. Otherwise it returns the
+            same refresh token, whose end does not change.
+        reuse_detection: The reuse of a rotated refresh token revokes all refresh tokens of the same login.
+        omit_refresh_token: No answer contains a refresh token; existing ones stay valid.
+        opaque_tokens: Access tokens are opaque instead of JWTs.
         omit_claims: Claims that are missing from the JWT, such as "exp".
         numeric_types: `error.type` is a number.
         empty_401: The API's 401 has no body but a WWW-Authenticate header, as a bearer handler of ASP.NET sends it.
-        always_200: The token endpoints' errors come with status 200; `success` alone tells.
+        always_200: The token endpoints' errors have status 200; only `success` is false.
     """
 
     def __init__(
@@ -91,30 +91,30 @@ class MarketigerSimulator(Simulator):
         self._refresh_tokens: dict[str, _Refresh] = {}
 
     def revoke_refresh_tokens(self) -> None:
-        """Let no refresh token given out so far be good for anything."""
+        """Revoke all refresh tokens."""
         with self._lock:
             self._refresh_tokens.clear()
 
     def endpoint_of(self, request: SimRequest) -> Endpoint:
-        """A POST to one of the two paths below /Auth; all else is the API."""
+        """Return the endpoint of a POST to one of the two paths below /Auth; "api" for other requests."""
         folder, _, name = request.path.rpartition("/")
         if request.method == "POST" and folder == f"{self.base_path}/Auth":
             return _ENDPOINTS.get(name, "api")
         return "api"
 
     def identify(self, token: str) -> str | None:
-        """The beginning of the token's digest, if we issued it."""
+        """Return the beginning of the token's digest if this simulator issued the token."""
         token_id = _digest(token)
         return token_id if token_id in self._issued else None
 
     def refuse(self, status: int) -> SimResponse:
-        """An error in Marketiger's envelope; its type is the one that is documented for the status."""
+        """Return an error in Marketiger's envelope, with the documented type of the status."""
         if status == 401 and self.empty_401:
             return SimResponse(401, {"www-authenticate": _CHALLENGE})
         return self._error(status, _TYPE_OF_STATUS.get(status, "OPERATION_FAILED"), "The request was refused")
 
     def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
-        """Do what /Auth/Login or /Auth/RefreshToken does."""
+        """Return the answer of /Auth/Login or /Auth/RefreshToken."""
         answer = self._login(request) if endpoint == "login" else self._refresh(request)
         return replace(answer, status=200) if self.always_200 else answer
 
@@ -150,7 +150,7 @@ class MarketigerSimulator(Simulator):
         elif not self.omit_refresh_token:
             if old is not None:
                 old[1].used = True
-            # As .NET makes them, with a slash, a plus and equals signs.
+            # With a slash, a plus and equals signs, like tokens from .NET.
             data["refreshToken"] = f"{secrets.token_hex(16)}/+=="
             record = _Refresh(family, token_id, self.server_time + self.refresh_lifetime)
             self._refresh_tokens[_digest(data["refreshToken"])] = record
@@ -170,7 +170,7 @@ class MarketigerSimulator(Simulator):
 
 
 def _fields(request: SimRequest, *names: str) -> list[str | None]:
-    """The fields of a JSON body; None for each that is missing, empty, or no text."""
+    """Return the fields of a JSON body; `None` for each that is missing, empty or not a string."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = json_object(request.body) if kind == "application/json" else None
     values = [(body or {}).get(name) for name in names]

@@ -31,17 +31,17 @@ class _Refresh:
 class OAuth2Simulator(Simulator):
     """The token endpoint is at `base_path` + "/token"; tokens are opaque.
 
-    Its knobs, beside those of every simulator:
+    Its knobs, in addition to those of every simulator:
 
     Attributes:
         lifetime: How long new access tokens live, in seconds.
-        issue_refresh_token: A client credentials grant brings a refresh token (4.4.3: it SHOULD NOT).
-        rotate: A refresh brings a new refresh token, and the old one is refused from then on.
-        end_family: A rotated refresh token that comes again ends all that came from the same grant
+        issue_refresh_token: A client credentials grant returns a refresh token (4.4.3: it SHOULD NOT).
+        rotate: A refresh returns a new refresh token, and the old one is refused from then on.
+        end_family: The reuse of a rotated refresh token revokes all refresh tokens of the same grant
             (RFC 9700, section 4.14.2).
         client_auth: The ways of authentication that the client may use (2.3); "none" makes it public.
-        scopes: What may be asked for, and what is granted where nothing is asked for.
-        required: Form fields that have to be there, such as an audience.
+        scopes: The scopes that may be requested, and that are granted if no scope is requested.
+        required: Form fields and their values that a call must contain, such as an audience.
         omit: Members that are missing from a successful answer, such as "expires_in".
         error: The token endpoint refuses every call with this code (5.2).
     """
@@ -71,26 +71,26 @@ class OAuth2Simulator(Simulator):
         self._refresh_tokens: dict[str, _Refresh] = {}
 
     def consent(self, *scopes: str) -> str:
-        """Give a refresh token as a user's consent brings it, by a grant that is not played here."""
+        """Return a refresh token, as after a user's consent to a grant that is not simulated."""
         return self._new_refresh_token(secrets.token_hex(4), scopes or self.scopes)
 
     def revoke_refresh_tokens(self) -> None:
-        """Let no refresh token given out so far be good for anything, as when the user withdraws."""
+        """Revoke all refresh tokens, as when the user withdraws consent."""
         self._refresh_tokens.clear()
 
     def endpoint_of(self, request: SimRequest) -> Endpoint:
-        """A POST to the token endpoint, by its grant type; one of no known type counts as a login."""
+        """Return the endpoint of a POST by its grant type. An unknown type is a login; other requests are "api"."""
         if request.method == "POST" and request.path == f"{self.base_path}/token":
             return _ENDPOINTS.get(_form(request).get("grant_type", [""])[0], "login")
         return "api"
 
     def identify(self, token: str) -> str | None:
-        """The beginning of the token's digest, if we issued it."""
+        """Return the beginning of the token's digest if this simulator issued the token."""
         token_id = _digest(token)
         return token_id if token_id in self._issued else None
 
     def refuse(self, status: int) -> SimResponse:
-        """An error as RFC 6749, section 5.2, has it; a 401 with the challenge of RFC 6750, section 3."""
+        """Return an error of RFC 6749, section 5.2; a 401 has the challenge of RFC 6750, section 3."""
         answer = {"error": _CODES.get(status, "temporarily_unavailable" if status >= 500 else "invalid_request")}
         headers = {"content-type": "application/json"}
         if status == 401:
@@ -98,7 +98,7 @@ class OAuth2Simulator(Simulator):
         return SimResponse(status, headers, json_response(status, answer).body)
 
     def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
-        """Do what the token endpoint does: authenticate the client, then look at the grant."""
+        """Return the answer of the token endpoint, which authenticates the client and then checks the grant."""
         form = _form(request)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if self.error is not None:
@@ -158,11 +158,11 @@ class OAuth2Simulator(Simulator):
         if not set(scopes) <= set(known.scopes):
             return _error("invalid_scope")
         known.used = self.rotate
-        # 6: the new refresh token's scope is the old one's, whatever this access token's is.
+        # Section 6: the new refresh token has the scope of the old one, even if this access token has less.
         return self._grant(scopes, self._new_refresh_token(known.family, known.scopes) if self.rotate else None)
 
     def _grant(self, scopes: tuple[str, ...], refresh_token: str | None) -> SimResponse:
-        # A slash, a plus and an equals sign, so that whoever forgets to encode is found out.
+        # A slash, a plus and an equals sign show a missing encoding.
         access_token = f"at/{secrets.token_hex(16)}+a=="
         self.issue(_digest(access_token), self.lifetime)
         answer: dict[str, Any] = {
@@ -185,7 +185,7 @@ def _form(request: SimRequest) -> dict[str, list[str]]:
 
 
 def _basic(header: str) -> tuple[str, ...] | None:
-    """The id and the secret as section 2.3.1 has them encoded; None if the header holds something else."""
+    """Return the id and the secret, decoded as in section 2.3.1; `None` if the header contains something else."""
     scheme, _, value = header.partition(" ")
     try:
         pair = base64.b64decode(value, validate=True).decode("ascii")
@@ -199,7 +199,7 @@ def _digest(token: str) -> str:
 
 
 def _error(code: str, *, basic: bool = False) -> SimResponse:
-    """A refusal: 400, or 401 with a challenge for a client that came with an Authorization header (5.2)."""
+    """Return a refusal: 400, or 401 with a challenge if the client sent an Authorization header (5.2)."""
     answer = {"error": code, "error_description": f"The request was refused: {code.replace('_', ' ')}"}
     if code == "invalid_client" and basic:
         return _answer(401, answer, {"www-authenticate": 'Basic realm="simulator"'})

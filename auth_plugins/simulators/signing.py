@@ -1,4 +1,4 @@
-"""How simulated providers sign their tokens, and how they know them again."""
+"""Signs the tokens of simulated providers and verifies them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-# One for every simulator, as the versions of one API share theirs; it protects nothing.
+# All simulators share the key, as the versions of an API share theirs. It protects nothing.
 _KEY = b"simulated providers sign with this key, and nobody else does"
 
 
 def sign(claims: Mapping[str, Any]) -> str:
-    """An HS256 JWT with these claims."""
+    """Return an HS256 JWT with these claims."""
     from joserfc import jwt
     from joserfc.jwk import OctKey
 
     return jwt.encode({"typ": "JWT", "alg": "HS256"}, dict(claims), OctKey.import_key(_KEY))
 
 
-@lru_cache(maxsize=4096)  # a server under load reads the same token again and again
+@lru_cache(maxsize=4096)  # a server under load reads the same token many times
 def read(token: str) -> Mapping[str, Any] | None:
-    """The claims of a token that a simulator signed; None for anything else. Says nothing about its age."""
+    """Return the claims of a token that a simulator signed, even if it has expired; `None` for anything else."""
     from joserfc import jwt
     from joserfc.errors import JoseError
     from joserfc.jwk import OctKey

@@ -1,7 +1,7 @@
-"""What every provider's simulator has: knobs, a ledger, the tokens it gave out, and an API behind them.
+"""The base class of simulators: knobs, a ledger, the issued tokens, and an API that accepts them.
 
-A simulator is the other side of the wire without the wire: `handle(request, now)` depends on the two, on the
-knobs and on what was issued before. It opens no socket and reads no clock: time is what a test says it is.
+A simulator is a server without a network: the answer of `handle(request, now)` depends on its arguments, the knobs and
+the issued tokens. It opens no socket and reads no clock: the test passes the time.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ _WITHOUT_BODY = (204, 205, 304)
 
 @dataclass(slots=True)
 class Issued:
-    """What the server remembers of a token: its exact end, in server time, and whether it was revoked."""
+    """The server's record of a token: its exact end, in server time, and whether it was revoked."""
 
     end: float
     revoked: bool = False
 
 
 class Simulator(ABC):
-    """The base of all simulators. The knobs are plain attributes; turn them at any time.
+    """The base of all simulators. The knobs are plain attributes, which may be set at any time.
 
     Attributes:
         skew: The server's clock minus the true time, in seconds.
-        latency: How long a token endpoint takes to answer.
-        request_latency: How long a call is on its way to a token endpoint, before it takes effect.
-        api_latency: How long the API takes to answer.
+        latency: Seconds that a token endpoint takes to answer.
+        request_latency: Seconds until a call reaches a token endpoint and takes effect.
+        api_latency: Seconds that the API takes to answer.
         outage: What is wrong with the token endpoints. "unavailable": they answer 503. "drop": the connection
             breaks before the call takes effect. "lost": the call takes effect, then the connection breaks.
         rate_limit: The token endpoints answer 429 with this Retry-After.
         reject_all: The API answers 401 to every token, fresh ones too.
         api_status: The API answers every call with this status.
-        ledger: What was called, in order.
-        mistakes: The tracebacks of what the simulator's author got wrong: each was answered with 500.
+        ledger: The calls, in order.
+        mistakes: The tracebacks of exceptions in the simulator's code: each was answered with 500.
         base_path: Where the provider's paths begin.
     """
 
@@ -80,7 +80,7 @@ class Simulator(ABC):
             try:
                 answer, delay = self._handle(request, now)
             except Exception:
-                # To raise it would hide it: a token call's error quotes none, and a server makes a bare 500 of it.
+                # Raising it would hide it: the error of a token call has no cause, and a server sends a bare 500.
                 self.mistakes.append(traceback.format_exc())
                 return SimResponse(500, {"content-type": "text/plain; charset=utf-8"}, self.mistakes[-1].encode())
         if answer is None:
@@ -90,81 +90,81 @@ class Simulator(ABC):
         return replace(answer, delay=delay)
 
     def way_there(self, request: SimRequest) -> float:
-        """How many seconds a request is on its way before `handle` gets it: what carries it waits so long."""
+        """Return how many seconds the transport has to wait before it passes a request to `handle`."""
         if not self.request_latency:
             return 0.0
         return self.request_latency if self.endpoint_of(request) != "api" else 0.0
 
     def revoke_all(self) -> None:
-        """Revoke every token given out so far, as a provider does after a break-in."""
+        """Revoke all issued tokens, as a provider does after a break-in."""
         with self._lock:
             for issued in self._issued.values():
                 issued.revoked = True
 
     def expire_all(self) -> None:
-        """Let every token given out so far be at its end by the time of the latest request."""
+        """Let all issued tokens expire at the time of the latest request."""
         with self._lock:
             for issued in self._issued.values():
                 issued.end = min(issued.end, self._time)
 
     def rotate_secret(self, new: str) -> None:
-        """Replace the secret: logins with the old one are refused at once; tokens live on."""
+        """Replace the secret: logins with the old one are refused at once; tokens stay valid."""
         with self._lock:
             self._secret = new
 
-    # What a provider adds. All of it runs under the lock.
+    # Methods that a subclass implements or overrides. They run under the lock.
 
     @abstractmethod
     def endpoint_of(self, request: SimRequest) -> Endpoint:
-        """Which endpoint a request is for; what is no token endpoint is "api"."""
+        """Return the endpoint of a request; "api" if it is not for a token endpoint."""
 
     @abstractmethod
     def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
-        """Do what a token endpoint does."""
+        """Return the answer of a token endpoint."""
 
     @abstractmethod
     def identify(self, token: str) -> str | None:
-        """The id under which this token was issued; None if it never was."""
+        """Return the id with which a token was issued; `None` if it was not issued here."""
 
     @abstractmethod
     def refuse(self, status: int) -> SimResponse:
-        """An error in the provider's own shape."""
+        """Return an error in the provider's shape."""
 
     def token_of(self, request: SimRequest) -> str | None:
-        """The token that a request carries; None if it carries none. Override it for another header or scheme."""
+        """Return the token in a request, or `None`. Override it for another header or scheme."""
         return request.bearer
 
     def refuse_bearer(self, request: SimRequest) -> SimResponse:
-        """The API's answer to a request without a valid token."""
+        """Return the API's answer to a request without a valid token."""
         return self.refuse(401)
 
-    # What a provider finds here.
+    # Methods for subclasses to call.
 
     @property
     def secret(self) -> str:
-        """The secret that a login has to show."""
+        """The secret that a login must send."""
         return self._secret
 
     @property
     def server_time(self) -> float:
-        """What the server's clock showed when the latest request came."""
+        """The time of the server's clock at the latest request."""
         return self._time
 
     def issue(self, token_id: str, lifetime: float) -> None:
-        """Remember a token that lives `lifetime` seconds from now on."""
+        """Record a token that expires in `lifetime` seconds."""
         self.issue_until(token_id, self._time + lifetime)
 
     def issue_until(self, token_id: str, end: float) -> None:
-        """Remember a token that ends at `end`, in server time."""
+        """Record a token that expires at `end`, in server time."""
         self._issued[token_id] = Issued(end)
         self._granted = True
 
     def issued(self, request: SimRequest) -> Issued | None:
-        """The record of the token that a request carries; None if it carries none of ours."""
+        """Return the record of the token in a request; `None` if the token was not issued here."""
         return self._issued.get(self._token_id(request) or "")
 
     def meta(self, request_id: str | None = None) -> dict[str, str]:
-        """The `meta` of an envelope."""
+        """Return the `meta` member of an envelope."""
         return {"requestId": f"req_{request_id or secrets.token_hex(8)}", "timestamp": iso(self._time)}
 
     # The two kinds of call.
@@ -243,5 +243,5 @@ class Simulator(ABC):
 
 
 def iso(seconds: float) -> str:
-    """A time as the documentation writes it: whole seconds, and "+00:00"."""
+    """Return a time in ISO 8601, in whole seconds with "+00:00"."""
     return datetime.fromtimestamp(int(seconds), UTC).isoformat()

@@ -1,7 +1,7 @@
 """The token endpoint of Vault: `password_email` and `refresh_token`.
 
-As documented at api.vault.ist/v3.0/docs/refresh_token, /docs/sign-in and /reference/gettoken. What those pages leave
-open is a knob.
+As documented at api.vault.ist/v3.0/docs/refresh_token, /docs/sign-in and /reference/gettoken. Behaviour that
+those pages do not specify is a knob.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STATUSES = {status.value: status.name for status in HTTPStatus}
 
 @dataclass(slots=True)
 class _Family:
-    """What has come of one login."""
+    """The refresh tokens that descend from the same login."""
 
     refreshes: int = 0
     ended: bool = False
@@ -40,22 +40,22 @@ class _Refresh:
 
 
 class VaultSimulator(Simulator):
-    """Vault's side of the wire, for one user of one partner. Its access tokens are JWTs.
+    """A simulator of Vault, for one user of one partner. Its access tokens are JWTs.
 
-    Its knobs, beside those of every simulator:
+    Its knobs, in addition to those of every simulator:
 
     Attributes:
         lifetime: How long new access tokens live, in seconds; fractions are honoured.
         refresh_lifetime: How long new refresh tokens live, in seconds.
-        rotate_refresh_tokens: Whether a refresh brings a new refresh token, after which the old one is refused;
+        rotate_refresh_tokens: Whether a refresh returns a new refresh token, after which the old one is refused;
             "sometimes" is every second refresh after a login.
-        reuse_detection: A refresh token that comes again after it was rotated ends all that came of the same login.
-        omit_expires_in: Answers do not tell how long the token lives.
-        second_factor: What the body of a login must hold as well. Without it there is a 202 and no token.
-        lockout: After so many refused logins in a row the account is locked, until `unlock()`.
+        reuse_detection: The reuse of a rotated refresh token revokes all refresh tokens of the same login.
+        omit_expires_in: Answers have no `expires_in`.
+        second_factor: Members that the body of a login must also contain. Without them there is a 202 and no token.
+        lockout: The number of consecutive refused logins that lock the account, until `unlock()`.
         error_shape: The shape of refusals: "oauth2" has `error`, "unauthorized" has `status`. By default each is
             as documented: the latter for logins.
-        refusal_status: The status of refusals. By default 401 for logins, else 400; the pages do not tell.
+        refusal_status: The status of refusals, which is not documented. By default 401 for logins, else 400.
     """
 
     def __init__(
@@ -95,29 +95,29 @@ class VaultSimulator(Simulator):
         self._refused_logins = 0
 
     def session(self, now: float) -> tuple[str, str]:
-        """Give the access and the refresh token of a login that was made elsewhere, at the true time `now`."""
+        """Return the access and the refresh token of a new login at the true time `now`, without a call."""
         with self._lock:
             self._time = now + self.skew
             answer = self._tokens(self._new_refresh_token(_Family()))
         return answer["access_token"], answer["refresh_token"]
 
     def endpoint_of(self, request: SimRequest) -> Endpoint:
-        """A POST to the token endpoint, by its `grantType`; one of no known type counts as a login."""
+        """Return the endpoint of a POST by its `grantType`. An unknown type is a login; other requests are "api"."""
         if request.method == "POST" and request.path == f"{self.base_path}{self.token_path}":
             return "refresh" if request.headers.get("granttype") == "refresh_token" else "login"
         return "api"
 
     def identify(self, token: str) -> str | None:
-        """The `jti` of a token that carries our signature and that we issued."""
+        """Return the `jti` of a token that this simulator signed and issued."""
         jti = (signing.read(token) or {}).get("jti")
         return jti if isinstance(jti, str) and jti in self._issued else None
 
     def refuse(self, status: int) -> SimResponse:
-        """An error of the API, in the shape of a refused login."""
+        """Return an error of the API, in the shape of a refused login."""
         return _unauthorized(status, _STATUSES.get(status, "ERROR"), "The request was refused.")
 
     def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
-        """Do what the token endpoint does: look at the headers, then at the body."""
+        """Return the answer of the token endpoint, which checks the headers and then the body."""
         body = json_object(request.body)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         partner_id = request.headers.get("partnerid", "")

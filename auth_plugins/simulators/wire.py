@@ -1,4 +1,4 @@
-"""What goes over the wire, as plain values: a request, the answer to it, or no answer at all."""
+"""Requests and responses of simulators as plain values, and the exception for a broken connection."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class SimRequest:
 
     @property
     def path(self) -> str:
-        """The path as it was sent, percent signs and all; never empty."""
-        # Not urlsplit: it raises on half a bracket, and a server must survive whatever a client sends.
+        """The path as it was sent, without percent-decoding; never empty."""
+        # Not urlsplit: it raises on an unmatched bracket, and a server must accept any input.
         target = self.url.partition("#")[0].partition("?")[0]
         if target.startswith("/"):
             return target
@@ -31,19 +31,19 @@ class SimRequest:
 
     @property
     def query(self) -> str:
-        """What stands after the question mark, undecoded; empty if there is none."""
+        """The query, without percent-decoding; empty if the URL has no query."""
         return self.url.partition("#")[0].partition("?")[2]
 
     @property
     def bearer(self) -> str | None:
-        """The token of an `Authorization: Bearer ...` header; None if there is no such header or token."""
+        """The token of an `Authorization: Bearer ...` header; `None` if the header or the token is missing."""
         scheme, _, token = self.headers.get("authorization", "").strip().partition(" ")
         return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 @dataclass(frozen=True, slots=True)
 class SimResponse:
-    """An answer, and after how many seconds it comes: `delay` is for whoever carries it to wait."""
+    """An answer. The transport waits `delay` seconds before it returns the answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -60,12 +60,12 @@ class Dropped(Exception):
 
 
 def json_response(status: int, content: Mapping[str, Any]) -> SimResponse:
-    """An answer with a JSON body."""
+    """Return an answer with a JSON body."""
     return SimResponse(status, {"content-type": "application/json"}, json.dumps(content).encode())
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """The JSON object that a body holds; None if it holds anything else."""
+    """Return the JSON object in a body; `None` if the body contains anything else."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

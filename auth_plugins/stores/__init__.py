@@ -1,6 +1,6 @@
-"""Where tokens live. Each store brings the lock of its own reach; see `Store` for what it promises.
+"""Token stores. See `Store` for what each of them guarantees.
 
-The stores of more than one process stand in modules of their own (`file`, `key_ring`, `redis`): few programs need them.
+The stores that processes can share are not imported here (see `file`, `keyring`, `redis`): few programs need them.
 """
 
 from .memory import MemoryStore
@@ -9,4 +9,4 @@ from .store import Store
 __all__ = ["PROCESS_STORE", "MemoryStore", "Store"]
 
 PROCESS_STORE = MemoryStore(lock_timeout=86_400.0)
-"""What every auth object uses by default. Its lock may be waited for as long as the longest `deadline` of a policy."""
+"""The default store of every auth object. Its `lock_timeout` is the longest `deadline` that a policy may have."""

@@ -1,4 +1,4 @@
-"""Encryption at rest, by Fernet (AES-128-CBC and HMAC-SHA256, of `cryptography`), with as many keys as are in use."""
+"""Encryption at rest with Fernet (AES-128-CBC and HMAC-SHA256, from `cryptography`), with one or several keys."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 __all__ = ["Encryption", "Keys"]
 
 Keys = str | bytes | Iterable[str | bytes | None]
-"""One Fernet key, or several: the first one encrypts, any of them decrypts. `None` in the place of a key stands for
-records without encryption: as the first it writes them so, anywhere it lets them be read."""
+"""One Fernet key, or several: the first key encrypts, all of them decrypt. `None` in the place of a key stands for no
+encryption: as the first key, records are written unencrypted; in any place, unencrypted records can be read."""
 
 _MARK = b"fernet:"
-_OTHERWISE = "Give its key, beside the new one, as encryption_key."
+_OTHERWISE = "Pass both keys as encryption_key=[new, old]."
 _PLAIN = re.compile(rb"[0-9a-f]{32} \{.*\}|([0-9a-f]{2}){32,40}", re.DOTALL)
-"""A record or a salt of ours that was written without a key."""
-_HOW_TO_READ_PLAIN = "Give encryption_key=[key, None] until all tokens are encrypted."
+"""A record or a salt that was written without encryption."""
+_HOW_TO_READ_PLAIN = "Pass encryption_key=[key, None] until all tokens are encrypted."
 
 
 class Encryption:
-    """Closes and opens records. Without a key it lets them pass as they are.
+    """Encrypts and decrypts records. Without a key it returns them unchanged.
 
     Args:
         encryption_key: see `Keys`.
-        otherwise: what to do about a record that is encrypted with another key.
+        otherwise: the hint in the error for a record that is encrypted with another key.
 
     Raises:
-        TypeError: it is of another type.
-        ValueError: there is no key, or one that is not 32 bytes in URL-safe base64.
+        TypeError: a key is not a `str` or `bytes`.
+        ValueError: there is no key, or a key is not 32 bytes in URL-safe base64.
         ImportError: `cryptography` is not installed.
     """
 
@@ -51,29 +51,29 @@ class Encryption:
 
     @property
     def key_names(self) -> tuple[object, ...]:
-        """Digests of the keys, in their order."""
+        """Digests of the keys, in the order of the keys; `None` for no encryption."""
         return tuple(key and _name(key) for key in self.keys)
 
     def encrypt(self, raw: bytes) -> MaskedBytes:
-        """Encrypt with the first key."""
+        """Return `raw` encrypted with the first key, or unchanged if the first key is `None` or missing."""
         for name, fernet in self._fernets.items():
             if not self._writes_plain:
                 return MaskedBytes(_MARK + name + b":" + fernet.encrypt(raw))
         return MaskedBytes(raw)
 
     def is_current(self, raw: bytes) -> bool:
-        """Whether it was closed as it would be now."""
+        """Whether `raw` is encrypted with the first key, or unencrypted if `encrypt` does not encrypt."""
         if self._writes_plain:
             return not raw.startswith(_MARK)
         return raw.startswith(_MARK + next(iter(self._fernets)) + b":")
 
     def decrypt(self, raw: bytes) -> MaskedBytes:
-        """Decrypt with the key whose name it bears.
+        """Return `raw` decrypted with the key that it names.
 
         Raises:
-            Damaged: it was altered.
-            StoreError: it is encrypted with another key; or it is not encrypted, though there are keys and none of
-                them is `None`: it may be from before there was a key, or from a writer who has none.
+            CorruptRecord: it was altered.
+            StoreError: it is encrypted with a key that is not among the keys; or it is not encrypted, and `None` is
+                not among the keys. It may be older than the first key, or from a process without a key.
         """
         sealed = raw.startswith(_MARK)
         if not sealed and not self._takes_plain:
@@ -101,13 +101,13 @@ def _decrypted(fernet: Fernet, content: bytes) -> MaskedBytes:
 def _keys(given: object) -> tuple[Masked | None, ...]:
     each = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
     if all(key is None for key in each):
-        raise ValueError("encryption_key must have one key at least")
+        raise ValueError("encryption_key must have at least one key")
     return tuple(None if key is None else _text(key) for key in each)
 
 
 def _text(key: object) -> Masked:
     if not isinstance(key, str | bytes):
-        raise TypeError("encryption_key must be a Fernet key (str or bytes), or several, of which one may be None")
+        raise TypeError("encryption_key must be a Fernet key (str or bytes), or several keys and None")
     return Masked(key.decode("ascii", "replace") if isinstance(key, bytes) else key)
 
 
@@ -118,13 +118,13 @@ def _fernet(key: Masked) -> Fernet:
         raise ImportError("encryption_key needs: pip install 'auth-plugins[encryption]'") from None
     try:
         return Fernet(key.encode("ascii", "replace"))
-    except ValueError:  # Its text may hold the key, so it is not chained.
+    except ValueError:  # Its message may contain the key, so it is not chained.
         pass
     raise ValueError("encryption_key must be 32 bytes in URL-safe base64, as Fernet.generate_key() gives them")
 
 
 def _name(key: Masked) -> bytes:
-    # A name by which a record tells its key: one cannot get from a digest of 32 random bytes back to them. The text
-    # of a key is not always the same: one that was read from a file ends with a line end.
+    # The name by which a record refers to its key: the key cannot be computed from a digest of 32 random bytes. The
+    # decoded key is hashed because its text varies: a key that was read from a file may end with a line break.
     raw = urlsafe_b64decode(key.encode("ascii", "replace"))
     return hashlib.blake2b(raw, digest_size=8, person=b"auth_plugins").hexdigest().encode()

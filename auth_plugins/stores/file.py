@@ -1,4 +1,4 @@
-"""Tokens of one machine: a folder that all processes of one user share."""
+"""A store in a folder, which all processes of one user on one machine share."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ _SALT = 32
 class FileStore:
     """A folder with a file for each token, a lock for each file, and a salt.
 
-    The folder is for one user alone (0700, its files 0600) and stands on a file system of this machine: over a
-    network neither locks nor atomic replacement can be relied on. What stands in it tells no secret but by its
-    content, and that is encrypted if there is an `encryption_key`.
+    Only its owner can read the folder (mode 0700, its files 0600). It must be on a local file system: on a network
+    file system, locks and atomic replacement are not reliable. File names contain no secret. The contents of the
+    files do, and are encrypted if there is an `encryption_key`.
 
     Args:
-        path: the folder; it is made at the first renewal if there is none.
-        encryption_key: a Fernet key (`cryptography.fernet.Fernet.generate_key()`), or several: the first one
-            encrypts, all of them decrypt. To change it, give `[old, new]` to every process, then `[new, old]`, and
-            `[new]` when all tokens are new.
+        path: the folder. It is created at the first renewal if it does not exist.
+        encryption_key: a Fernet key (`cryptography.fernet.Fernet.generate_key()`), or several: the first key
+            encrypts, all of them decrypt. To change the key, pass `[old, new]` in every process, then `[new, old]`,
+            and `[new]` when all tokens have been replaced.
         lock_timeout: seconds to wait for another process that is renewing the same token; not less than the policy's
             `deadline`.
-        clock: what tells the time, in seconds since the epoch.
+        clock: returns the time, in seconds since the epoch.
 
     Raises:
-        TypeError: an argument is of a wrong type.
-        ValueError: `path` is empty, or `lock_timeout` is not above zero, or a key is none.
+        TypeError: an argument has a wrong type.
+        ValueError: `path` is empty, `lock_timeout` is not above zero, or `encryption_key` is not a Fernet key.
         ImportError: `filelock`, or for encryption `cryptography`, is not installed.
     """
 
@@ -69,7 +69,7 @@ class FileStore:
 
     @property
     def lease(self) -> float:
-        """For ever: the system takes a lock back from a process that ends, however it ends."""
+        """Infinity: the operating system releases a lock when its process ends, even if the process is killed."""
         return math.inf
 
     @property
@@ -79,7 +79,7 @@ class FileStore:
 
     @property
     def identity(self) -> Hashable:
-        """The folder and all settings; `None` in a subclass, which may have settings of its own."""
+        """The folder and all settings. `None` in a subclass, which may have further settings."""
         return self._settings if type(self) is FileStore else None
 
     @property
@@ -88,7 +88,7 @@ class FileStore:
 
     @property
     def salt(self) -> bytes:
-        """Random, made with the folder."""
+        """32 random bytes, generated at first use and kept in the folder."""
         path = self._folder / "salt"
         self._open_folder()
         known = self._salt_in(path)
@@ -98,7 +98,7 @@ class FileStore:
         return known
 
     def load(self, key: str) -> Token | None:
-        """Give the token kept under `key`, if it still serves for anything."""
+        """Return the token saved under `key`, or `None` if the store has no token that can be used or refreshed."""
         path = self._path_for(key, ".token")
         self._open_folder()
         encryption = self._current_encryption()
@@ -109,12 +109,12 @@ class FileStore:
             token = decode(key, encryption.decrypt(raw))
             return token if self._clock() < token.useful_until else None
         if private_files.as_store_error(path, lambda: private_files.read(path)) != raw:
-            return self.load(key)  # Whoever found it as well has written another one.
+            return self.load(key)  # Another process found the damage too, and has written a new token.
         self._set_aside(path)
         return None
 
     def save(self, key: str, token: Token) -> None:
-        """Write `token` down; it is on the disk when this returns."""
+        """Write `token` to its file. It is on the disk when this returns."""
         path = self._path_for(key, ".token")
         self._open_folder()
         record = self._current_encryption().encrypt(encode(key, token))
@@ -123,16 +123,19 @@ class FileStore:
         private_files.as_store_error(path, lambda: private_files.replace(path, record))
 
     def delete(self, key: str) -> None:
-        """Remove what is kept under `key`."""
+        """Delete the token saved under `key`."""
         path = self._path_for(key, ".token")
         self._open_folder()
         private_files.as_store_error(path, lambda: path.unlink(missing_ok=True))
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Keep the other threads and processes of this machine from renewing under `key`.
+        """Exclude the other threads and processes of this machine from renewing under `key`.
 
-        Its file goes with the lock if there is no token: a token that was refused leaves nothing.
+        If there is no token under `key` at the end, the lock file is removed: a token that was refused leaves no file.
+
+        Raises:
+            StoreError: the lock was held elsewhere for the whole of `lock_timeout`, or its file cannot be used.
         """
         path = self._path_for(key, ".lock")
         self._open_folder()
@@ -147,14 +150,14 @@ class FileStore:
         finally:
             if not os.path.lexists(path.with_suffix(".token")):
                 private_files.remove_held(path, held)
-            with suppress(OSError):  # The system takes it back when the process ends.
+            with suppress(OSError):  # The operating system releases the lock when the process ends.
                 lock.release()
 
     def _current_encryption(self) -> Encryption:
         return self._encryption
 
     def _path_for(self, key: str, suffix: str) -> Path:
-        # Keys are digests already; but whoever calls with something else must not choose a file's name.
+        # The engine's keys are digests. They are hashed again so that no caller can choose a file name.
         return self._folder / (
             hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest() + suffix
         )
@@ -175,7 +178,7 @@ class FileStore:
             salt = content[:_SALT]
             if content == salt + _check(salt):
                 if not encryption.is_current(raw):
-                    self._write_salt(path, salt)  # Or the old key would be needed for ever.
+                    self._write_salt(path, salt)  # Otherwise the old key would be needed for ever.
                 return salt
         return None
 
@@ -217,7 +220,7 @@ def _path(path: object) -> Path:
     try:
         os.fsencode(path)
         given = Path(path).expanduser().absolute()
-        # One name, by whatever links the folder is reached. The folder itself must not be one.
+        # Links to parent folders are resolved, so that a folder has one name. The folder itself must not be a link.
         return Path(os.path.realpath(given.parent), given.name)
     except (UnicodeError, RuntimeError, OSError):
         pass

@@ -1,4 +1,4 @@
-"""Tokens that only the user's own session can read: files whose key is in the operating system's key-ring."""
+"""A store of encrypted files whose key is in the key-ring of the operating system."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ T = TypeVar("T")
 class KeyringStore(FileStore):
     """A `FileStore` that is encrypted with a random key, which is kept in the key-ring (by `keyring`).
 
-    What the key-ring holds has 44 characters, whatever the tokens are like: some back-ends take no more than 1,280
-    (Windows), and none replaces a value in one step. The key is asked for at each renewal and never kept, so a
-    key-ring that was locked counts as a store that fails. A key that was removed takes its tokens with it.
+    The key-ring holds 44 characters, however large the tokens are: some back-ends accept no more than 1,280
+    characters (Windows), and none of them replaces a value atomically. The key is read at each use and never
+    kept, so a locked key-ring is a store that fails. If the key is removed, its tokens cannot be decrypted any more.
 
     Args:
         path: the folder for the encrypted files; see `FileStore`.
@@ -36,7 +36,7 @@ class KeyringStore(FileStore):
         options: `lock_timeout` and `clock` of `FileStore`.
 
     Raises:
-        TypeError: an argument is of a wrong type.
+        TypeError: an argument has a wrong type.
         ValueError: an argument is out of range.
         ImportError: `keyring`, `filelock` or `cryptography` is not installed.
     """
@@ -45,28 +45,30 @@ class KeyringStore(FileStore):
         self, path: str | os.PathLike[str], *, service: str = "auth_plugins", backend: Any = None, **options: Any
     ) -> None:
         if "encryption_key" in options:
-            raise TypeError("encryption_key is not for a KeyringStore: its key is in the key-ring")
+            raise TypeError("encryption_key must not be passed to a KeyringStore: its key is in the key-ring")
         self._backend = _usable(backend)
         super().__init__(path, **options)
         self._service = check_text("service", service, at_most=128)
 
     @property
     def identity(self) -> Hashable:
-        """The folder and all settings; `None` in a subclass, which may have settings of its own."""
+        """The folder and all settings. `None` in a subclass, which may have further settings."""
         return (*self._settings, self._service, self._backend) if type(self) is KeyringStore else None
 
-    def _sealing(self) -> Encryption:
+    def _current_encryption(self) -> Encryption:
         key = self._key()
         if key is None:
             with self.lock("the key"):
                 key = self._key() or self._new_key()
         try:
             return Encryption(
-                key, "Put that key back into the key-ring, or remove the folder: there will be a new login."
+                key, "Put that key back into the key-ring, or remove the folder, which costs a new login."
             )
         except ValueError:
             pass
-        raise StoreError("What the key-ring has for these tokens is no key", hint="Remove it: there will be a new one.")
+        raise StoreError(
+            "The key-ring's entry for these tokens is no key", hint="Remove the entry: a new key will be generated."
+        )
 
     def _key(self) -> Masked | None:
         key = _as_store_error(lambda: self._keys().get_password(self._service, self._user()))
@@ -74,12 +76,12 @@ class KeyringStore(FileStore):
 
     def _new_key(self) -> Masked:
         key = Masked(urlsafe_b64encode(secrets.token_bytes(32)).decode())
-        # What stands here now; as soon as the ring has the key, others save with it.
+        # Listed before the key is set: as soon as the key-ring has it, other processes save files with it.
         olds = (*self._folder.glob(f"{private_files.DIGEST}.token"), *self._folder.glob("salt"))
         _as_store_error(lambda: self._keys().set_password(self._service, self._user(), key))
         if self._key() != key:
-            raise StoreError("The key-ring does not keep what it is given", hint=_HINT)
-        # Not before: a key-ring that fails may have the old key again tomorrow.
+            raise StoreError("The key-ring did not keep the new key", hint=_HINT)
+        # Not earlier: a key-ring that failed may return the old key later.
         for old in olds:
             private_files.as_store_error(old, lambda old=old: private_files.set_aside(old))  # type: ignore[misc]
             _log.warning("The key of %s is gone from the key-ring", old)
@@ -110,14 +112,14 @@ _HINT = "Unlock it, or choose another back-end (`python -m keyring diagnose`), o
 def _as_store_error(call: Callable[[], T]) -> T:
     try:
         return call()
-    except Exception as error:  # Back-ends raise what they like, and its text may hold the key.
+    except Exception as error:  # A back-end may raise any exception, and its message may contain the key.
         what = type(error).__name__
     raise StoreError(f"The key-ring failed ({what})", hint=_HINT)
 
 
 def _usable(backend: Any) -> Any:
     try:
-        import cryptography  # noqa: F401 - that all three are there
+        import cryptography  # noqa: F401 - checks that all three are installed
         import filelock  # noqa: F401
         import keyring  # noqa: F401
     except ImportError:

@@ -1,9 +1,9 @@
-"""Tokens of one process: what every auth object uses unless told otherwise.
+"""A store in the memory of one process: the default store of every auth object.
 
-No call waits for another one, and none can: the collector may run a finalizer in the middle of any of them, and that
-finalizer may use an auth object, so it may wait for a renewal that calls this very store. So what is kept is a plain
-dictionary, in which each step is one of the interpreter's. Which token was used least recently is written down by one
-thread at a time, in passing: where another thread is at it already, the key is left for that thread.
+Except for `lock`, no method waits for another thread. The garbage collector may run a finalizer in the middle of any
+method, and that finalizer may use an auth object and so wait for a renewal that calls this very store. Therefore the
+tokens are in a plain dictionary, and each step on it is atomic in the interpreter. One thread at a time records
+which tokens were used least recently. A thread that finds another thread doing so leaves its key in a queue for it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ _SWEEP_AFTER = 600.0
 
 
 class MemoryStore:
-    """A bounded, thread-safe cache in which each token has its own end: the moment it can no longer be renewed.
+    """A bounded, thread-safe cache. Each token is kept until its `useful_until`, when it can no longer be refreshed.
 
-    A token that nothing can bring back (`Token.irreplaceable`) is dropped at that moment only. It is not counted,
-    since its place cannot be given away: to drop it would end a session.
+    An irreplaceable token (`Token.irreplaceable`) is never dropped before that time, since that would end a session.
+    It does not count towards `maxsize`.
 
     Args:
-        maxsize: how many tokens that can be replaced, at most; the least recently used goes first, and costs a login.
-        clock: what tells the time, in seconds since the epoch.
+        maxsize: the maximum number of tokens that can be replaced. The least recently used token is dropped first;
+            its next use costs a login.
+        clock: returns the time, in seconds since the epoch.
         lock_timeout: seconds to wait for another renewal of the same token; not less than the policy's `deadline`.
 
     Raises:
@@ -75,12 +76,12 @@ class MemoryStore:
 
     @property
     def salt(self) -> bytes:
-        """Random, made with the store: its keys mean nothing anywhere else."""
+        """32 random bytes, generated with the store."""
         return self._salt
 
     @property
     def lease(self) -> float:
-        """For ever: a thread gives its lock back."""
+        """Infinity: a lock ends only when its thread releases it."""
         return math.inf
 
     @property
@@ -89,7 +90,7 @@ class MemoryStore:
         return self._lock_timeout
 
     def load(self, key: str) -> Token | None:
-        """Return the token kept under `key`, or `None` if there is none or it has ended."""
+        """Return the token saved under `key`, or `None` if the store has no token that can be used or refreshed."""
         token = self._kept.get(key)
         if token is None or token.useful_until <= self._clock():
             return None
@@ -97,24 +98,28 @@ class MemoryStore:
         return token
 
     def save(self, key: str, token: Token) -> None:
-        """Keep `token`; if there are too many, drop the one used least recently of those that can be replaced."""
+        """Keep `token`. Above `maxsize`, drop the least recently used of the tokens that can be replaced."""
         self._kept[key] = token
         self._rank(key)
 
     def delete(self, key: str) -> None:
-        """Forget what is kept under `key`."""
+        """Delete the token saved under `key`."""
         self._kept.pop(key, None)
         self._rank(key)
 
     def retire(self, key: str) -> None:
-        """Allow what is kept under `key` to be dropped: the provider has declared its session over."""
+        """Allow the token saved under `key` to be dropped: the provider has declared its session over."""
         token = self._kept.get(key)
         if token is not None and token.irreplaceable:
             self.save(key, replace(token, irreplaceable=False))
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Keep the other threads of this process from renewing under `key`."""
+        """Exclude the other threads of this process from renewing under `key`.
+
+        Raises:
+            StoreError: another thread held the lock for the whole of `lock_timeout`.
+        """
         lock = self._acquire(key, self._lock_timeout)
         if lock is None:
             raise StoreError("Another renewal of the same token did not end", hint="Try again later.")
@@ -131,7 +136,7 @@ class MemoryStore:
                 return None
             if self._locks.get(key) is lock:
                 return lock
-            lock.release()  # Its last holder has removed it, so it keeps nobody out: there may be another one.
+            lock.release()  # Its last holder has removed it from the table, so another thread may hold a new lock.
 
     def _release(self, key: str, lock: threading.Lock) -> None:
         # Only the holder of a lock removes it, and only while it is held. In a forked child it may be gone already.
@@ -142,7 +147,7 @@ class MemoryStore:
     def _rank(self, key: str) -> None:
         now = self._clock()
         self._unranked.append(key)
-        # Looked at again after each release: a key that came just before it was left for this thread.
+        # The queue is checked again after each release: another thread may have added a key just before it.
         while self._unranked and self._guard.acquire(blocking=False):
             try:
                 self._now = now
@@ -159,7 +164,7 @@ class MemoryStore:
         token, ranks = self._kept.get(key), self._ranks
         if token is not None and ranks.get(key) is token:
             return
-        ranks.pop(key, None)  # cachetools before 7.2 keeps the old one if the new one is past its end.
+        ranks.pop(key, None)  # cachetools before 7.2 keeps the old item if the new item has expired.
         if token is None or token.irreplaceable:
             return
         ranks[key] = token
@@ -171,7 +176,7 @@ class MemoryStore:
 
     def _drop(self, key: str, token: Token) -> None:
         lock = self._acquire(key, 0.0)
-        if lock is None:  # It is just being renewed: that token is used, and so is what comes in its place.
+        if lock is None:  # The token is being renewed, so it is in use, and its replacement will be.
             return
         try:
             if self._kept.get(key) is token:
@@ -180,7 +185,7 @@ class MemoryStore:
             self._release(key, lock)
 
     def _sweep(self) -> None:
-        """Drop what has ended: once in ten minutes, and when there are twice as many tokens as after the last time."""
+        """Drop expired tokens, every ten minutes and whenever the number of tokens has doubled since the last sweep."""
         if len(self._kept) > self._sweep_above or abs(self._now - self._swept_at) > _SWEEP_AFTER:
             self._swept_at = self._now
             for key, token in self._kept.copy().items():
@@ -204,7 +209,7 @@ class MemoryStore:
         return f"MemoryStore(maxsize={self._maxsize})"
 
     def __getstate__(self) -> dict[str, object]:
-        # Tokens stay in the process they were issued to: a copy begins empty.
+        # Tokens stay in the process that they were issued to: a copy starts empty.
         return {"maxsize": self._maxsize, "clock": self._clock, "lock_timeout": self._lock_timeout}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -212,12 +217,12 @@ class MemoryStore:
 
 
 _FULL = (
-    "A MemoryStore has reached its maxsize of %d tokens: from now on it drops those used least recently, and each of "
-    "them costs a login when it is asked for again. If there are more sets of credentials in use, give all their auth "
-    "objects one store=MemoryStore(maxsize=...) that is large enough."
+    "A MemoryStore has reached its maxsize of %d tokens: from now on it drops the least recently used tokens, and each "
+    "of them costs a login when it is used again. If more sets of credentials than that are in use, pass the same "
+    "store=MemoryStore(maxsize=...), large enough, to all their auth objects."
 )
 _MANY_SESSIONS = (
-    "A MemoryStore keeps %d tokens that no login can replace. They are not dropped before they end, so they take "
+    "A MemoryStore keeps %d tokens that no login can replace. They are not dropped before they expire, so they take "
     "memory, and they are lost when this process ends. Use a FileStore or a RedisStore for them, and call logout() "
     "for sessions that are over."
 )
@@ -228,7 +233,7 @@ _stores: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for store in list(_stores):
-        # The threads of the parent that held a lock, or were just changing the ranks, do not exist here.
+        # The parent's threads that held a lock, or were changing the ranks, do not exist in the child.
         store._fresh_locks()
         store._rank_anew()
 

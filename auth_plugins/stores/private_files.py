@@ -1,4 +1,4 @@
-"""Files that hold secrets: nobody else's, never half written, never followed to another place."""
+"""Files that hold secrets: owned and readable by this user alone, written atomically, and never symbolic links."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ __all__ = [
 ]
 
 LARGEST = 1_048_576
-"""Bytes that a file of ours has at most; whatever is longer is not read."""
+"""The maximum size of a file, in bytes. A longer file is not read."""
 
 DIGEST = "[0-9a-f]" * 64
-"""The pattern of a key's name: what else stands in the folder is not ours."""
+"""The glob pattern of the file name, without suffix, of a key. Other files in the folder are left alone."""
 
-_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # Windows has neither these nor owners and modes in our sense.
-_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # A pipe in the file's place would be waited for.
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # Windows has no such flag, nor POSIX owners and modes.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # To open a named pipe in the file's place would block.
 _BINARY = getattr(os, "O_BINARY", 0)
 _STALE = 3600.0
 _TAIL = "[0-9a-f]" * 16 + ".tmp"
@@ -45,10 +45,10 @@ T = TypeVar("T")
 
 
 def as_store_error(path: Path, call: Callable[[], T]) -> T:
-    """Make a call, and tell the system's refusal as a `StoreError` with the name of the place.
+    """Return what `call` returns; raise an `OSError` as a `StoreError` that names `path`.
 
     Raises:
-        StoreError: the system refused.
+        StoreError: `call` raised an `OSError`.
     """
     try:
         return call()
@@ -58,40 +58,40 @@ def as_store_error(path: Path, call: Callable[[], T]) -> T:
 
 
 def check_folder(path: Path) -> None:
-    """Make the folder if there is none, and make sure that it is ours alone.
+    """Create the folder if it does not exist, and check that no other user owns it or has access to it.
 
     Raises:
-        StoreError: it is somebody else's, or others may look into it.
+        StoreError: it is not a directory, belongs to another user, or is open to other users.
     """
     missing = [path, *takewhile(lambda parent: not parent.exists(), path.parents)]
     for folder in reversed(missing):
         with suppress(FileExistsError):
             folder.mkdir(0o700)
-            folder.chmod(0o700)  # Whatever the umask takes away.
+            folder.chmod(0o700)  # The umask may have removed permissions.
             _sync(folder.parent)
     _check_ours(path, path.lstat(), stat.S_ISDIR, "a directory", "700")
 
 
 def check_file(path: Path, found: os.stat_result) -> None:
-    """Make sure that a file is a plain one, and ours alone.
+    """Check that a file is a plain file, and that no other user owns it or has access to it.
 
     Raises:
-        StoreError: it is not.
+        StoreError: it is not a plain file, belongs to another user, or is open to other users.
     """
     _check_ours(path, found, stat.S_ISREG, "a plain file", "600")
 
 
 def check_if_there(path: Path) -> None:
-    """Do as `check_file` with what stands there, if anything does."""
+    """Check the file at `path` like `check_file`, if it exists."""
     with suppress(FileNotFoundError):
         check_file(path, path.lstat())
 
 
 def read(path: Path) -> MaskedBytes | None:
-    """Give what is in a file; `None` if there is none, and nothing if it is longer than `LARGEST`.
+    """Return the content of a file: `None` if it does not exist, no bytes if it is longer than `LARGEST`.
 
     Raises:
-        StoreError: it is no plain file of ours, or others may read it.
+        StoreError: it is not a plain file, belongs to another user, or is open to other users.
     """
     try:
         check_file(path, path.lstat())
@@ -99,7 +99,7 @@ def read(path: Path) -> MaskedBytes | None:
     except FileNotFoundError:
         return None
     try:
-        check_file(path, os.fstat(descriptor))  # What was opened, not what was.
+        check_file(path, os.fstat(descriptor))  # The file may have been replaced since the first check.
         with open(descriptor, "rb", closefd=False) as file:
             content = MaskedBytes(file.read(LARGEST + 1))
     finally:
@@ -108,7 +108,7 @@ def read(path: Path) -> MaskedBytes | None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a file anew. Whoever reads meanwhile finds the old one or the new one, whole, even after a power cut."""
+    """Replace the content of a file. A reader finds the whole old or the whole new content, even after a power cut."""
     scratch = _scratch(path)
     try:
         _write(scratch, content)
@@ -120,9 +120,9 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Give a file another name, under which nobody will take it for what it is not; the last one is kept.
+    """Rename a damaged file to `*.damaged`, replacing an earlier one. Return the new path.
 
-    `None`: it is not there any more, as where another process found it as well.
+    Return `None` if the file does not exist any more: another process may have renamed it.
     """
     aside = path.with_suffix(".damaged")
     try:
@@ -133,7 +133,7 @@ def set_aside(path: Path) -> Path | None:
 
 
 def held(path: Path) -> os.stat_result | None:
-    """Return what tells a lock file, which has just been locked, from another one that may come in its place."""
+    """Return the identity of a lock file that was just locked, or `None`; another file may take its place later."""
     try:
         return path.lstat()
     except OSError:
@@ -143,9 +143,9 @@ def held(path: Path) -> os.stat_result | None:
 def remove_held(path: Path, lock: os.stat_result | None) -> None:
     """Remove the lock file that the caller holds.
 
-    A waiter that has opened it finds, once it gets the lock, that the file has no name any more, and opens the one
-    that has it by then (`filelock` does). A file with content is the lock itself (`filelock` has one where a file
-    system has no other locks): it is left to `filelock`. Windows removes no file that is open: there it stays.
+    A waiter that has opened the file finds, once it gets the lock, that the file has no name any more, and opens the
+    file that has the name by then (`filelock` does so). A file with content is itself the lock, which `filelock` uses
+    on file systems without other locks, and is left to `filelock`. Windows removes no open file: there it stays.
     """
     with suppress(OSError):
         found = path.lstat()
@@ -154,13 +154,13 @@ def remove_held(path: Path, lock: os.stat_result | None) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers who were killed have left."""
+    """Remove temporary files that writers left when they were killed, once they are an hour old."""
     for scratch in (*folder.glob(f"{DIGEST}.{_TAIL}"), *folder.glob(f"salt.{_TAIL}")):
         try:
             if time.time() - scratch.lstat().st_mtime > _STALE:
                 scratch.unlink()
         except OSError:
-            continue  # Somebody else has swept it away, or nobody can.
+            continue  # Another process has removed it, or it cannot be removed.
 
 
 def _rename(source: Path, target: Path) -> None:
@@ -175,8 +175,8 @@ def _rename(source: Path, target: Path) -> None:
 
 
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if os.name == "nt" else ()
-"""Seconds. On Windows nothing takes the place of a file that somebody has open: a peer that reads it, a virus scanner.
-To fail there would drop a refresh token that the provider has just given for the one before."""
+"""Seconds between attempts. Windows refuses to replace a file that another process (a reader, a virus scanner) has
+open. To give up at once would lose a refresh token that the provider has just issued in place of a used one."""
 
 
 def _scratch(path: Path) -> Path:
@@ -187,14 +187,14 @@ def _write(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS | _BINARY, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         if hasattr(os, "fchmod"):
-            os.fchmod(descriptor, 0o600)  # Whatever the umask takes away.
+            os.fchmod(descriptor, 0o600)  # The umask may have removed permissions.
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:
-    if os.name == "nt":  # A folder cannot be opened there.
+    if os.name == "nt":  # Windows cannot open a folder.
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""Which tokens a store in memory drops first: those that have ended, then the least recently used."""
+"""The order in which a memory store drops tokens: expired tokens first, then the least recently used."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ __all__ = ["Ranks"]
 
 
 class Ranks(TLRUCache[str, Token]):
-    """A bounded cache that says what it had to drop.
+    """A bounded cache that records which tokens it had to drop.
 
     Args:
-        maxsize: how many tokens it holds.
+        maxsize: the maximum number of tokens.
         timer: returns the time, in seconds since the epoch.
     """
 
     def __init__(self, maxsize: int, timer: Callable[[], float]) -> None:
         super().__init__(maxsize, ttu=_useful_until, timer=timer)
         self.dropped: list[tuple[str, Token]] = []
-        """Those that had not ended, and had to make room."""
+        """The keys and tokens that were dropped before they expired, because the cache was full."""
 
     def popitem(self) -> tuple[str, Token]:
-        """Drop the least recently used one."""
+        """Drop the least recently used token, and return it with its key."""
         item = super().popitem()
         self.dropped.append(item)
         return item

@@ -1,8 +1,8 @@
-"""A token as the bytes that a store keeps: a digest, and JSON with the version of its format and the key it belongs to.
+"""Encodes a token as the bytes that a store keeps: a digest, and JSON with the format's version, the key and the token.
 
-The digest is there in every format: it tells a later one from a damaged one, and a token from one that a disk altered.
-Two versions of this package may share a store. Within a format, members are only ever added: a member that is
-unknown is passed over, one that is missing has its default. A record of a later format is left as it is.
+Every format has the digest: it distinguishes a later format from a damaged record, and detects changes made by a disk.
+Two versions of this package may share a store. Within a format, members are only ever added: an unknown member is
+ignored, and a missing member has its default. A record of a later format is left as it is.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ FORMAT = 1
 
 
 class CorruptRecord(Exception):
-    """This is no record of ours. Carries no part of it."""
+    """The bytes are not a valid record. The exception carries no part of them."""
 
 
 def encode(key: str, token: Token) -> MaskedBytes:
-    """Write the record of `token` under `key`. What has its default is left out."""
+    """Return the record of `token` under `key`. Members that have their default value are left out."""
     kept = {field.name: getattr(token, field.name) for field in fields(Token)}
     kept["extra"] = dict(token.extra)
     members = {name: _plain(value) for name, value in kept.items() if value != _DEFAULTS.get(name, MISSING)}
@@ -37,11 +37,11 @@ def encode(key: str, token: Token) -> MaskedBytes:
 
 
 def decode(key: str, raw: bytes) -> Token:
-    """Read the record of `key`.
+    """Return the token in the record of `key`.
 
     Raises:
-        Damaged: it is cut off, altered, somebody else's, or another key's.
-        StoreError: it is of a format that came after this version of the package.
+        CorruptRecord: the record is truncated, altered, not from this package, or of another key.
+        StoreError: its format is later than this version of the package.
     """
     token, later = _read(key, raw)
     if later:
@@ -52,7 +52,7 @@ def decode(key: str, raw: bytes) -> Token:
 
 
 def _read(key: str, raw: bytes) -> tuple[Token | None, bool]:
-    # Raises nothing: an exception would carry this frame, and it the record in plain words.
+    # Raises no exception: its traceback would carry this frame, which holds the decrypted record.
     try:
         digest, _, content = raw.partition(b" ")
         record = json.loads(content) if digest == _digest(content) else {}
@@ -69,7 +69,7 @@ def _digest(content: bytes) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    # JSON has no infinity; a time that never comes is written as Python names it.
+    # JSON has no infinity: it is written as the string that Python uses.
     return str(value) if isinstance(value, float) and value in (float("inf"), float("-inf")) else value
 
 
@@ -86,7 +86,7 @@ def _text(value: object) -> str:
 
 def _header_text(value: object) -> str:
     text = _text(value)
-    if not text.isprintable():  # A line's end in it would end the header that it is put into.
+    if not text.isprintable():  # A line break in the token would end the header that carries it.
         raise TypeError
     return text
 

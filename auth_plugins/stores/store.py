@@ -1,4 +1,4 @@
-"""What a place for tokens promises."""
+"""The protocol that every token store implements."""
 
 from __future__ import annotations
 
@@ -12,66 +12,68 @@ __all__ = ["LockLost", "Store"]
 
 
 class LockLost(StoreError):
-    """A save came too late: the lock ran out, and another holder has had it since."""
+    """The lock expired before the token was saved, and another holder has acquired it since."""
 
 
 @runtime_checkable
 class Store(Protocol):
-    """Where tokens live, and so how far one is shared; it brings the lock of its own reach.
+    """Keeps tokens, and locks their renewal, for all threads, processes or machines that share it.
 
-    A renewal is always: load, lock, load again (somebody may have renewed), call, save, publish, unlock; but a peer's
-    token that is good is taken without the lock. Only the thread that renews ever calls these methods: no request
-    does, no event loop, and no constructor of an auth object.
-    Everything may be called from any thread. Whatever fails raises `StoreError`, and nothing else.
+    A renewal takes these steps: load, lock, load again (another holder may have renewed), call the token endpoint,
+    save, publish, unlock. A valid token that a peer has saved is used without the lock. Only the thread that renews
+    calls these methods. Requests, event loops and the constructors of auth objects never do.
+    Every method may be called from any thread. A failure raises `StoreError`, and no other exception.
 
-    What becomes of a renewal whose store fails:
+    What a renewal does when the store fails:
 
-    - Tokens that do not rotate are renewed all the same, for this process alone, and `SAVE_FAILED` is told.
-    - A token that rotates is not: a refresh token that two use ends the session. `StoreError` it is, for those who
-      have no valid token left; and one is never used up before the store has just shown that it can write.
-    - A token that could not be saved is used, and saved again: one that rotates under its lock, at once and until the
-      lease ends; and later, unless another process has saved one in its place.
-    - A store that has a predecessor of this process's token, or none, gets this process's token at its next renewal.
-    - When the provider refuses a refresh, the store is read once more, and a token that somebody else saved meanwhile
-      is taken over.
-    - A refresh token that the user supplied is saved before it is used, and deleted again if that fails: nothing is
-      left of a token that no server has accepted.
+    - Tokens that do not rotate are renewed all the same, for this process alone. The event `SAVE_FAILED` reports it.
+    - A token that rotates is not renewed, because a refresh token that is used twice ends the session. Requests
+      without a valid token raise `StoreError`. A refresh token is used only after the store has just shown that it
+      can write.
+    - A token that could not be saved is used, and saved again later, unless another process has saved a token in its
+      place. If it rotates, it is first saved again under its lock, at once and until the lease ends.
+    - A store that holds no token, or a predecessor of this process's token, gets this process's token at its next
+      renewal.
+    - When the provider refuses a refresh, the store is read once more. A token that a peer has saved meanwhile is used.
+    - A refresh token that the user supplied is saved before it is used, and deleted again if the refresh fails: the
+      store keeps no token that no server has accepted.
 
-    A store may drop a token before its end to stay small, but not one that is `irreplaceable`: that ends a session.
+    A store may drop a token before it expires, to stay small, but not an `irreplaceable` token: that ends a session.
 
     Two members are optional:
 
-    - `identity`, any value that can be hashed. Stores of one type with equal identities are one store: the auth objects
-      of a process that use them share one token, one renewal, and what is remembered of failures. It covers
-      where the tokens are and every setting, since the first of the objects does the work for all. Its value is kept
-      in memory: digests stand for secrets in it. A subclass says it anew, or `None`: it is the same as no other object,
-      as a store without this member.
-    - `lock_timeout`, the seconds that `lock` waits. An auth object whose policy has a longer `deadline` is refused.
+    - `identity`: a hashable value. Stores of the same type with equal identities are the same store: the auth objects
+      of a process that use them share one token, one renewal and the remembered failures. The identity must cover
+      the location of the tokens and every setting, because the first of these stores does the work for all of them.
+      It is kept in memory, so use digests in place of secrets. A subclass must define its own, or `None`. With `None`,
+      or without this member, a store is the same as no other object.
+    - `lock_timeout`: how long `lock` waits, in seconds. An auth object refuses a policy with a longer `deadline`.
     """
 
     @property
     def salt(self) -> bytes:
-        """16 to 64 random bytes, the same for all who share the store: every key in it is a digest keyed by them."""
+        """16 to 64 random bytes, the same for everything that shares the store. They key the digests used as keys."""
 
     @property
     def lease(self) -> float:
-        """Seconds after which a lock ends though nobody gave it back; `inf` where it ends with its holder."""
+        """Seconds after which a lock expires without a release; `inf` if it ends only with its holder."""
 
     def load(self, key: str) -> Token | None:
-        """Give the token last saved under `key`; `None` if there is none, or it serves for nothing any more."""
+        """Return the token last saved under `key`, or `None` if the store has none that can be used or refreshed."""
 
     def save(self, key: str, token: Token) -> None:
-        """Keep `token` until its `useful_until`, in place of what was there. When this returns, it is kept.
+        """Keep `token` until its `useful_until`, and replace the previous token. When this returns, it is saved.
 
-        Fails where the thread had the lock of `key`, lost it, and somebody else has had it since.
+        Raises:
+            LockLost: the lock of `key`, which this thread held, expired, and another holder has acquired it since.
         """
 
     def delete(self, key: str) -> None:
-        """Forget what is kept under `key`, if anything is."""
+        """Delete the token saved under `key`, if there is a token."""
 
     def lock(self, key: str) -> AbstractContextManager[None]:
-        """Keep all others who share the store from renewing under `key`. Waits for them, a bounded time.
+        """Return a context manager that excludes all other renewals under `key`. Entering waits for a bounded time.
 
-        Only entering fails: the work is done by the time one leaves, and a lock that cannot be given back ends by
-        itself.
+        Only entering raises. Leaving does not, even if the lock cannot be released: the work is done by then, and
+        the lock ends by itself.
         """

@@ -1,6 +1,6 @@
-"""The kit for your own tests: a clock that you move, and simulators in the place of the network.
+"""The test kit: a clock that the test moves, and simulators in place of the network.
 
-Nothing is imported before it is used: `responses` and `uvicorn` need not be there for the rest to work.
+Each name is imported on first use: `responses` and `uvicorn` are needed only by the parts that use them.
 """
 
 from __future__ import annotations

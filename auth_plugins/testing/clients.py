@@ -1,4 +1,4 @@
-"""Every kind of client behind one face, so that one test tells what all of them do."""
+"""A common interface for every kind of client, so that the same test runs with all of them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ CLIENT_KINDS = (
     "httpx2-asyncio",
     "httpx2-trio",
 )
-"""What `open_client` knows: a library, and for its asynchronous client an event loop."""
+"""The kinds of client that `open_client` knows: a library, and the event loop of its asynchronous client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, in the same words for every library."""
+    """A response, with the same attributes for every library."""
 
     status: int
     body: bytes
@@ -52,13 +52,13 @@ class Reply:
 
 
 class AnyClient(Protocol):
-    """A client of any kind. It raises what its library raises."""
+    """A client of any kind. It raises the exceptions of its library."""
 
     def send(self, method: str, url: str, **sending: Any) -> Reply:
-        """Send one request: `content`, `headers`, `follow_redirects` (default: no)."""
+        """Send one request. `sending` may contain `content`, `headers` and `follow_redirects` (default: `False`)."""
 
     def send_many(self, count: int, method: str, url: str, **sending: Any) -> list[Reply]:
-        """Send `count` requests at once: in threads, or in tasks of one event loop."""
+        """Send `count` requests at the same time, in threads or in tasks of the same event loop."""
 
 
 @contextmanager
@@ -69,10 +69,10 @@ def open_client(
 
     Args:
         kind: One of `CLIENT_KINDS`.
-        auth: What the client gets as its auth.
-        simulator: Who answers its requests, without a network; by default they really go out.
-        clock: The true time that the simulator is told.
-        **options: More for the library's own constructor (httpx, httpx2).
+        auth: The `auth` of the client.
+        simulator: Answers the requests without a network. `None`: the requests go over the network.
+        clock: Returns the true time, which is passed to the simulator.
+        **options: Further arguments of the library's constructor (httpx, httpx2).
     """
     name, _, loop = kind.partition("-")
     if kind not in CLIENT_KINDS:
@@ -176,7 +176,7 @@ async def _all_of(count: int, work: Callable[[], Awaitable[Any]]) -> list[Any]:
     async def once() -> None:
         try:
             found.append(await work())
-        except Exception as error:  # As with threads: the others go on, and the first failure is raised by itself.
+        except Exception as error:  # As with threads: the other tasks continue.
             failed.append(error)
 
     async with anyio.create_task_group() as tasks:

@@ -6,7 +6,7 @@ from threading import Lock
 
 
 class FakeClock:
-    """A wall clock and a monotonic clock. Call it for the wall time; threads may share it."""
+    """A wall clock and a monotonic clock. A call returns the wall time. Threads may share the clock."""
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:
         self._wall = start
@@ -14,26 +14,26 @@ class FakeClock:
         self._lock = Lock()
 
     def __call__(self) -> float:
-        """The wall time, in seconds since the epoch: stands in for `time.time`."""
+        """Return the wall time, in seconds since the epoch; replaces `time.time`."""
         return self._wall
 
     def monotonic(self) -> float:
-        """The monotonic time, in seconds since the clock was made: stands in for `time.monotonic`."""
+        """Return the monotonic time, in seconds since the clock was made; replaces `time.monotonic`."""
         return self._monotonic
 
     def advance(self, seconds: float) -> None:
-        """Let time pass: both clocks move on."""
+        """Move both clocks forward."""
         if seconds < 0:
-            raise ValueError("seconds: time does not pass backwards; jump() sets the wall clock back")
+            raise ValueError("seconds must not be negative; jump() sets the wall clock back")
         with self._lock:
             self._wall += seconds
             self._monotonic += seconds
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass, without waiting for it: stands in for `time.sleep`."""
+        """Move both clocks forward without waiting; replaces `time.sleep`."""
         self.advance(seconds)
 
     def jump(self, seconds: float) -> None:
-        """Set the wall clock on or back, as an administrator or NTP does; no time passes."""
+        """Move the wall clock only, forward or back, as an administrator or NTP does."""
         with self._lock:
             self._wall += seconds

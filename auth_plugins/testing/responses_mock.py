@@ -1,4 +1,4 @@
-"""A simulator behind `responses`, for tests that already mock requests that way."""
+"""Connects a simulator to `responses`, for tests that already mock requests with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def register(simulator: Simulator, rsps: responses.RequestsMock, base_url: str, clock: Clock) -> None:
     """Let the simulator answer every request, of any method, to `base_url` and below.
 
-    It is one registration: `assert_all_requests_are_fired` is content as soon as one request came.
+    The simulator is a single registration: a single request satisfies `assert_all_requests_are_fired`.
     """
 
     def answer(request: requests.PreparedRequest) -> _Answer:
@@ -32,18 +32,21 @@ def register(simulator: Simulator, rsps: responses.RequestsMock, base_url: str, 
 
 
 class _Below(responses.CallbackResponse):
-    """Matches on the URL's beginning only, where `responses` would want one entry for each method."""
+    """Matches any method and every URL below a base URL, which `responses` cannot express in a single entry."""
 
     def __init__(self, base_url: str, answer: Any, rsps: responses.RequestsMock) -> None:
         super().__init__("ANY", base_url, answer, content_type=None)
         self._base_url, self._rsps = base_url, rsps
 
     def matches(self, request: requests.PreparedRequest) -> tuple[bool, str]:
-        """Whether a request goes to the base URL or below, and has no response of its own; if not, why not."""
+        """Return whether the simulator answers a request, and the reason if it does not.
+
+        It answers requests to the base URL and below for which no other response is registered.
+        """
         url = request.url or ""
         if not url.startswith(self._base_url) or url[len(self._base_url) :][:1] not in ("", "/", "?", "#"):
             return False, "URL is not below the simulator's base URL"
-        # Of two that match, `responses` takes the first for used up.
+        # If two registrations match, `responses` removes the first one.
         others = (each for each in self._rsps.registered() if not isinstance(each, _Below))
         if any(each.matches(request)[0] for each in others):
             return False, "there is a response for this very request"

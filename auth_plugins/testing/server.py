@@ -1,4 +1,4 @@
-"""Simulators behind a real HTTP server on 127.0.0.1, for what only a socket can show."""
+"""Simulators behind a real HTTP server on 127.0.0.1, for tests that need a socket."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def serve(
     """Run a server in the background until the block ends.
 
     Args:
-        simulators: One for all paths, or one for each path prefix ("" is all the rest); `mount` adds more.
-        clock: The true time that the simulators are told.
+        simulators: A simulator for all paths, or one for each path prefix ("" for all other paths); `mount` adds more.
+        clock: Returns the true time, which is passed to the simulators.
     """
     if isinstance(simulators, Simulator):
         simulators = {"": simulators}
@@ -46,23 +46,23 @@ def serve(
 
 
 class SimulatorServer:
-    """A server on a free port of 127.0.0.1; many tests can share one, each with a prefix of its own."""
+    """A server on a free port of 127.0.0.1. Many tests can share it if each uses another prefix."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._mounted: dict[str, tuple[Simulator, Clock]] = {}
-        # Listening starts here, so that a client never comes too early and the port is known at once.
-        # The protocol is named, for only then does asyncio turn off Nagle's algorithm: 40 ms for each answer.
+        # Listening starts here, so that no client connects too early and the port is known at once.
+        # asyncio turns off Nagle's algorithm, which costs 40 ms for each answer, only if the protocol is named.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
         self._socket.listen(_BACKLOG)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def mount(self, prefix: str, simulator: Simulator, *, clock: Clock | None = None) -> str:
-        """Let a simulator answer what comes below `prefix`, which it does not see.
+        """Let a simulator answer the requests below `prefix`. The simulator sees paths without the prefix.
 
         Returns:
-            The base URL of the simulated API: what a provider's `base_url` is to be.
+            The base URL of the simulated API, for a provider's `base_url`.
         """
         prefix = "/" + prefix.strip("/") if prefix.strip("/") else ""
         self._mounted[prefix] = (simulator, clock or self._clock)
@@ -70,10 +70,10 @@ class SimulatorServer:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Serve in a thread while the block runs; calls still open at its end get a second to finish."""
+        """Serve in a thread while the block runs. Calls that are open at its end have a second to finish."""
         config = uvicorn.Config(
             self._application,
-            interface="asgi3",  # what uvicorn would guess of a bound method is wrong
+            interface="asgi3",  # uvicorn guesses wrong for a bound method
             loop="asyncio",
             http=_Protocol,
             ws="none",
@@ -109,7 +109,7 @@ class SimulatorServer:
         except Dropped as dropped:
             await asyncio.sleep(dropped.delay)
             scope["state"]["close"]()
-            # Not back before the connection is gone: uvicorn would still send a 500 in our name.
+            # Wait until the connection is closed: otherwise uvicorn would send a 500.
             await receive()
             return
         await asyncio.sleep(answer.delay)
@@ -134,8 +134,8 @@ class SimulatorServer:
 
 
 async def _read_body(receive: ASGIReceiveCallable) -> bytes | None:
-    """The whole body of a request; None if the client went away before its end."""
-    body = bytearray()  # To add to bytes would copy all that came before, every 64 kB.
+    """Return the body of a request; `None` if the client disconnected before its end."""
+    body = bytearray()  # Adding to bytes would copy the whole body with every 64 kB.
     while True:
         message = await receive()
         if message["type"] != "http.request":
@@ -146,7 +146,7 @@ async def _read_body(receive: ASGIReceiveCallable) -> bytes | None:
 
 
 def _headers(scope: HTTPScope) -> dict[str, str]:
-    """The headers by name; what came twice is joined by a comma, as RFC 9110 reads it."""
+    """Return the headers by name. Repeated headers are joined by a comma (RFC 9110, section 5.3)."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
@@ -155,7 +155,7 @@ def _headers(scope: HTTPScope) -> dict[str, str]:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it is ready: one that is asked to stop before that leaves its sockets open."""
+    """Sets `ready` after its start: a server that is stopped before that leaves its sockets open."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -167,7 +167,7 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Hands the application the one thing that ASGI has no message for: breaking the connection."""
+    """Lets the application close the connection, for which ASGI has no message."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -1,4 +1,4 @@
-"""How a test waits for a renewal that nobody else waits for."""
+"""`settle`: waits for a renewal in the background."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["settle"]
 
 
 def settle(auth: TokenAuth, timeout: float = 30.0) -> None:
-    """Wait until the renewal that runs beside the requests, if there is one, has ended, well or not, and was told.
+    """Wait until the renewal in the background, if there is one, has succeeded or failed, and the listener was called.
 
     Raises:
-        TimeoutError: it did not end within `timeout` seconds.
+        TimeoutError: the renewal did not end within `timeout` seconds.
     """
     flight = auth._source.shared.flight
     if flight is not None and not flight.wait_done(timeout):

@@ -1,4 +1,4 @@
-"""A simulator in the place of the network, for each HTTP library's own socket."""
+"""Simulators in place of the network: a transport for httpx and httpx2, and an adapter for requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Sleep = Callable[[float], None]
 
 
 def _no_sleep(_: float) -> None:
-    """Answers come at once, whatever their delay."""
+    """Return at once: answers are not delayed."""
 
 
 @overload
@@ -36,13 +36,13 @@ def mock_transport(simulator: Simulator, clock: Clock, library: ModuleType, *, s
 def mock_transport(
     simulator: Simulator, clock: Clock, library: ModuleType | None = None, *, sleep: Sleep = _no_sleep
 ) -> Any:
-    """A transport for a Client or an AsyncClient whose every request the simulator answers.
+    """Return a transport for a `Client` or an `AsyncClient` with which the simulator answers every request.
 
     Args:
-        simulator: Who answers.
-        clock: The true time, such as a FakeClock.
+        simulator: Answers the requests.
+        clock: Returns the true time, such as a `FakeClock`.
         library: httpx (the default) or httpx2.
-        sleep: How to wait where an answer is delayed, such as `FakeClock.sleep`; not at all by default.
+        sleep: Waits if an answer is delayed, such as `FakeClock.sleep`. The default does not wait.
     """
     if library is None:
         import httpx as library
@@ -60,10 +60,10 @@ def mock_transport(
 
 
 class RequestsAdapter(HTTPAdapter):
-    """An adapter for `session.mount` whose every request the simulator answers.
+    """An adapter for `session.mount` with which the simulator answers every request.
 
-    It is an HTTPAdapter for the sake of `build_response`, which fills in cookies, encoding and `.connection`
-    as a real answer has them; it never opens a connection.
+    It derives from `HTTPAdapter` because `build_response` fills in cookies, encoding and `.connection` as in a real
+    response. It never opens a connection.
     """
 
     def __init__(self, simulator: Simulator, clock: Clock, *, sleep: Sleep = _no_sleep) -> None:
@@ -73,7 +73,7 @@ class RequestsAdapter(HTTPAdapter):
         self._sleep = sleep
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        """Answer a request from the simulator. Time-outs, proxies and certificates have no meaning here."""
+        """Return the simulator's answer. Time-outs, proxies and certificates are ignored."""
         try:
             got = ask(self._simulator, from_requests(request), self._clock, self._sleep)
         except Dropped as dropped:
@@ -82,7 +82,7 @@ class RequestsAdapter(HTTPAdapter):
 
 
 def ask(simulator: Simulator, request: SimRequest, clock: Clock, sleep: Sleep) -> SimResponse:
-    """Put a request to a simulator and wait as long as the answer, or its failing to come, takes."""
+    """Return a simulator's answer after its delay. A broken connection raises `Dropped` after its delay."""
     way = seconds_there(simulator, request)
     if way:
         sleep(way)
@@ -96,12 +96,12 @@ def ask(simulator: Simulator, request: SimRequest, clock: Clock, sleep: Sleep) -
 
 
 def seconds_there(simulator: Simulator, request: SimRequest) -> float:
-    """How long a request is on its way; not at all to what has `handle` alone, as a test's own server may."""
+    """Return how many seconds a request takes to arrive; 0 if the simulator, such as a test's, has only `handle`."""
     return simulator.way_there(request) if hasattr(simulator, "way_there") else 0.0
 
 
 def from_requests(request: requests.PreparedRequest) -> SimRequest:
-    """What a server would read of a prepared request."""
+    """Return a prepared request as a server reads it."""
     headers = {name.lower(): _text(value) for name, value in request.headers.items()}
     return SimRequest(request.method or "GET", request.url or "", headers, _body(request.body))
 

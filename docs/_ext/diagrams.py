@@ -1,16 +1,17 @@
-"""The two kinds of picture in these pages, drawn while the pages are built.
+"""The pictures and the table in these pages that are drawn while the pages are built.
 
-`lifecycle` draws `auth_plugins.core.LIFECYCLE`: what is in the table is in the picture. `sequence` draws who tells
-whom what, from lines `one -> other: words`.
+`lifecycle` and `decision` call the functions of `auth_plugins.core.decision`. `sequence` draws which actor sends what
+to which other, from lines `actor -> other: words`.
 """
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
-from drawing import lifecycle_svg, sequence_svg
+from drawing import DECISION_COLUMNS, decision_rows, lifecycle_svg, sequence_svg
 
 __all__ = ["setup"]
 
@@ -32,6 +33,21 @@ class _Lifecycle(_Picture):
         return lifecycle_svg()
 
 
+class _Decision(_Picture):
+    has_content = False
+
+    def draw(self) -> str:
+        heads = "".join(f"<th>{escape(head)}</th>" for head in ("need", "in flight", *DECISION_COLUMNS))
+        rows = "".join(
+            "<tr>"
+            + "".join(f"<td>{escape(each)}</td>" for each in (need.value, in_flight.value))
+            + "".join(f"<td><code>{action.name}</code></td>" for action in actions)
+            + "</tr>"
+            for need, in_flight, actions in decision_rows()
+        )
+        return f'<div class="table-wrapper"><table class="docutils"><tr>{heads}</tr>{rows}</table></div>'
+
+
 class _Sequence(_Picture):
     """The first line is the title, the second names the actors, with bars between them."""
 
@@ -41,7 +57,8 @@ class _Sequence(_Picture):
 
 
 def setup(app: Any) -> dict[str, Any]:
-    """Give Sphinx the two directives."""
+    """Add the directives to Sphinx."""
     app.add_directive("lifecycle", _Lifecycle)
+    app.add_directive("decision", _Decision)
     app.add_directive("sequence", _Sequence)
     return {"parallel_read_safe": True}

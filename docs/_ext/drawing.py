@@ -7,13 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from itertools import groupby
 
-from auth_plugins.core import LIFECYCLE, Age, Means, Step, Token, Verb
-from auth_plugins.core.lifecycle import age_of
+from auth_plugins.core import Purpose, Token
+from auth_plugins.core.decision import Action, InFlight, Need, TokenState, decide, need_of, state_of
 
-__all__ = ["lifecycle_svg", "sequence_svg"]
+__all__ = ["DECISION_COLUMNS", "decision_rows", "lifecycle_svg", "sequence_svg"]
 
-_FILL = {Verb.USE: "#2e9e5b", Verb.BESIDE: "#2f7fd6", Verb.WAIT: "#d68f1d", Verb.GIVE_UP: "#d0453f"}
-_WORDS = {Verb.USE: "use it", Verb.BESIDE: "use it, beside:", Verb.WAIT: "wait for:", Verb.GIVE_UP: "LoginRequired"}
+_FILL = {Need.NOTHING: "#2e9e5b", Need.RENEWAL_SOON: "#2f7fd6", Need.RENEWAL_NOW: "#d68f1d"}
+_FAILS = "#d0453f"
+_WORDS = {Need.NOTHING: "use it", Need.RENEWAL_SOON: "use it, renew by:", Need.RENEWAL_NOW: "wait for:"}
+_PURPOSES: dict[tuple[Purpose, ...], str] = {
+    (): "nothing",
+    (Purpose.LOGIN,): "log in",
+    (Purpose.REFRESH,): "refresh",
+    (Purpose.REFRESH, Purpose.LOGIN): "refresh, or log in",
+}
+_NEVER = {TokenState.EMPTY, TokenState.DEAD}
 _FONT = 'font-family="inherit" font-size="13"'
 
 
@@ -38,51 +46,77 @@ def _svg(width: float, height: float, title: str, parts: Iterable[str]) -> str:
 _LEFT, _CELL, _ROW, _TOP = 185, 160, 54, 130
 
 
+def can_be(state: TokenState, purposes: tuple[Purpose, ...]) -> bool:
+    """Whether a token in `state` can be replaced by calls for `purposes`: a dead one is not refreshable."""
+    refreshable = Purpose.REFRESH in purposes
+    return not (refreshable and state in _NEVER) and (refreshable or state is not TokenState.EXPIRED)
+
+
 def lifecycle_svg() -> str:
-    """Draw one token's life as a line, and below it what is done at each age."""
-    parts = [*_timeline(), *_heads(), *(part for entry in LIFECYCLE.items() for part in _cell(*entry))]
-    height = _TOP + _ROW * len(Age) + 8
-    return _svg(_LEFT + _CELL * len(Means), height, "What is done with a token, by its age", parts)
+    """Draw a token's life as a line, and below it what a request does in each state."""
+    cells = [(state, purposes) for state in TokenState for purposes in _PURPOSES if can_be(state, purposes)]
+    parts = [*_timeline(), *_heads(), *(part for cell in cells for part in _cell(*cell))]
+    height = _TOP + _ROW * len(TokenState) + 8
+    return _svg(_LEFT + _CELL * len(_PURPOSES), height, "What a request does, by the state of its token", parts)
 
 
 def _timeline() -> Iterator[str]:
-    """Ask the rules for the age of a token at every moment of its life, and draw what they say."""
+    """Draw the state of a token at every moment of its life."""
     token = Token(access_token="drawn", issued_at=0, expires_at=60, refreshable_until=80)
-    ages = [age_of(token, now, 48) for now in range(100)]
-    scale, now = (_LEFT + _CELL * len(Means)) / 100, 0
-    names = iter(["issued_at", "window begins", "expires_at", "refreshable_until"])
-    for age, moments in groupby(ages):
+    states = [state_of(token, now, 48) for now in range(100)]
+    scale, now = (_LEFT + _CELL * len(_PURPOSES)) / 100, 0
+    names = iter(["issued_at", "window opens", "expires_at", "refreshable_until"])
+    for state, moments in groupby(states):
         length = len(list(moments))
-        step = LIFECYCLE.get((age, Means.BOTH)) or LIFECYCLE[age, Means.LOGIN]
-        yield _box(now * scale + 2, 30, length * scale - 4, 30, _FILL[step.verb])
-        yield _text((now + length / 2) * scale, 50, age.name, weight=600, anchor="middle")
+        yield _box(now * scale + 2, 30, length * scale - 4, 30, _FILL[need_of(state, (Purpose.LOGIN,))])
+        yield _text((now + length / 2) * scale, 50, state.name, weight=600, anchor="middle")
         yield _text(now * scale + 2, 20, next(names), faint=True)
         now += length
 
 
 def _heads() -> Iterator[str]:
-    yield _text(2, 95, "The age of the token", weight=600)
-    yield _text(_LEFT, 95, "What the provider can do for it just now", weight=600)
-    for column, means in enumerate(Means):
-        yield _text(_LEFT + column * _CELL, 117, means.value)
-    for row, age in enumerate(Age):
-        yield _text(2, _TOP + row * _ROW + 22, age.name, weight=600)
-        yield _text(2, _TOP + row * _ROW + 40, age.value, faint=True)
-        for column, means in enumerate(Means):
-            if (age, means) not in LIFECYCLE:
+    yield _text(2, 95, "The state of the token", weight=600)
+    yield _text(_LEFT, 95, "What could replace it now", weight=600)
+    for column, words in enumerate(_PURPOSES.values()):
+        yield _text(_LEFT + column * _CELL, 117, words)
+    for row, state in enumerate(TokenState):
+        yield _text(2, _TOP + row * _ROW + 22, state.name, weight=600)
+        yield _text(2, _TOP + row * _ROW + 40, state.value, faint=True)
+        for column, purposes in enumerate(_PURPOSES):
+            if not can_be(state, purposes):
                 yield _text(_LEFT + column * _CELL + 12, _TOP + row * _ROW + 30, "cannot be", faint=True)
 
 
-def _cell(where: tuple[Age, Means], step: Step) -> Iterator[str]:
-    age, means = where
-    x, y = _LEFT + list(Means).index(means) * _CELL, _TOP + list(Age).index(age) * _ROW
-    grants = ", then ".join(grant.value for grant in step.grants)
-    yield f'<g data-age="{age.name}" data-means="{means.name}" data-verb="{step.verb.name}" data-grants="{grants}">'
-    yield f"<title>{escape(step.verb.value)}</title>"
-    yield _box(x, y, _CELL - 6, _ROW - 6, _FILL[step.verb])
-    yield _text(x + 10, y + (20 if grants else 29), _WORDS[step.verb], weight=600)
-    yield _text(x + 10, y + 38, grants) if grants else ""
+def _cell(state: TokenState, purposes: tuple[Purpose, ...]) -> Iterator[str]:
+    need = need_of(state, purposes)
+    x, y = _LEFT + list(_PURPOSES).index(purposes) * _CELL, _TOP + list(TokenState).index(state) * _ROW
+    calls = "" if need is Need.NOTHING else ", then ".join(purpose.value for purpose in purposes)
+    fails = need is Need.RENEWAL_NOW and not purposes
+    yield f'<g data-state="{state.name}" data-can="{_PURPOSES[purposes]}" data-need="{need.name}" data-calls="{calls}">'
+    yield f"<title>{escape(need.value)}</title>"
+    yield _box(x, y, _CELL - 6, _ROW - 6, _FAILS if fails else _FILL[need])
+    yield _text(x + 10, y + (20 if calls else 29), "LoginRequired" if fails else _WORDS[need], weight=600)
+    yield _text(x + 10, y + 38, calls) if calls else ""
     yield "</g>"
+
+
+# The decision of one request.
+
+DECISION_COLUMNS: dict[str, dict[str, bool]] = {
+    "no back-off": {},
+    "single-shot request": {"single_shot": True},
+    "early back-off": {"early_backoff": True},
+    "back-off": {"backoff": True, "early_backoff": True},
+    "back-off, store check due": {"backoff": True, "early_backoff": True, "store_check_due": True},
+}
+
+
+def decision_rows() -> Iterator[tuple[Need, InFlight, list[Action]]]:
+    """Ask `decide` for the action of a request in each situation of the table."""
+    facts = dict.fromkeys(("single_shot", "early_backoff", "backoff", "store_check_due"), False)
+    for need in Need:
+        for in_flight in InFlight:
+            yield need, in_flight, [decide(need, in_flight, **{**facts, **more}) for more in DECISION_COLUMNS.values()]
 
 
 # Who tells whom what.

@@ -252,7 +252,7 @@ def test_when_no_new_token_is_to_be_had_the_error_says_so_and_is_the_librarys_ow
         client.send("GET", f"{world.url}/x")
         world.fyatu.revoke_all()
         world.fyatu.outage = "unavailable"
-        with pytest.raises(own[world.kind.partition("-")[0]], match="failed with 503"):
+        with pytest.raises(own[world.kind.partition("-")[0]], match="failed \\(HTTP 503"):
             client.send("GET", f"{world.url}/x")
         world.fyatu.outage = None
         assert client.send("GET", f"{world.url}/x").status == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -183,4 +184,6 @@ class TestOtherHeader:
             meanwhile(auth)
             [hook] = request.hooks["response"]
             hook(response)
-            assert ("X-Token" in request.copy().headers) is carried
+            following = request.copy()  # As requests follows a redirect: a copy, with the next URL.
+            following.url = urljoin(response.url, location)
+            assert ("X-Token" in following.headers) is carried

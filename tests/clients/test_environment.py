@@ -105,7 +105,7 @@ def test_what_is_no_proxy_url_is_named_by_its_variable_and_not_shown(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value.replace("://", "://user:password@"))
-    with pytest.raises(ConfigurationError, match="what HTTPS_PROXY holds is not the URL of a proxy") as caught:
+    with pytest.raises(ConfigurationError, match="the value of HTTPS_PROXY is not the URL of a proxy") as caught:
         proxy_for("https://api.example/")
     assert "password" not in str(caught.value)
 

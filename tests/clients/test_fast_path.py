@@ -70,7 +70,7 @@ def shut(room: Room, way: Any, library: Any) -> None:
     """Let no request but the first go through a door."""
     way(room.auth, f"{URL}/first", library)
     auth: Any = room.auth
-    auth._requests, auth._door = Shut(auth._requests), lambda _request: Shut(auth._requests)
+    auth._requests, auth._flow_for = Shut(auth._requests), lambda _request: Shut(auth._requests)
 
 
 @every_way

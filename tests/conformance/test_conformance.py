@@ -187,5 +187,5 @@ def test_a_broken_provider_is_found_out(broken: type[FyatuContract], behaviour: 
 
 def test_a_refresh_that_should_be_refused_and_is_not_is_found_out() -> None:
     candidate = Candidate(reusing_ends_the_session, vault, wrong_vault, (SECRET,))
-    with pytest.raises(AssertionError, match="give a spoil_refresh"):
+    with pytest.raises(AssertionError, match="pass spoil_refresh"):
         next(each for each in BEHAVIOURS if name_of(each) == "survives_a_refused_refresh")(Stage(candidate, "httpx"))

@@ -1006,7 +1006,7 @@ class TestTurns:
                 room.auth.token()
             assert room.told() == [(EventKind.RENEWAL_FAILED, None)]
         (failed,) = room.events
-        assert str(failed.error).startswith("No turn came for a token call at https://api.example: 1 were under way")
+        assert str(failed.error).startswith("No token call could start at https://api.example: 1 under way")
         assert room.fyatu.ledger.token_calls == 0
         room.auth._source.policy = replace(room.auth._source.policy, deadline=30.0)
         assert room.auth.token() is not None

@@ -665,9 +665,9 @@ def test_a_user_needs_a_refresh_token_and_a_secret_where_it_is_to_be_sent() -> N
     for missing, kind in ((None, TypeError), ("", ValueError)):
         with pytest.raises(kind, match="refresh_token"):
             OAuth2RefreshTokenAuth(TOKEN_URL, CLIENT_ID, missing)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"^client_auth must fit client_secret: .* not$"):
+    with pytest.raises(ValueError, match=r"^client_auth must fit client_secret: .* with a secret$"):
         OAuth2RefreshTokenAuth(TOKEN_URL, CLIENT_ID, "rt", client_auth="client_secret_basic")
-    with pytest.raises(ValueError, match=r"^client_auth must fit client_secret: .* not$"):
+    with pytest.raises(ValueError, match=r"^client_auth must fit client_secret: .* with a secret$"):
         OAuth2ClientCredentialsAuth(TOKEN_URL, CLIENT_ID, None)  # type: ignore[arg-type]
 
 

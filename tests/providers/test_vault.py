@@ -28,7 +28,7 @@ from auth_plugins import (
 )
 from auth_plugins.core import Answer, Provider, Purpose, TokenRequest, TokenResponse, fingerprint
 from auth_plugins.core.answers import MAX_LIFETIME
-from auth_plugins.core.lifecycle import grant_sequence
+from auth_plugins.core.decision import call_sequence
 from auth_plugins.providers.vault import VAULT_POLICY, VaultContract
 from auth_plugins.simulators import VaultSimulator
 from auth_plugins.simulators.signing import sign
@@ -464,8 +464,8 @@ class TestLogin:
 
     def test_the_policy_still_has_a_refresh_followed_by_a_login(self) -> None:
         both, login = (Purpose.REFRESH, Purpose.LOGIN), (Purpose.LOGIN,)
-        assert grant_sequence(VAULT_POLICY.tries, both) == both
-        assert grant_sequence(VAULT_POLICY.tries, login) == login
+        assert call_sequence(VAULT_POLICY.tries, both) == both
+        assert call_sequence(VAULT_POLICY.tries, login) == login
 
     def test_a_second_factor_is_asked_for_once_in_five_minutes(self, world: World) -> None:
         world.vault.second_factor = {"code": "123456"}

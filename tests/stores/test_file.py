@@ -836,8 +836,8 @@ class TestDamageThatTwoFind:
                 todo.pop()()
             return unsealed(raw)
 
-        seal = type("Slow", (), {"open": staticmethod(slowly), "close": store._encryption.encrypt})()
-        monkeypatch.setattr(store, "_sealing", lambda: seal)
+        seal = type("Slow", (), {"decrypt": staticmethod(slowly), "encrypt": store._encryption.encrypt})()
+        monkeypatch.setattr(store, "_current_encryption", lambda: seal)
 
     def test_is_set_aside_by_one_and_the_other_finds_nothing(
         self, store: FileStore, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -270,7 +270,7 @@ class TestARingThatFails:
         right, ring.kept[name] = ring.kept[name], garbage
         with pytest.raises(StoreError, match="is no key") as caught:
             store.load("key")
-        assert "Remove it" in caught.value.hint
+        assert "Remove the entry" in caught.value.hint
         assert ring.kept == {name: garbage}
         ring.kept[name] = right
         assert store.load("key") == token()

@@ -1,4 +1,4 @@
-"""The providers that the demo knows. One file each, and one line in this table."""
+"""The providers of the demo: a file for each, and a line in this table."""
 
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ class FyatuCast(Cast):
         self.simulator = FyatuSimulator(secret_key=self._secret_key)
 
     def auth(self, base_url: str, *, wrong: bool = False, **options: Unpack[Options]) -> FyatuAuth:
-        """Make a `FyatuAuth`; what is wrong, where it is to be, is the secret key."""
+        """Make a `FyatuAuth`. If `wrong`, its secret key is wrong."""
         secret_key = self._secret_key[::-1] if wrong else self._secret_key
         return FyatuAuth(self.simulator.app_id, secret_key, base_url=base_url, **options)
 
     def let_tokens_live(self, seconds: float) -> None:
-        """Turn the simulator's knob; it honours fractions of a second."""
+        """Set the lifetime of the simulator's tokens, which may have fractions of a second."""
         self.simulator.lifetime = seconds

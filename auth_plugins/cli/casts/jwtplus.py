@@ -30,7 +30,7 @@ class JWTPlusCast(Cast):
         self.simulator = JWTPlusSimulator(app_key=self._app_key)
 
     def auth(self, base_url: str, *, wrong: bool = False, **options: Unpack[Options]) -> JWTPlusAuth:
-        """Make a `JWTPlusAuth`; what is wrong, where it is to be, is the app's key."""
+        """Make a `JWTPlusAuth`. If `wrong`, its app key is wrong."""
         return JWTPlusAuth(
             self.simulator.app_id,
             self._app_key[::-1] if wrong else self._app_key,
@@ -44,6 +44,6 @@ class JWTPlusCast(Cast):
         )
 
     def let_tokens_live(self, seconds: float) -> None:
-        """Round up to whole seconds, and add the one that is always given away; renewals are at once possible."""
+        """Round up to whole seconds, plus the second that the contract subtracts. Renewals are possible at once."""
         self.simulator.token_expire = math.ceil(seconds) + 1
         self.simulator.refresh_notbefore = 0

@@ -27,10 +27,10 @@ class MarketigerCast(Cast):
         self.simulator = MarketigerSimulator(password=self._password)
 
     def auth(self, base_url: str, *, wrong: bool = False, **options: Unpack[Options]) -> MarketigerAuth:
-        """Make a `MarketigerAuth`; what is wrong, where it is to be, is the password."""
+        """Make a `MarketigerAuth`. If `wrong`, its password is wrong."""
         password = self._password[::-1] if wrong else self._password
         return MarketigerAuth(self.simulator.email, password, base_url=base_url, **options)
 
     def let_tokens_live(self, seconds: float) -> None:
-        """Turn the simulator's knob; it honours fractions of a second."""
+        """Set the lifetime of the simulator's tokens, which may have fractions of a second."""
         self.simulator.lifetime = seconds

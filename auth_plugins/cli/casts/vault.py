@@ -28,7 +28,7 @@ class VaultCast(Cast):
         self.simulator.reuse_detection = True
 
     def auth(self, base_url: str, *, wrong: bool = False, **options: Unpack[Options]) -> VaultAuth:
-        """Make a `VaultAuth`; what is wrong, where it is to be, is the password."""
+        """Make a `VaultAuth`. If `wrong`, its password is wrong."""
         return VaultAuth(
             self.simulator.partner_id,
             base_url=base_url,
@@ -38,5 +38,5 @@ class VaultCast(Cast):
         )
 
     def let_tokens_live(self, seconds: float) -> None:
-        """Turn the simulator's knob; it honours fractions of a second."""
+        """Set the lifetime of the simulator's tokens, which may have fractions of a second."""
         self.simulator.lifetime = seconds

@@ -1,4 +1,4 @@
-"""The demo's scenes: what a user would otherwise have to believe, the same for every provider."""
+"""The scenes of the demo, which are the same for every provider."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ SCENES: tuple[Scene, ...] = (
     stranger.REDIRECT,
     rejection.REFUSED,
 )
-"""In the order in which they are played."""
+"""All scenes, in the order in which they are played."""

@@ -1,4 +1,4 @@
-"""Scenes of the cache: who logs in, and who need not."""
+"""Scenes of the cache: the first request logs in, and later auth objects find the token."""
 
 from __future__ import annotations
 
@@ -43,6 +43,6 @@ def _silent(stage: Stage, calls: int) -> tuple[Counts, Counts]:
     return expected, {"token calls": stage.ledger.token_calls, "answers 200": stage.answers(200)}
 
 
-FIRST = Scene("first call", "Nobody has logged in. The first request does, by itself.", _first)
+FIRST = Scene("first call", "No token exists. The first request logs in by itself.", _first)
 NEXT = Scene("cache", f"{_EACH} requests each with requests, httpx and httpx2, all with one auth object.", _next)
 SHARED = Scene("sharing", "New auth objects with the same credentials find the token that is there.", _shared)

@@ -1,4 +1,4 @@
-"""How token calls are counted where it matters which they are."""
+"""Counts token calls by their kind."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def token_calls(ledger: Ledger) -> Counts:
 
 
 def one(endpoint: Endpoint) -> Counts:
-    """Expect a single token call, and say which."""
+    """Return the expected counts for a single token call of this kind."""
     return {"logins": int(endpoint == "login"), "refreshes": int(endpoint == "refresh")}

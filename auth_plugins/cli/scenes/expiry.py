@@ -1,4 +1,4 @@
-"""A scene of a token that came to its end, and how to bring one there."""
+"""A scene with an expired token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHORT, _LONG = 0.3, 600.0
 
 
 def outlive_a_token(stage: Stage, auth: TokenAuth) -> None:
-    """Log in, and wait for the token's end; the next lives longer than the demo. The ledger begins anew."""
+    """Log in, wait until the token expires, and clear the ledger. The next token lives longer than the demo."""
     stage.cast.let_tokens_live(_SHORT)
     ends = auth.token().expires_at
     stage.cast.let_tokens_live(_LONG)

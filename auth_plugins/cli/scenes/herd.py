@@ -22,13 +22,13 @@ __all__ = ["HERD"]
 
 _THREADS, _ASYNCIO, _TRIO = 64, 1000, 100
 _PER_CLIENT = 50
-"""An httpx client takes ever longer over each request, the more of them stand in line."""
+"""Requests for each client: an httpx client becomes slower with every request that waits."""
 _CONNECTIONS = 4
-"""Of each client: a process may open a few hundred files, and both ends are in this one."""
+"""Connections of each client: a process may open a few hundred files, and both ends are in this process."""
 
 
 class _Herd:
-    """Everybody waits until all are there, and then sends."""
+    """Senders that wait for each other and then send at the same time."""
 
     def __init__(self, stage: Stage) -> None:
         self.auth: Any = stage.auth()

@@ -1,4 +1,4 @@
-"""The scene of the stranger: a redirect leads to another host, which asks for a token."""
+"""The scene of a redirect to another origin, which asks for a token."""
 
 from __future__ import annotations
 

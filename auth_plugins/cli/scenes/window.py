@@ -1,4 +1,4 @@
-"""Scenes in the renewal window: the token still serves, and a new one is due."""
+"""Scenes in the renewal window: the token is still valid, and a renewal is due."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _WINDOW_AFTER = 0.2
 _TOKEN_CALL_TAKES = 0.3
 _THREADS = 4
 _REQUESTS = 100
-# The window is nearly the whole life of the token, so that no machine is too slow to be served within it. The
-# pause after a failed renewal is longer than the demo, so that a slow one does not see the next.
+# The window is nearly the whole life of the token, so that slow machines send within it, too. The pause after a
+# failed renewal is longer than the demo, so that no second renewal starts on a slow machine.
 _POLICY = RefreshPolicy(
     window=_LIFETIME - _WINDOW_AFTER, window_share=1.0, jitter=0.0, early_backoff=Backoff(60.0, 60.0)
 )
@@ -37,7 +37,7 @@ _POLICY = RefreshPolicy(
 
 @dataclass(frozen=True, slots=True)
 class _Attached:
-    """How long one request was kept from going out, and what it then carried."""
+    """How long the auth object took for a request, and the header that it set."""
 
     seconds: float
     header: str = field(repr=False)
@@ -45,7 +45,7 @@ class _Attached:
 
 @dataclass(frozen=True, slots=True)
 class _Stopwatch:
-    """Stands before an auth object and takes its time."""
+    """Wraps an auth object and measures the time of its calls."""
 
     auth: TokenAuth
     attached: list[_Attached] = field(default_factory=list)
@@ -57,11 +57,11 @@ class _Stopwatch:
         return request
 
     def renewed(self) -> bool:
-        """Whether a request has gone out with a newer token than the first."""
+        """Return whether the latest request has another token than the first one."""
         return self.attached[-1].header != self.attached[0].header
 
     def waited(self) -> int:
-        """How many requests after the first, which logged in, were kept for half as long as a token call takes."""
+        """Return how many requests after the first one, which logged in, waited for half of a token call or longer."""
         return sum(each.seconds >= _TOKEN_CALL_TAKES / 2 for each in self.attached[1:])
 
 

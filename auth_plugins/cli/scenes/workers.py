@@ -1,4 +1,4 @@
-"""The scenes of several processes that share a store: one token between them, whatever happens to it."""
+"""Scenes of several processes that share a store, and so a token."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ROUNDS = 5
 
 
 class _Workers:
-    """Processes that send at a signal, all at once."""
+    """Processes that send at a signal, all at the same time."""
 
     def __init__(self, count: int, auth: TokenAuth, url: str, stack: ExitStack) -> None:
         command = [sys.executable, "-P", "-m", "auth_plugins.cli.worker"]
@@ -38,7 +38,7 @@ class _Workers:
         self._answers()
 
     def send(self) -> int:
-        """Let every thread of every process send a request, and count the answers with 200."""
+        """Let every thread of every process send a request, and return the number of answers with 200."""
         self._tell("\n")
         return sum(map(int, self._answers()))
 
@@ -58,7 +58,7 @@ def _pipe(pipe: IO[str] | None) -> IO[str]:
 
 
 def worker_scenes(count: int, redis_url: str | None) -> tuple[Scene, ...]:
-    """Make the scenes for so many processes, which share a folder, or a Redis."""
+    """Return the scenes for `count` processes, which share a folder or a Redis."""
     place = "a folder" if redis_url is None else "Redis"
     each = f"{count} processes with {THREADS} threads each"
 
@@ -103,7 +103,7 @@ def _revoked(stage: Stage, auth: TokenAuth, workers: _Workers) -> Counts:
 
 @contextmanager
 def _shared(redis_url: str | None) -> Iterator[FileStore | RedisStore]:
-    """Give a store that begins empty, and leave nothing of it."""
+    """Yield an empty store, and remove its content at the end."""
     if redis_url is None:
         with tempfile.TemporaryDirectory() as folder:
             yield FileStore(f"{folder}/tokens")

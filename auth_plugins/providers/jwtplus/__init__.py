@@ -1,6 +1,6 @@
 """JWTPlus 1.1, self-hosted (https://jwtplus.com/docs/): sessions of two JWTs, signed and renewed with an app's key.
 
-What its pages say and what its server does are two things; docs/reference/providers/jwtplus.md tells them apart.
+The server does not do all that its documentation says; docs/reference/providers/jwtplus.md lists the differences.
 """
 
 from .auth import JWTPlusAuth

@@ -1,4 +1,4 @@
-"""What a constructor may be given. A refusal names the parameter and never shows the value."""
+"""Checks of arguments. Their exceptions name the parameter and never show the value."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .session import session_to_renew, token_from_pair
 __all__ = ["check_app_id", "check_claims", "check_header", "check_ip", "check_pair", "check_words"]
 
 RESERVED = frozenset({"iat", "nbf", "exp", "iss", "jid", "sub", "aud", "ip", "useragent"})
-"""What a claim must not be called: the server would let it replace its own."""
+"""Names that `claims` must not contain: they would replace the claims that the server sets."""
 _NEVER_A_TOKENS = frozenset({"host", "cookie", "connection", "content-length", "content-type", "transfer-encoding"})
 _DEEPEST = 32
 
 
 def check_app_id(value: object) -> str:
-    """Accept a ULID, in either case: 26 letters and digits."""
+    """Return `value` if it has the form of a ULID: 26 letters and digits, in either case."""
     if not re.fullmatch(r"[0-9A-Za-z]{26}", check_text("app_id", value)):
         raise ValueError("app_id must be a ULID: 26 letters and digits")
     return str(value)
 
 
 def check_ip(value: object) -> str:
-    """Accept an IPv4 or IPv6 address, and give its shortest form: the server's column takes 24 characters."""
+    """Return the shortest form of an IPv4 or IPv6 address: the server stores at most 24 characters."""
     if not isinstance(value, str):
         raise TypeError("ip must be a str")
     try:
@@ -44,7 +44,7 @@ def check_ip(value: object) -> str:
 
 
 def check_words(name: str, value: object, *, cut: int | None = None) -> str:
-    """Accept any text that is not empty; cut it, where the server has room for so many characters only."""
+    """Return `value` if it is a non-empty string, shortened to `cut` characters if the server stores no more."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str")
     if not value or (cut is None and len(value) > 4096):
@@ -54,12 +54,12 @@ def check_words(name: str, value: object, *, cut: int | None = None) -> str:
 
 def _whole(name: str, value: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError(f"{name} must have no half of a surrogate pair: to the server all halves are the same")
+        raise ValueError(f"{name} must have no half of a surrogate pair: the server takes all halves for equal")
     return value
 
 
 def check_pair(auth_token: object, refresh_token: object) -> tuple[str | None, str | None]:
-    """Accept both tokens of a session, or its refresh token alone, or none."""
+    """Return both tokens of a session, or its refresh token alone, or no token, if they are valid."""
     if auth_token is None and refresh_token is None:
         return None, None
     if refresh_token is None:
@@ -76,7 +76,7 @@ def check_pair(auth_token: object, refresh_token: object) -> tuple[str | None, s
 
 
 def check_header(header: object, scheme: object) -> None:
-    """Accept a header's name that a token may stand in, and a scheme, which may be empty."""
+    """Accept a header's name, unless HTTP itself needs the header, and a scheme, which may be empty."""
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", check_text("header", header)):
         raise ValueError("header must be a header's name")
     if str(header).lower() in _NEVER_A_TOKENS:
@@ -86,12 +86,12 @@ def check_header(header: object, scheme: object) -> None:
 
 
 def check_claims(value: object) -> str:
-    """Accept further claims, and give them as a JSON object.
+    """Return further claims as the text of a JSON object.
 
     Raises:
-        TypeError: they, or one of them, are of a type that JSON does not have.
-        ValueError: a name is reserved, a number is one that the server would change, they are nested too deep, or too
-            long for the server's database.
+        TypeError: the claims or one of them have a type that JSON does not have.
+        ValueError: a name is reserved, the server would change a number, or the claims are nested too deep or too long
+            for the server's database.
     """
     if value is None:
         return "{}"
@@ -106,20 +106,20 @@ def check_claims(value: object) -> str:
 
 
 def _least_token_length(claims: str) -> int:
-    """Return how long an auth token with these claims is at least: a JWT is base64url, four bytes for three."""
-    # Non-ASCII is UTF-8 in the token, and these three are six characters each, as Go's JSON has them.
+    """Return the minimum length of an auth token with these claims: a JWT is base64url, four bytes for three."""
+    # The token contains non-ASCII as UTF-8, and Go's JSON encoder writes "<", ">" and "&" as six characters each.
     text = json.dumps(json.loads(claims), ensure_ascii=False, separators=(",", ":"))
     length = len(text.encode()) + sum(5 * text.count(each) for each in "<>&") + _LEAST_CLAIMS
     return -(-length * 4 // 3) + _LEAST_REST
 
 
 _COLUMN = 65_535
-"""Bytes in which the server's database keeps an auth token."""
+"""Bytes. The maximum length of an auth token in the server's database."""
 _LEAST_CLAIMS = (
     len('"aud":"a","exp":1740430649,"iat":1740427049,"ip":"::","iss":"a","jid":"","nbf":1740427049,') + 26 + 26
 )
 _LEAST_REST = 83 + 86 + 2
-"""The header, the shortest signature (ES256), two dots."""
+"""Bytes of the header, the shortest signature (ES256) and two dots."""
 
 
 def _json(value: object, depth: int) -> Any:

@@ -1,4 +1,4 @@
-"""`JWTPlusAuth`: the class that people use."""
+"""`JWTPlusAuth`, the auth class of JWTPlus."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .verifying import check_jwt, verified
 __all__ = ["JWTPLUS_POLICY", "JWTPlusAuth"]
 
 JWTPLUS_POLICY = RefreshPolicy(max_concurrent_calls=8)
-"""The policy of a `JWTPlusAuth` that is given none. Each call opens a connection to the server's database, and when
-there are no more of them the server ends: a program with a session for each user must not sign for all at once."""
+"""The default policy of `JWTPlusAuth`. Each call opens a connection to the server's database, and the server crashes
+when it has too many of them: a program with a session for each user must not sign for all of them at once."""
 
 
 class JWTPlusAuth(TokenAuth):
     """JWTPlus: `session.auth = JWTPlusAuth(app_id, app_key, base_url=..., ip=..., user_agent=..., ...)`.
 
-    With `subject` and `audience` it signs sessions by itself; else it uses the tokens it is given, as long as they can
+    With `subject` and `audience` the object signs new sessions. Without them it uses the supplied tokens while they can
     be renewed.
 
     Args:
@@ -38,18 +38,18 @@ class JWTPlusAuth(TokenAuth):
         app_key: the app's key, visible ASCII, 1 to 256 characters (JWTPlus makes 128).
         base_url: where the JWTPlus server is. Its origin gets the token; name your APIs in `origins`.
         ip: the IPv4 or IPv6 address that the session is for, at most 24 characters in its shortest form.
-        user_agent: the user agent that the session is for; what is over 255 characters is cut off.
-        subject: the user (`sub`), and ...
-        audience: ... the application (`aud`) to sign for.
-        claims: further claims of a session that is signed here: JSON values. A renewal keeps them.
-        auth_token: the auth token of a session that exists already. It may be left out: the first call renews then.
-        refresh_token: that session's refresh token. This machine's clock is taken for the server's until the first
-            renewal.
-        header: the header that your API reads the token from. Any but `Authorization` works with requests alone:
-            httpx and httpx2 would carry it to wherever a redirect leads, so their requests are refused.
-        scheme: what stands before the token; `""`: nothing.
-        fresh_after: the seconds after its `nbf` in which an API rejects a token. Its default is for one that asks the
-            server's `/verify`; 0 is for one that looks at the signature.
+        user_agent: the user agent that the session is for; it is cut to 255 characters.
+        subject: the user (`sub`) to sign for.
+        audience: the application (`aud`) to sign for. `subject` and `audience` go together.
+        claims: further claims of a new session, JSON values. A renewal keeps them.
+        auth_token: the auth token of an existing session. Without it the first request renews the session.
+        refresh_token: the refresh token of that session. Until the first renewal, the server's clock is assumed to
+            agree with this machine's.
+        header: the header from which your API reads the token. A header other than `Authorization` works with requests
+            only: httpx and httpx2 would send it on cross-origin redirects, so their requests are refused.
+        scheme: the word before the token; `""`: no word.
+        fresh_after: seconds after a token's `nbf` in which the API still rejects it. The default is for an API that
+            calls the server's `/verify`; use 0 for an API that checks the signature.
         options: see `auth_plugins.auth.Options`.
 
     Raises:
@@ -106,17 +106,17 @@ class JWTPlusAuth(TokenAuth):
         super().__setstate__(state)
 
     def verify(self, token: str | None = None) -> bool:
-        """Ask the server whether an auth token is valid; without an argument, the current one.
+        """Return whether the server accepts an auth token as valid; `None` means the current token.
 
-        It says no to a refresh token, to one that was renewed or logged out, and to one that was signed in the
-        current second of its clock.
+        The server rejects refresh tokens, tokens whose session was renewed or logged out, and tokens that were signed
+        in the current second of its clock.
 
         Raises:
-            TypeError, ValueError: the token is none. The text does not show it.
+            TypeError, ValueError: the argument is not a JWT. The message does not show it.
             CredentialsRejected: the app's key is not accepted.
-            TokenEndpointUnavailable: the server could not be asked.
-            InvalidTokenResponse: its answer makes no sense.
-            AuthError: there is no current token.
+            TokenEndpointUnavailable: the server could not be reached, or something else answered.
+            InvalidTokenResponse: the answer is not a verdict.
+            AuthError: the current token could not be obtained.
         """
         request = self._contract.verification(check_jwt(self.token().access_token if token is None else token))
         answer = self._source.call_endpoint(request, self._transport)
@@ -136,21 +136,21 @@ class JWTPlusAuth(TokenAuth):
         *,
         leeway: float = 2.0,
     ) -> dict[str, Any]:
-        """Verify an auth token's signature and times here, and give its claims. A logout is not noticed so.
+        """Verify an auth token's signature and times without a call, and return its claims.
 
-        Needs joserfc (the extra `jwtplus`). The algorithm has to be one of the key's own.
+        A logout is not noticed. Requires joserfc (the extra `jwtplus`). The token's algorithm must fit the key.
 
         Args:
-            token: `None`: the current one.
-            public_key: PEM, or the base64 of it, as JWTPlus gives it; or a mapping of key ids to these. `None`: the
+            token: an auth token; `None`: the current one.
+            public_key: PEM, or the base64 of it, as JWTPlus returns it; or a mapping from key ids to these. `None`: the
                 key that came with the current token.
-            leeway: seconds, 2 or more, by which the clocks may differ.
+            leeway: seconds by which the clocks may differ, 2 or more.
 
         Raises:
             ImportError: joserfc is missing.
             TypeError: an argument is of a wrong type.
-            ValueError: an argument is out of range, or the token is not valid. The text shows neither.
-            AuthError: there is no current token.
+            ValueError: an argument is out of range, or the token is not valid. The message shows no token or key.
+            AuthError: the current token could not be obtained.
         """
         other = None if token is None else check_jwt(token)
         current = self.token() if other is None or public_key is None else self._source.shared.snapshot.token
@@ -162,6 +162,6 @@ class JWTPlusAuth(TokenAuth):
 
 
 def _own_keys(current: Token | None) -> Mapping[str, str]:
-    """Give the key that came with a token; none came with a pair that was given."""
+    """Return the public key that came with a token, by its id; a token that the user supplied has no key."""
     extra: Mapping[str, str] = {} if current is None else current.extra
     return {extra["key_id"]: extra["public_key"]} if {"key_id", "public_key"} <= set(extra) else {}

@@ -1,4 +1,4 @@
-"""What JWTPlus's endpoints take and answer (https://jwtplus.com/docs/, and measured on its server, version 1.1)."""
+"""The contract of JWTPlus's endpoints (https://jwtplus.com/docs/, and measurements of its server, version 1.1)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["HINT_BAD_KEY", "JWTPlusContract", "is_jwtplus_error"]
 
 @dataclass(frozen=True, slots=True)
 class JWTPlusContract:
-    """One session of one app: of the subject and audience that are signed for, or of the pair that was given."""
+    """The contract for one session of one app: for a subject and an audience, or for supplied tokens."""
 
     app_id: str = field(metadata=role("session"))
     app_key: str = field(repr=False)
@@ -52,11 +52,11 @@ class JWTPlusContract:
 
     @property
     def can_login(self) -> bool:
-        """Whether it is known for whom to sign."""
+        """Whether a subject was given, so that sessions can be signed."""
         return self.subject is not None
 
     def initial_token(self) -> Token | None:
-        """Return the tokens that the user gave; the server's clock is taken for ours until it has answered."""
+        """Return the tokens that the user supplied, or `None`. The server's clock is assumed to agree with ours."""
         if self.refresh_token is None:
             return None
         if self.auth_token is None:
@@ -64,21 +64,21 @@ class JWTPlusContract:
         return token_from_pair(self.auth_token, self.refresh_token, None, self.fresh_after)
 
     def login(self) -> TokenRequest:
-        """Sign a new session."""
+        """Return the call that signs a new session."""
         body = {**json.loads(self.claims), "sub": self.subject, "aud": self.audience, **self._client_fields()}
         return self._call(Purpose.LOGIN, "sign", body)
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
-        """Renew a session: both its tokens are replaced."""
+        """Return the call that renews a session, which replaces both tokens."""
         body = {"refresh_token": token.refresh_token, **self._client_fields()}
         return self._call(Purpose.REFRESH, "renew", body, token)
 
     def revoke(self, token: Token) -> TokenRequest:
-        """End a session, by its auth token: with the refresh token the server does nothing, and says "ok"."""
+        """Return the call that ends a session. It must send the auth token: the server ignores a refresh token."""
         return self._call(Purpose.REVOKE, "logout", {"token": token.access_token}, token)
 
     def verification(self, token: str) -> TokenRequest:
-        """Ask whether an auth token is valid."""
+        """Return the call that asks whether an auth token is valid."""
         request = self._call(Purpose.LOGIN, "verify", {"token": token})
         return TokenRequest(
             request.purpose, request.url, request.headers, request.body, secrets=(*request.secrets, token)
@@ -90,12 +90,12 @@ class JWTPlusContract:
     def _call(self, grant: Purpose, verb: str, body: Mapping[str, Any], token: Token | None = None) -> TokenRequest:
         pair = () if token is None else (token.access_token, token.refresh_token or "")
         url = f"{self.base_url}/app/{self.app_id}/{verb}"
-        # The key stands there as it is: with "Bearer" before it, it is another key.
+        # The server compares the whole header with the key: a "Bearer" before it would be part of the key.
         headers = {"Authorization": self.app_key}
         return TokenRequest.json(grant, url, body, headers=headers, token=token, secrets=(self.app_key, *pair))
 
     def read(self, answer: Answer, now: float) -> Token:
-        """Read a session. A 200 may be empty or hold empty tokens, and is then not a success."""
+        """Return the token of a session. A 200 that is empty or has empty tokens is not a success."""
         if answer.status >= 400:
             raise self._refused(answer)
         fields = answer.json
@@ -119,27 +119,27 @@ class JWTPlusContract:
         if answer.request.purpose is Purpose.REFRESH:
             return answer.error(LoginRequired, "JWTPlus did not renew the session")
         if answer.status == 400:
-            what = "JWTPlus did not accept what is to be signed"
+            what = "JWTPlus did not accept the session to sign"
             return answer.error(CredentialsRejected, what, hint=_HINT_FIELD)
         return answer.unrecognized(hint=_NO_ENDPOINT)
 
     def error_info(self, response: TokenResponse) -> ErrorInfo:
-        """Find the words: in `message`, or in `errors`, which is a string, an object or a list of objects."""
+        """Return the message: `message`, or the texts in `errors`: a string, an object or a list of objects."""
         answer = json_object(response)
         errors = answer.get("errors")
         words = [_words(each) for each in (errors if isinstance(errors, list) else [errors])]
         return ErrorInfo(message=as_text(answer.get("message")) or as_text("; ".join(filter(None, words))))
 
     def headers(self, token: Token) -> Mapping[str, str]:
-        """Carry the auth token where the user's API looks for it."""
+        """Return `header` with `scheme` and the auth token."""
         return {self.header: f"{self.scheme} {token.access_token}".lstrip()}
 
 
 def is_jwtplus_error(answer: Answer) -> bool:
-    """Whether a refusal has the shape that JWTPlus gives it, by its status.
+    """Whether a refusal has the shape that JWTPlus uses for its status.
 
-    A bad key (403) is `errors`, a text; a bad body (400) is `errors`, of any type; a dead session (404) is one of two
-    texts as `message`.
+    For a bad key (403) `errors` is a text; for a bad body (400) `errors` has any type; for an ended session (404)
+    `message` is one of two texts.
     """
     errors, message = answer.json.get("errors"), answer.json.get("message")
     if answer.status == 403:
@@ -149,7 +149,7 @@ def is_jwtplus_error(answer: Answer) -> bool:
     return message in ("invalid refresh token", "error")
 
 
-_NO_ENDPOINT = "Check base_url; if it is right, what answers there is not JWTPlus 1.1."
+_NO_ENDPOINT = "Check base_url; if it is right, the server there is not JWTPlus 1.1."
 HINT_BAD_KEY = "Check app_key and app_id; a key that was rotated is refused at once."
 _HINT_FIELD = "Check subject, audience, ip, user_agent and claims: provider_message names the field."
 

@@ -1,9 +1,9 @@
-"""How two JWTs become a `Token`: when they end, and while they can be renewed, by the server's clock.
+"""Makes a `Token` from two JWTs, and translates their times from the server's clock to ours.
 
-The server's clock shows whole seconds, and its moments may be off ours by any amount. The refresh token's `iat`
-is what it showed at some moment between the sending of the call and the arrival of the answer. So what ends counts from
-the sending, what begins counts from the arrival, and both are rounded to the safe side. The body of a call cannot set
-the refresh token's claims.
+The server's clock shows whole seconds and may differ from ours by any amount. The refresh token's `iat` is the server's
+time at some moment between the sending of the call and the arrival of its answer. So end times count from the sending,
+start times count from the arrival, and both are rounded to the safe side. The refresh token's claims are used because
+the body of a call cannot set them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["is_jwt", "server_clock_ahead", "session_to_renew", "token_from_pair"
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 TOO_EARLY = 1.25
-"""Seconds after a refresh token's `nbf` in which a renewal may be refused: its own second, and a call's way there."""
+"""Seconds after a refresh token's `nbf` in which a renewal may be refused: one for rounding, the rest for the call."""
 TOO_LATE = 2.0
-"""Seconds before an auth token's `exp` in which a renewal may come late, and so end the session: the second of `iat`
-that had gone by, and a second for the way."""
+"""Seconds before an auth token's `exp` in which a renewal may arrive too late and end the session: one for the rounding
+of `iat`, and one for the call."""
 
 
 def is_jwt(value: object) -> bool:
-    """Whether it has the shape of a JWT: three parts of base64url, and claims in the second."""
+    """Whether `value` has the form of a JWT: three parts in base64url, the second with claims."""
     return is_token(value) and _JWT.fullmatch(value) is not None and bool(jwt_claims(value))
 
 
@@ -37,10 +37,10 @@ def token_from_pair(
     fresh_after: float,
     extra: Mapping[str, str | None] | None = None,
 ) -> Token | None:
-    """Make a `Token` of a pair, by the moments at which the call was sent and its answer arrived, in seconds.
+    """Return the `Token` of a pair, or `None` if one is not a JWT or lacks a claim that the server always sets.
 
-    Without `moments` the server's clock is taken for ours. Returns `None` if either is no JWT, or lacks a claim that
-    the server always sets.
+    `moments` are the times at which the call was sent and its answer arrived, in seconds since the epoch. Without them
+    the server's clock is assumed to agree with ours.
     """
     if not is_jwt(auth_token) or not is_jwt(refresh_token):
         return None
@@ -57,11 +57,11 @@ def token_from_pair(
         access_token=str(auth_token),
         refresh_token=str(refresh_token),
         issued_at=sent,
-        # A second early: how much of the second of `iat` had gone by is unknown.
+        # One second early, because `iat` was rounded down.
         expires_at=sent + max(lifetime - 1.0, 0.0),
         valid_from=arrived + ((iat if starts is None else starts) - iat) + fresh_after,
         refreshable_from=opens,
-        # Where `nbf` and `exp` leave nothing between them (token_expire <= refresh_notbefore + 1) it never can.
+        # If no time is left between `nbf` and `exp` (token_expire <= refresh_notbefore + 1), it never can be.
         refreshable_until=closes if opens < closes else LONG_AGO,
         refresh_once=True,
         extra={name: value for name, value in (extra or {}).items() if value is not None},
@@ -69,9 +69,10 @@ def token_from_pair(
 
 
 def session_to_renew(refresh_token: object) -> Token | None:
-    """Make a `Token` of a refresh token alone: it has ended, and the first call renews it.
+    """Return an expired `Token` for a refresh token alone, so that the first request renews it.
 
-    The server's clock is taken for ours. Returns `None` if it is no JWT, or lacks a claim that the server always sets.
+    Return `None` if it is not a JWT or lacks a claim that the server always sets. The server's clock is assumed to
+    agree with ours.
     """
     if not is_jwt(refresh_token):
         return None
@@ -85,13 +86,13 @@ def session_to_renew(refresh_token: object) -> Token | None:
         issued_at=iat,
         expires_at=LONG_AGO,
         refreshable_from=nbf + TOO_EARLY,
-        # The auth token that came with it ends the session earlier. When that is, only the server knows.
+        # The end of its auth token, which is unknown here, may end the session earlier.
         refreshable_until=exp,
         refresh_once=True,
     )
 
 
 def server_clock_ahead(token: Token) -> float:
-    """Say by how many seconds the server's clock was ahead of ours when it signed `token`."""
+    """Return by how many seconds the server's clock was ahead of ours when it signed `token`."""
     iat = as_number(jwt_claims(token.refresh_token or "").get("iat"))
     return 0.0 if iat is None else iat - token.issued_at

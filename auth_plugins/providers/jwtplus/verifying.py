@@ -1,4 +1,4 @@
-"""How an auth token is verified without asking the server: with its public key, by joserfc."""
+"""Verifies auth tokens without a call, with a public key and joserfc."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["check_jwt", "verified"]
 _BY_CURVE = {"P-256": ["ES256"], "P-384": ["ES384"], "P-521": ["ES512"]}
 _RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 LEAST_LEEWAY = 2.0
-"""Seconds. The server's clock shows whole ones, and no two clocks agree."""
+"""Seconds. The minimum leeway: the server's clock shows whole seconds, and two clocks never agree exactly."""
 
 
 def check_jwt(token: object) -> str:
-    """Accept what has the shape of a JWT.
+    """Return `token` if it has the form of a JWT.
 
     Raises:
-        TypeError: it is not a `str`.
-        ValueError: it is no JWT.
+        TypeError: the value is not a `str`.
+        ValueError: the value is not a JWT.
     """
     if not isinstance(token, str):
         raise TypeError("token must be a str")
@@ -32,12 +32,12 @@ def check_jwt(token: object) -> str:
 
 
 def verified(token: str, public_key: object, now: float, leeway: float) -> dict[str, Any]:
-    """Give the claims of an auth token whose signature and times are right at `now`, in the server's time.
+    """Return the claims of an auth token that is valid at `now`, a time of the server's clock.
 
     Raises:
         ImportError: joserfc is missing.
         TypeError: the key is of a wrong type.
-        ValueError: the key is none, or the token is not valid; the text says why, and shows neither.
+        ValueError: the key or the token is not valid. The message says why, and shows no key or token.
     """
     if check_seconds("leeway", leeway) < LEAST_LEEWAY:
         raise ValueError(f"leeway must be {LEAST_LEEWAY:g} or more")
@@ -52,7 +52,7 @@ def verified(token: str, public_key: object, now: float, leeway: float) -> dict[
         times = {"exp": {"essential": True}, "nbf": {"essential": True}}
         jwt.JWTClaimsRegistry(int(now), int(leeway), **times).validate(claims)  # type: ignore[arg-type]
         reason = "a refresh token proves nothing" if claims.get("type") == "refresh" else None
-    except Exception as error:  # Whoever sent the token chose its header: it need not even be an object.
+    except Exception as error:  # The header is untrusted: it may not even be a JSON object.
         claims, reason = {}, error.error if isinstance(error, JoseError) else "malformed"
     if reason is not None:
         raise ValueError(f"token is not valid: {reason}")
@@ -60,8 +60,8 @@ def verified(token: str, public_key: object, now: float, leeway: float) -> dict[
 
 
 def key_id_of(token: str) -> str | None:
-    """Read the `kid` of a JWT, which says with which key it was signed."""
-    # A header is read as claims are: it is the part before them.
+    """Return the `kid` of a JWT, the id of the key that signed it; `None` if it is missing."""
+    # The header is encoded like the claims, so it is read as if it were the second part.
     kid = jwt_claims(f".{token.partition('.')[0]}.").get("kid")
     return kid if isinstance(kid, str) else None
 
@@ -71,7 +71,7 @@ def _of_token(token: str, public_key: object) -> object:
         return public_key
     key_id = key_id_of(token)
     if key_id not in public_key:
-        raise ValueError("public_key holds none under this token's key id: ask GET /app/{app_id}/pub-keys")
+        raise ValueError("public_key has no key with this token's key id: ask GET /app/{app_id}/pub-keys")
     return public_key[key_id]
 
 

@@ -1,4 +1,4 @@
-"""OAuth 2.0 as RFC 6749 has it: the client credentials grant (section 4.4), the refresh token grant (6)."""
+"""OAuth 2.0 (RFC 6749): the client credentials grant (section 4.4) and the refresh token grant (section 6)."""
 
 from .auth import OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
 from .contract import ClientAuth, OAuth2Contract

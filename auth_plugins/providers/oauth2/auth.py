@@ -1,4 +1,4 @@
-"""The classes that people use, and what they may be given."""
+"""The auth classes, and the checks of their arguments."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["OAuth2ClientCredentialsAuth", "OAuth2RefreshTokenAuth"]
 def _contract(
     options: Options, url: Any, base: Any, secret: Any, auth: Any, extra: Any, answers: dict[str, Any], **names: Any
 ) -> OAuth2Contract:
-    # A query has to be kept (3.2), and a slash at the end belongs to the path.
+    # The URL may have a query, which must be kept (3.2), and a final slash, which belongs to the path.
     flat = url.replace("?", "/", 1) if isinstance(url, str) else url
     check_url("token_url", flat, allow_http=options.get("allow_http") is True)
-    # One string for all who share it.
+    # Interned: many objects may hold the same string.
     base = sys.intern(str(Origin.of(url))) if base is None else check_url("base_url", base, allow_http=True)
     if not isinstance(extra, Mapping | None):
         raise TypeError("extra must be a mapping of str to str")
@@ -29,11 +29,11 @@ def _contract(
     texts = [*names.items(), ("client_secret", secret), *(("extra", value) for _, value in fields)]
     for name, value in texts:
         if value is not None or name not in ("client_secret", "scope"):
-            # To the common check a blank is a slip of the hand; here it may belong to the value.
+            # `check_text` refuses blanks; here they are allowed.
             plain = value.replace(" ", "_") if isinstance(value, str) else value
             check_text(name, plain, at_most=MAX_TOKEN_LENGTH if name == "refresh_token" else 16_384)
     if auth not in (("none",) if secret is None else ("client_secret_basic", "client_secret_post")):
-        raise ValueError("client_auth must fit client_secret: without one it is none, with one it is not")
+        raise ValueError("client_auth must fit client_secret: 'none' without a secret, another method with a secret")
     given = {"client_secret": secret, "client_auth": auth, "extra": fields, **_answers(**answers)}
     return OAuth2Contract(url, base, **given, **names)
 
@@ -45,7 +45,7 @@ def _answers(assumed_lifetime: Any, scheme: Any, token_type: Any, keep: Any) -> 
         token_type = check_text("token_type", token_type, at_most=64).lower()
     if isinstance(keep, (str, bytes)) or not isinstance(keep, Iterable):
         raise TypeError("keep must be an iterable of str")
-    # In an order that all processes agree on: it is part of the key.
+    # Sorted, because the order does not matter: equal contracts must have equal fields.
     names = tuple(sorted({check_text("keep", name) for name in keep}))
     if not {"access_token", "refresh_token"}.isdisjoint(names):
         raise ValueError("keep must have neither access_token nor refresh_token: a Token has them")
@@ -55,22 +55,23 @@ def _answers(assumed_lifetime: Any, scheme: Any, token_type: Any, keep: Any) -> 
 class OAuth2ClientCredentialsAuth(TokenAuth):
     """A client that acts for itself: `OAuth2ClientCredentialsAuth(token_url, client_id, client_secret)`.
 
-    RFC 6749, section 4.4. If the server gives a refresh token, it is used; if that fails, one logs in.
+    RFC 6749, section 4.4. If the server issues a refresh token, it is used; a refused refresh is followed by a login.
 
     Args:
         token_url: the token endpoint.
         client_id: printable ASCII, blanks too, 1 to 16384 characters (appendix A.1).
         client_secret: likewise (A.2).
-        scope: what to ask for, with blanks between; `None`: what the server thinks fit.
-        client_auth: how credentials are sent (2.3.1). Where a server does not decode what the header has, and
-            they hold more than letters, digits and `-._~`, take `client_secret_post`.
+        scope: the scopes to ask for, separated by blanks; `None`: the server's default.
+        client_auth: how the credentials are sent (2.3.1). Use `client_secret_post` if the server does not decode the
+            header and the credentials have other characters than letters, digits and `-._~`.
         extra: further form fields of every token call, such as `audience` or `resource` (RFC 8707).
-        base_url: where the API is: the token goes to its origin only. Default: that of `token_url`.
-        assumed_lifetime: seconds, where the server does not say `expires_in`; a 401 corrects it.
-        scheme: the word before the token in `Authorization`, if the API wants another.
-        token_type: what the server states as `token_type`, if it is no name of `Bearer`: `Bearer` and `BearerToken` in
-            any case, an empty one and none are accepted anyway.
-        keep: members of the answer to keep in `auth.token().extra`, such as `instance_url`: text, or else JSON.
+        base_url: where the API is; the token goes to its origin only. `None`: the origin of `token_url`.
+        assumed_lifetime: seconds, for answers without `expires_in`. If it is too long, a 401 leads to a renewal.
+        scheme: the word before the token in `Authorization`.
+        token_type: a further value of `token_type` to accept. `Bearer`, `BearerToken` and `scheme` in any case, an
+            empty value and a missing one are always accepted.
+        keep: names of members to copy from the answer to `auth.token().extra`, such as `instance_url`. Text is
+            copied unchanged, other values as JSON.
         options: see `auth_plugins.auth.Options`.
 
     Raises:
@@ -102,15 +103,15 @@ class OAuth2ClientCredentialsAuth(TokenAuth):
 class OAuth2RefreshTokenAuth(TokenAuth):
     """A client that acts for a user: `OAuth2RefreshTokenAuth(token_url, client_id, refresh_token)`.
 
-    RFC 6749, section 6. Where refresh tokens are rotated, the first one is dead once it is used: without a
-    `store=` that lasts, the next process has to ask the user again (`LoginRequired`).
+    RFC 6749, section 6. If the server rotates refresh tokens, the first one can be used only once: without a
+    persistent `store=`, the next process needs a new grant by the user (`LoginRequired`).
 
     Args:
         token_url, client_id, scope, extra, base_url, options: see `OAuth2ClientCredentialsAuth`.
-        refresh_token: the first one, from a grant that the user took part in; VSCHAR as well (A.17).
-        client_secret: `None`: a public client.
-        client_auth: `None`: `client_secret_basic`; without a secret `none`, which sends `client_id` alone.
-        assumed_lifetime, scheme, token_type, keep: see there, too.
+        refresh_token: the first refresh token, from the user's grant; printable ASCII, with blanks (A.17).
+        client_secret: the client's secret; `None`: a public client.
+        client_auth: `None`: `client_secret_basic`, or without a secret `none`, which sends only `client_id`.
+        assumed_lifetime, scheme, token_type, keep: see `OAuth2ClientCredentialsAuth`.
 
     Raises:
         TypeError, ValueError: an argument is of a wrong type, or out of range; no text shows a value.

@@ -1,4 +1,4 @@
-"""What a token endpoint takes and answers, as RFC 6749 has it: the client credentials grant (4.4), the refresh (6)."""
+"""The contract of a token endpoint of RFC 6749: the client credentials grant (4.4) and the refresh token grant (6)."""
 
 from __future__ import annotations
 
@@ -34,36 +34,36 @@ from .refusals import CODES, HINT_NO_ENDPOINT, refusal
 __all__ = ["ASSUMED_LIFETIME", "RESERVED_FIELDS", "ClientAuth", "OAuth2Contract"]
 
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
-"""How a client says who it is (section 2.3.1), by the names of RFC 7591, section 2."""
+"""The methods of client authentication (section 2.3.1), by their names in RFC 7591, section 2."""
 
 ASSUMED_LIFETIME = 3600.0
-"""Seconds, for an answer without `expires_in`, which is only RECOMMENDED (5.1). A 401 corrects it."""
+"""Seconds, for an answer without `expires_in`, which is only RECOMMENDED (5.1)."""
 RESERVED_FIELDS = ("client_id", "client_secret", "grant_type", "refresh_token", "scope")
-"""The form fields that are ours to fill."""
+"""The form fields that the contract sets, so `extra` must not contain them."""
 _NOT_SECRET = ("audience", "resource")
 
 
 @dataclass(frozen=True, slots=True)
 class OAuth2Contract:
-    """What a token endpoint takes and answers, for one client, or for one user of that client."""
+    """The contract of a token endpoint, for a client, or for a user of that client."""
 
     token_url: str = field(metadata=role("session"))
     base_url: str
     client_id: str = field(metadata=role("session"))
     client_secret: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
-    """The user's first one, got elsewhere; `None`: the client acts for itself."""
+    """The user's first refresh token; `None`: the client acts for itself."""
     client_auth: ClientAuth = "client_secret_basic"
     scope: str | None = field(default=None, metadata=role("variant", key=scope_set))
     extra: tuple[tuple[str, str], ...] = field(default=(), repr=False, metadata=role("variant", key=sorted))
     assumed_lifetime: float = field(default=ASSUMED_LIFETIME, metadata=role("tuning"))
-    """Seconds, for an answer without `expires_in`."""
+    """Seconds. The lifetime of a token whose answer has no `expires_in`."""
     scheme: str = field(default="Bearer", metadata=role("tuning"))
     """The word before the token in `Authorization`."""
     token_type: str | None = field(default=None, metadata=role("tuning"))
-    """A further `token_type` that the server may state, in lower case."""
+    """A further `token_type` to accept, in lower case."""
     keep: tuple[str, ...] = field(default=(), metadata=role("tuning"))
-    """Members of an answer that are kept in `Token.extra`."""
+    """Names of members that are copied from an answer to `Token.extra`."""
 
     name = "oauth2"
 
@@ -78,7 +78,7 @@ class OAuth2Contract:
         return not self.can_login
 
     def initial_token(self) -> Token | None:
-        """Give the user's first refresh token, behind an access token that ended long ago."""
+        """Return the user's first refresh token, with an expired access token, or `None`."""
         if self.refresh_token is None:
             return None
         return Token(
@@ -91,17 +91,17 @@ class OAuth2Contract:
         )
 
     def login(self) -> TokenRequest:
-        """Ask for a token by the client's credentials (4.4.2)."""
+        """Return the call that exchanges the client's credentials for a token (4.4.2)."""
         return self._call(Purpose.LOGIN, {"scope": self.scope, "refresh_token": None})
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
-        """Ask for a new token by the newest refresh token (6)."""
-        # Without `scope` one gets what was granted at first: to a client what it asked for, of a user's all.
+        """Return the call that exchanges the refresh token for a new token (6)."""
+        # Without `scope` the server grants the original scope: a client's request, or all that the user granted.
         scope = None if self.refresh_token is None else self.scope
         return self._call(Purpose.REFRESH, {"scope": scope, "refresh_token": token.refresh_token}, token)
 
     def revoke(self, token: Token) -> TokenRequest | None:
-        """Give `None`: RFC 6749 has no way to end a token."""
+        """Return `None`: RFC 6749 defines no revocation."""
         return None
 
     def _call(self, grant: Purpose, form: dict[str, str | None], token: Token | None = None) -> TokenRequest:
@@ -125,7 +125,7 @@ class OAuth2Contract:
         )
 
     def read(self, answer: Answer, now: float) -> Token:
-        """Read a successful answer (5.1); or return whose fault the refusal is (5.2)."""
+        """Return the token in a successful answer (5.1), or raise the error that a refusal (5.2) stands for."""
         fields, before = answer.json, answer.request.token
         access_token = fields.get("access_token")
         # Some servers send their errors with 200.
@@ -137,7 +137,7 @@ class OAuth2Contract:
         lifetime = as_number(fields.get("expires_in"))
         assumed = self.assumed_lifetime if lifetime is None else lifetime
         expires_at = now + min(max(assumed, 0.0), MAX_LIFETIME)
-        # What the answer leaves out is as it was (6), or as it was asked for (5.1).
+        # A missing `scope` means the requested scope (5.1); a missing `refresh_token` means the old one (6).
         scope, refresh_token = fields.get("scope"), fields.get("refresh_token")
         if not isinstance(refresh_token, str) or not is_token(refresh_token.replace(" ", "_")):
             refresh_token = None if before is None else before.refresh_token
@@ -154,7 +154,7 @@ class OAuth2Contract:
         )
 
     def _check_type(self, answer: Answer, access_token: str) -> None:
-        """Accept a bearer token, by any name that servers give it; REQUIRED as it is (5.1), some leave the name out."""
+        """Accept the names of a bearer token. `token_type` is REQUIRED (5.1), but some servers omit it."""
         stated = answer.json.get("token_type")
         word = "" if stated is None else stated.strip().lower() if isinstance(stated, str) else None
         if word is not None and word in ("", "bearer", "bearertoken", self.token_type, self.scheme.lower()):
@@ -164,11 +164,11 @@ class OAuth2Contract:
         )
         if access_token in shown:
             shown = "'***'"
-        hint = "If the token goes into the Authorization header all the same, pass token_type= as it is stated."
+        hint = "If the API accepts the token in the Authorization header, pass this value as token_type=."
         raise answer.error(InvalidTokenResponse, f"The answer's token_type is {shown}, and not Bearer", hint=hint)
 
     def _kept(self, fields: Mapping[str, Any], before: Mapping[str, str]) -> Mapping[str, str]:
-        """Keep members by name: text as it is, all else as JSON. What a renewal leaves out is as it was."""
+        """Return the members in `keep`, text unchanged, other values as JSON. Omitted members keep their old value."""
         new = {name: fields[name] for name in self.keep if fields.get(name) is not None}
         if not new:
             return before
@@ -178,14 +178,14 @@ class OAuth2Contract:
         }
 
     def error_info(self, response: TokenResponse) -> ErrorInfo:
-        """Find the error's code and its description (5.2), or Okta's `errorCode` and `errorSummary`."""
+        """Return the error's code and description (5.2), or Okta's `errorCode` and `errorSummary`."""
         answer = json_object(response)
         code, other = as_text(answer.get("error")), as_text(answer.get("errorCode"))
         words = as_text(answer.get("error_description")) or as_text(answer.get("errorSummary"))
         return ErrorInfo(code=code or (other if other in CODES else None), message=words)
 
     def headers(self, token: Token) -> Mapping[str, str]:
-        """Carry the token as `Authorization: Bearer` (RFC 6750, section 2.1), or behind the word in `scheme`."""
+        """Return the header `Authorization` with `scheme`, such as `Bearer` (RFC 6750, section 2.1), and the token."""
         return {"Authorization": f"{self.scheme} {token.access_token}"}
 
 
@@ -193,10 +193,11 @@ _SHORT = re.compile(r"[\w .:/+-]{1,40}", re.ASCII)
 
 
 def _basic(client: Any, _: str, uri: str, headers: dict[str, str], body: str) -> tuple[str, Any, str]:
-    """Write the credentials as section 2.3.1 has it: form-encoded, then Basic.
+    """Add the credentials as section 2.3.1 requires: form-encoded, then Basic.
 
-    Not authlib's own way: 1.3.0 and 1.3.1 quote all but "/", other versions nothing, so that a colon in an id
-    or a percent sign in a secret is misread. A blank goes as %20, which is read where "+" is not, too.
+    This replaces authlib's `client_secret_basic`: versions 1.3.0 and 1.3.1 quote all characters but "/", other versions
+    quote nothing, so a colon in an id or a percent sign in a secret is misread. A blank is sent as %20, which also
+    servers decode that do not decode "+".
     """
     pair = ":".join(quote(each, safe="") for each in (client.client_id, client.client_secret))
     headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"

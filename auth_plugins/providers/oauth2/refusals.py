@@ -1,4 +1,4 @@
-"""Whose refusal it is, and what it means: the authorization server's error codes (RFC 6749, section 5.2), or not."""
+"""Translates refusals to errors, by the error codes of an authorization server (RFC 6749, section 5.2)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _HINT_EMPTY_403 = (
 )
 _THEIRS = ("server_error", "slow_down", "temporarily_unavailable")
 _HINTS = {
-    "invalid_client": "Check client_id and client_secret, and client_auth: the server may want another.",
-    "invalid_request": "Check client_auth, scope and extra: the server misses a field, or refuses one.",
-    "invalid_scope": "Check scope: the server does not know it, or does not grant it here.",
-    "invalid_target": "Check resource or audience in extra (RFC 8707): the server does not know it.",
+    "invalid_client": "Check client_id and client_secret, and client_auth: the server may require another method.",
+    "invalid_request": "Check client_auth, scope and extra: a field is missing, or the server refuses its value.",
+    "invalid_scope": "Check scope: the server does not know the scope, or does not grant it to this client.",
+    "invalid_target": "Check resource or audience in extra (RFC 8707): the server does not know the value.",
     "unauthorized_client": "Allow this client this grant, at the authorization server.",
-    "unsupported_grant_type": "Check token_url: what answers there does not know this grant at all.",
+    "unsupported_grant_type": "Check token_url: the server there does not support this grant.",
 }
 CODES = (*_HINTS, *_THEIRS, "access_denied", "invalid_grant")
 _OWN_CODE = re.compile(r"[\w.:-]+", re.ASCII)
 
 
 def refusal(answer: Answer, *, for_user: bool) -> AuthError:
-    """Return the error for a refusal; `for_user`: the client has a user's refresh token, and cannot log in."""
+    """Return the error for a refusal. With `for_user` the client has a user's refresh token, and cannot log in."""
     code, renewed = answer.error_info.code, answer.request.token is not None
     if not _is_the_servers(answer):
         return _unexplained(answer)
@@ -38,27 +38,27 @@ def refusal(answer: Answer, *, for_user: bool) -> AuthError:
     if code == "invalid_grant" and (for_user or renewed):
         return answer.error(LoginRequired, "The refresh token is not valid any more")
     if renewed and not for_user and code != "invalid_client":
-        # A client may be given a refresh token and not be allowed to use it; it can still log in.
+        # A server may issue a refresh token that the client is not allowed to use. The client can still log in.
         return answer.error(LoginRequired, "The authorization server did not refresh the token", hint=hint)
     return answer.error(CredentialsRejected, "The authorization server refused the client", hint=hint)
 
 
 def _unexplained(answer: Answer) -> AuthError:
-    # Glewlwyd refuses without a word: a dead refresh token by an empty 400, a client by an empty 403.
+    # Glewlwyd sends no body: an empty 400 for an invalid refresh token, an empty 403 for a refused client.
     empty = not answer.response.body.strip()
     if empty and answer.status == 400 and answer.request.purpose is Purpose.REFRESH:
-        return answer.error(LoginRequired, "The authorization server refused the refresh token without a word")
+        return answer.error(LoginRequired, "The authorization server refused the refresh token with an empty answer")
     if empty and answer.status == 403 and answer.request.purpose is Purpose.LOGIN:
-        what = "The authorization server refused the client without a word"
+        what = "The authorization server refused the client with an empty answer"
         return answer.error(CredentialsRejected, what, hint=_HINT_EMPTY_403)
     return answer.unrecognized(hint=HINT_NO_ENDPOINT)
 
 
 def _is_the_servers(answer: Answer) -> bool:
-    """Whether a refusal is the authorization server's own (5.2).
+    """Whether the authorization server sent the refusal (5.2), and not an intermediary.
 
-    A known code is, with any status. A code of the server's own invention is with the statuses of section 5.2, and with
-    403 if it is written as such codes are: gateways answer `{"error": "Forbidden"}`, and sentences.
+    A known code counts with any status. An unknown code counts with 400 and 401, and with 403 if it is in lower case:
+    gateways answer 403 with `{"error": "Forbidden"}` or with a sentence.
     """
     code = answer.error_info.code or ""
     if code in CODES or answer.status < 400:

@@ -1,4 +1,4 @@
-"""What every provider owes its users, as checks that any provider can be put to.
+"""Checks of the behaviour that every provider must have.
 
     ACME = Candidate(AcmeSimulator, acme_auth, wrong_acme_auth, secrets=("s3cret",))
 
@@ -7,7 +7,8 @@
     def test_acme_keeps_its_promises(behaviour, kind):
         behaviour(Stage(ACME, kind))
 
-A behaviour raises `AssertionError` with a sentence. Nothing goes over a network, and no time passes but by a clock.
+A behaviour raises `AssertionError` with an explanation. No request goes over a network, and token times follow a
+`FakeClock`.
 """
 
 from .behaviours import BEHAVIOURS, Behaviour, name_of

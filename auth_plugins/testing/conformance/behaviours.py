@@ -1,4 +1,4 @@
-"""The promises, one function each. A broken one raises `AssertionError` with a sentence."""
+"""The behaviours, a function for each. A violation raises `AssertionError` with an explanation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["BEHAVIOURS", "Behaviour", "name_of"]
 
 
 def attaches_the_token_and_uses_the_cache(stage: Stage) -> None:
-    """The first request brings a token, and the next ones use it."""
+    """The first request gets a token, and the next ones use it."""
     token = stage.ripe()
     with stage.client() as client:
         replies = [client.send("GET", stage.url) for _ in range(5)]
@@ -33,7 +33,7 @@ def renews_early_beside_the_requests(stage: Stage) -> None:
     stage.go_to(stage.policy.due_at(token))
     with stage.client() as client:
         reply = client.send("GET", stage.url)
-        assert (reply.status, reply.history) == (200, ()), "in the renewal window the old token did not serve"
+        assert (reply.status, reply.history) == (200, ()), "in the renewal window the old token was not used"
         settle(stage.auth)
         assert stage.calls == before + 1, "in the renewal window there was not exactly one renewal"
         stage.go_to(stage.auth.token().valid_from)
@@ -42,7 +42,7 @@ def renews_early_beside_the_requests(stage: Stage) -> None:
 
 
 def renews_after_the_end(stage: Stage) -> None:
-    """An expired token costs one token call."""
+    """An expired token leads to exactly one token call."""
     token = stage.ripe()
     before = stage.calls
     stage.go_to(token.expires_at + 1)
@@ -52,29 +52,29 @@ def renews_after_the_end(stage: Stage) -> None:
 
 
 def answers_a_401_once_with_the_body_intact(stage: Stage) -> None:
-    """A revoked token is replaced, and the request sent again byte for byte."""
+    """A revoked token is replaced, and the request is sent again with the same body."""
     stage.ripe()
     stage.simulator.revoke_all()
     with stage.client() as client:
         reply = client.send("POST", stage.url, content=b"once more")
     assert (reply.status, reply.history) == (200, (401,)), "a revoked token was not replaced"
     bodies = {call.body_sha256 for call in stage.simulator.ledger.calls("api")}
-    assert len(bodies) == 1, "the request that was sent again is another"
+    assert len(bodies) == 1, "the request was sent again with another body"
 
 
 def hands_over_a_401_that_stays(stage: Stage) -> None:
-    """An API that rejects every token gets its answer through, and the token endpoint is left in peace."""
+    """If an API rejects every token, its 401 reaches the caller, and token calls stop."""
     stage.ripe()
     stage.simulator.reject_all = True
     with stage.client() as client:
-        assert client.send("GET", stage.url).status == 401, "a 401 that stays was not handed over"
+        assert client.send("GET", stage.url).status == 401, "a repeated 401 was not returned to the caller"
         before = stage.calls
         assert {client.send("GET", stage.url).status for _ in range(10)} == {401}
-    assert stage.calls == before, "a server that rejects fresh tokens was hammered"
+    assert stage.calls == before, "token calls continued while the API rejected fresh tokens"
 
 
 def survives_a_refused_refresh(stage: Stage) -> None:
-    """A refresh that is refused is followed by a login, or by the demand for one."""
+    """A refused refresh is followed by a login, or by `LoginRequired`."""
     token = stage.ripe()
     stage.candidate.spoil_refresh(stage.simulator)
     stage.go_to(token.expires_at + 1)
@@ -82,7 +82,7 @@ def survives_a_refused_refresh(stage: Stage) -> None:
     with suppress(AuthError):
         stage.auth.token()
     refreshes = stage.simulator.ledger.calls("refresh")
-    assert not any(call.granted for call in refreshes), "the refresh was not refused: give a spoil_refresh"
+    assert not any(call.granted for call in refreshes), "the refresh was not refused: pass spoil_refresh"
     if stage.candidate.can_login:
         with stage.client() as client:
             assert client.send("GET", stage.url).status == 200, "a refused refresh was not followed by a login"
@@ -95,7 +95,7 @@ def survives_a_refused_refresh(stage: Stage) -> None:
 
 
 def remembers_a_refused_login(stage: Stage) -> None:
-    """Wrong credentials cost one call, and never ride on the right ones' token."""
+    """Wrong credentials lead to one call, and never use the token of the right ones."""
     stage.ripe()
     wrong, before = stage.make(stage.candidate.wrong_auth), stage.calls
     with stage.client(wrong) as client:
@@ -103,26 +103,26 @@ def remembers_a_refused_login(stage: Stage) -> None:
             try:
                 client.send("GET", stage.url)
             except AuthError as error:
-                assert error.code in ("credentials_rejected", "login_required"), f"wrong credentials gave {error.code}"
+                assert error.code in ("credentials_rejected", "login_required"), f"wrong credentials: {error.code}"
             else:
-                raise AssertionError("wrong credentials rode on the right ones' token")
+                raise AssertionError("wrong credentials used the token of the right ones")
     assert stage.calls == before + 1, "refused credentials were not remembered"
 
 
 def outlives_an_outage_while_the_token_is_valid(stage: Stage) -> None:
-    """No request fails, and the endpoint is not called once a request."""
+    """During an outage no request fails, and not every request calls the token endpoint."""
     token = stage.ripe()
     stage.go_to(stage.policy.due_at(token))
     stage.simulator.outage, before = "drop", stage.calls
     with stage.client() as client:
         for _ in range(10):
-            assert client.send("GET", stage.url).status == 200, "an outage failed a request that had a valid token"
+            assert client.send("GET", stage.url).status == 200, "in an outage a request with a valid token failed"
             settle(stage.auth)
-    assert stage.calls <= before + stage.policy.tries, "an endpoint that is down was called once a request"
+    assert stage.calls <= before + stage.policy.tries, "in an outage every request called the token endpoint"
 
 
 def recovers_from_an_outage_after_the_end(stage: Stage) -> None:
-    """While nothing can be had requests fail with the library's own error; then they go on."""
+    """In an outage requests without a token fail with `TokenEndpointUnavailable`; after it they succeed."""
     token = stage.ripe()
     stage.go_to(token.expires_at + 1)
     stage.simulator.outage = "drop"
@@ -130,15 +130,15 @@ def recovers_from_an_outage_after_the_end(stage: Stage) -> None:
         try:
             client.send("GET", stage.url)
         except AuthError as error:
-            assert error.code == "token_endpoint_unavailable", f"an outage gave {error.code}"
+            assert error.code == "token_endpoint_unavailable", f"an outage raised {error.code}"
         else:
             raise AssertionError("a request without a token was sent")
         stage.simulator.outage = None
-        assert client.send("GET", stage.url).status == 200, "after an outage requests did not go on"
+        assert client.send("GET", stage.url).status == 200, "after an outage a request failed"
 
 
 def recovers_from_a_lost_answer(stage: Stage) -> None:
-    """A renewal whose answer is lost is not repeated with what it may have used up."""
+    """After a renewal whose answer was lost, a provider that can log in gets a token."""
     token = stage.ripe()
     stage.go_to(token.expires_at + 1)
     stage.simulator.outage = "lost"
@@ -146,32 +146,32 @@ def recovers_from_a_lost_answer(stage: Stage) -> None:
         stage.auth.token()
     stage.simulator.outage = None
     if stage.candidate.can_login:
-        assert stage.auth.token().access_token, "after a lost answer no token was to be had"
+        assert stage.auth.token().access_token, "after a lost answer no token was obtained"
 
 
 def makes_one_call_for_many(stage: Stage) -> None:
-    """However many ask at once, there is one token call."""
+    """Any number of requests at the same time lead to one token call."""
     token = stage.ripe()
     stage.go_to(token.expires_at + 1)
     stage.simulator.latency, before = 0.1, stage.calls
     with stage.client() as client:
         assert {reply.status for reply in client.send_many(20, "GET", stage.url)} == {200}, "some of many failed"
-    assert stage.calls == before + 1, "many that asked at once made more than one token call"
+    assert stage.calls == before + 1, "simultaneous requests made more than one token call"
 
 
 def goes_on_from_renewal_to_renewal(stage: Stage) -> None:
-    """Each renewal begins where the last one ended."""
+    """A token can be renewed several times in a row."""
     for _ in range(6):
         token = stage.ripe()
         stage.go_to(stage.policy.due_at(token))
         stage.auth.token()
         settle(stage.auth)
-        assert stage.auth.token().access_token != token.access_token, "a renewal brought the old token"
+        assert stage.auth.token().access_token != token.access_token, "a renewal returned the old token"
     assert all(call.granted for call in stage.simulator.ledger.calls("refresh")), "a refresh was refused"
 
 
 def keeps_what_a_cancelled_task_waited_for(stage: Stage) -> None:
-    """A cancelled caller abandons the wait, never the renewal."""
+    """A renewal continues although the task that waits for it is cancelled."""
     token = stage.ripe()
     stage.go_to(token.expires_at + 1)
     stage.simulator.latency, before = 0.1, stage.calls
@@ -183,20 +183,20 @@ def keeps_what_a_cancelled_task_waited_for(stage: Stage) -> None:
     asyncio.run(main())
     settle(stage.auth)
     assert stage.auth.token().access_token != token.access_token
-    assert stage.calls == before + 1, "what a cancelled task waited for was lost"
+    assert stage.calls == before + 1, "the renewal that a cancelled task waited for was lost"
 
 
 def stays_within_its_origins(stage: Stage) -> None:
-    """A stranger gets no token, and its 401 leads to nothing."""
+    """Another origin gets no token, and its 401 leads to no token call."""
     with stage.client() as client:
         reply = client.send("GET", f"https://stranger.example{stage.simulator.base_path}/x")
-    assert reply.status == 401, "a stranger's 401 was not handed over"
-    assert stage.calls == 0, "a stranger's request cost a token call"
-    assert [call.had_authorization for call in stage.simulator.ledger.calls()] == [False], "a stranger got a token"
+    assert reply.status == 401, "the 401 of another origin was not returned to the caller"
+    assert stage.calls == 0, "a request to another origin led to a token call"
+    assert [call.had_authorization for call in stage.simulator.ledger.calls()] == [False], "another origin got a token"
 
 
 def shows_no_secret(stage: Stage) -> None:
-    """Neither the objects nor the errors show one."""
+    """Neither objects nor errors show a secret."""
     token = stage.ripe()
     provider = stage.auth._provider
     shown: list[object] = [stage.auth, vars(stage.auth), provider, token, stage.auth._source.shared.snapshot]
@@ -216,7 +216,7 @@ def shows_no_secret(stage: Stage) -> None:
 
 
 def _what_an_echo_leads_to(stage: Stage) -> AuthError | None:
-    """Let the endpoint refuse the right credentials and say back all that it was sent."""
+    """Let the endpoint refuse the right credentials and quote the whole request. Return the error."""
 
     def echoing(request: SimRequest, _now: float) -> SimResponse:
         said = f"{dict(request.headers)} {request.body.decode('utf-8', 'replace')}"
@@ -236,7 +236,7 @@ Behaviour = Callable[[Stage], None]
 
 
 def _with_the_simulators_mistakes(behaviour: Behaviour) -> Behaviour:
-    """Add to a failure the traceback of what the simulator's author got wrong: that is the cause."""
+    """Add to a failure the traceback of an exception in the simulator, which is its cause."""
 
     @wraps(behaviour)
     def explained(stage: Stage) -> None:
@@ -268,9 +268,9 @@ _ALL: tuple[Behaviour, ...] = (
     shows_no_secret,
 )
 BEHAVIOURS: tuple[Behaviour, ...] = tuple(map(_with_the_simulators_mistakes, _ALL))
-"""All of them."""
+"""All behaviours."""
 
 
 def name_of(behaviour: Behaviour) -> str:
-    """Give a behaviour's name, for a test's id."""
+    """Return a behaviour's name, for the id of a test."""
     return behaviour.__name__

@@ -1,4 +1,4 @@
-"""Where a provider is put to the test: it, its simulator, one kind of client and one clock."""
+"""The set-up of a behaviour: a provider, its simulator, a kind of client and a clock."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def _revoke_all(simulator: Simulator) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A provider that is put to the test."""
+    """A provider to test."""
 
     simulator: Callable[[], Any]
-    """Makes its other side."""
+    """Returns a new simulator of the provider."""
     auth: Callable[..., TokenAuth]
-    """Makes an auth object with right credentials: `auth(simulator, base_url, **options)`."""
+    """Returns an auth object with the right credentials: `auth(simulator, base_url, **options)`."""
     wrong_auth: Callable[..., TokenAuth]
-    """Makes one with credentials that differ in nothing but a secret, which is wrong."""
+    """Returns an auth object whose credentials differ from the right ones in a secret only."""
     secrets: tuple[str, ...]
-    """What stands nowhere in a text: every secret of the right credentials."""
+    """Every secret of the right credentials. No text may contain them."""
     spoil_refresh: Callable[[Any], None] = _revoke_all
-    """Makes the next refresh be refused."""
+    """Changes the simulator so that it refuses the next refresh."""
     can_login: bool = True
-    """Whether the right credentials bring a new token when nothing can be refreshed."""
+    """Whether the right credentials can get a new token without a refresh token."""
 
 
 class Stage:
-    """One provider, one kind of client, one clock; made anew for every behaviour."""
+    """A provider, a kind of client and a clock. Every behaviour needs a new one."""
 
     def __init__(self, candidate: Candidate, kind: str) -> None:
         self.candidate, self.kind = candidate, kind
@@ -57,12 +57,12 @@ class Stage:
         self.simulator = candidate.simulator()
         self.base_url = f"{ORIGIN}{self.simulator.base_path}"
         self.hosts: set[str] = set()
-        """Where token calls went."""
+        """The origins to which token calls went."""
         self.url = f"{self.base_url}/anything"
         self.auth = self.make(candidate.auth)
 
     def make(self, make: Callable[..., TokenAuth]) -> TokenAuth:
-        """Make an auth object whose token calls the simulator answers."""
+        """Return an auth object whose token calls the simulator answers."""
         transport = mock_transport(self.simulator, self.clock, sleep=time.sleep)
         lent = httpx.Client(transport=transport, event_hooks={"request": [self._called]})
         options = {"store": self.store, "clock": self.clock, "policy": self.policy, "token_client": lent}
@@ -74,15 +74,15 @@ class Stage:
 
     @property
     def calls(self) -> int:
-        """How many token calls the simulator saw."""
+        """The number of token calls that the simulator received."""
         return int(self.simulator.ledger.token_calls)
 
     def go_to(self, moment: float) -> None:
-        """Let time pass until `moment`."""
+        """Move the clock to `moment`, in seconds since the epoch, unless it is past."""
         self.clock.advance(max(0.0, moment - self.clock()))
 
     def ripe(self) -> Token:
-        """Get a token and let time pass until servers accept it."""
+        """Return a token, after moving the clock to its `valid_from`."""
         try:
             token = self.auth.token()
         finally:

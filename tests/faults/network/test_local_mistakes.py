@@ -48,7 +48,7 @@ MISTAKES = {
     "a certificate for another host": Mistake(
         TokenEndpointUnavailable,
         SILENT + "its certificate is not trusted ({openssl})",
-        "Check the host in the endpoint's URL: the certificate is for another one.",
+        "Check the host in the endpoint's URL: the certificate is for another host.",
     ),
     "a certificate that has ended, or a clock that is wrong": Mistake(
         TokenEndpointUnavailable,
@@ -72,7 +72,7 @@ MISTAKES = {
     ),
     "a proxy that wants a password": Mistake(
         TokenEndpointUnavailable,
-        SILENT + "the proxy {proxy} wants a user name and a password (407)",
+        SILENT + "the proxy {proxy} requires a user name and a password (407)",
         "Put them into HTTPS_PROXY, as in http://user:password@host:port, or pass a token_client=.",
     ),
     "a proxy that does not let the call through": Mistake(
@@ -86,7 +86,7 @@ MISTAKES = {
     ),
     "a variable that is not the URL of a proxy": Mistake(
         ConfigurationError,
-        NOT_SENT + "what HTTPS_PROXY holds is not the URL of a proxy",
+        NOT_SENT + "the value of HTTPS_PROXY is not the URL of a proxy",
         "Set HTTPS_PROXY to a URL such as http://proxy.internal:3128.",
     ),
     "a kind of proxy that the library does not know": Mistake(
@@ -320,7 +320,7 @@ def test_a_defect_in_code_is_named_as_one_is_not_paused_and_shows_no_secret(
         calls.append(arguments)
         raise defect(f"quoting {SECRET_KEY}")
 
-    transport = f"auth_plugins.clients.{'requests' if library == 'requests' else 'httpx'}_channel.Deadline.after"
+    transport = f"auth_plugins.clients.{'requests' if library == 'requests' else 'httpx'}_transport.Deadline.after"
     monkeypatch.setattr(transport, fail)
     auth = FyatuAuth(APP_ID, SECRET_KEY, base_url="http://127.0.0.1:9", store=MemoryStore())
     with open_client(library, auth) as client:
