@@ -13,7 +13,7 @@ OURS = "a living process had the newest token, and the store had not lost anythi
 
 def why(session: int, provider: Provider, lines: list[dict[str, Any]], losses: list[tuple[float, float]]) -> str:
     """Return why a session ended; `losses`: from when to when the store lost what was saved."""
-    at, _ = provider.ended[session]
+    at, used = provider.ended[session]
     issued, newest = [(when, each) for when, each in provider.given_out[session] if when < at][-1]
     own = [line for line in lines if line["session"] == session and line["at"] < at and line.get("token") == newest]
     holders = sorted(line["at"] for line in own if line["what"] in ("refreshed", "adopted", "save_failed", "saved"))
@@ -23,6 +23,9 @@ def why(session: int, provider: Provider, lines: list[dict[str, Any]], losses: l
         return OURS if answered is not None else "the answer had not arrived, and the store had lost nothing"
     if answered is None or answered > lost[-1]:
         return "the store lost a lock while its holder's call was under way"
-    if any(line["what"] == "saved" and line["at"] > lost[-1] for line in own):
+    # The request that ended the session left when its process had saved the old token, a latency before it was judged.
+    asked = [each["at"] for each in lines if each["session"] == session and each.get("token") == used]
+    sent = max((when for when in asked if at - 1.0 < when < at), default=at)
+    if any(line["what"] == "saved" and lost[-1] < line["at"] < sent for line in own):
         return OURS
     return "the store lost a token, and the process that has it has not used the store since"

@@ -43,10 +43,14 @@ class ToldStore(RedisStore):
 
     session = -1
 
-    def save(self, key: str, token: Token) -> None:
+    def save_numbered(
+        self, key: str, token: Token, number: int | None, *, before_call: bool = False
+    ) -> tuple[Token | None, int] | None:
         """Save, then tell."""
-        super().save(key, token)
-        say("saved", self.session, token=digest_of(token.refresh_token or ""))
+        newer = super().save_numbered(key, token, number, before_call=before_call)
+        if newer is None:
+            say("saved", self.session, token=digest_of(token.refresh_token or ""))
+        return newer
 
 
 class Worker:

@@ -7,11 +7,25 @@ lock under which it was fetched, or one more than that of the token before it, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
-__all__ = ["NEW", "NOTHING", "OLD", "At", "Bounds", "Late", "Process", "Record", "Rules", "Store", "World", "first"]
+__all__ = [
+    "BUILT",
+    "NEW",
+    "NOTHING",
+    "OLD",
+    "At",
+    "Bounds",
+    "Late",
+    "Process",
+    "Record",
+    "Rules",
+    "Store",
+    "World",
+    "first",
+]
 
 
 class At(IntEnum):
@@ -129,12 +143,18 @@ class Rules:
     """Requests get the token before the lock is released."""
     server_time: bool
     """The server's time alone decides whether a record has ended."""
+    visits: bool = True
+    """A process with a valid token uses the store now and then."""
 
 
 OLD = Rules("old", False, False, False, "never", True, False, False, False)
 """The protocol of the first versions."""
 NEW = Rules("new", True, True, True, "waiter", False, True, True, True)
 """The protocol that keeps every session but those that no protocol can keep."""
+
+
+BUILT = replace(NEW, name="built", looks=False, visits=False)
+"""The protocol of the code: a process that has a valid token does not use the store until it has to renew."""
 
 
 @dataclass(frozen=True, slots=True)

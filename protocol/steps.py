@@ -80,7 +80,7 @@ class _Steps:
             return
         if process.own.token <= world.due:
             yield self.step("begins a renewal", process._replace(at=At.LOAD))
-        elif world.unseen and holds_newest(process, world):
+        elif self.rules.visits and world.unseen and holds_newest(process, world):
             store = self._saved(process.own, 0) if self.rules.looks else None
             yield self.step("looks into the store in its turn", process, store or self.store, used_store=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..core.errors import AuthError, StoreError
 from ..core.token import Token
@@ -22,15 +22,17 @@ LOCKED_OUT = StoreError(
 
 
 class GuardedStore:
-    """A store by the members of `Store`. What else it may have (`lock_if`, `permit`, `retire`) is used if it is there.
+    """A store by the members of `Store`. What else it may have is used if it is there; see `RedisStore`.
 
-    Those three are promises of this package's own stores; see `RedisStore`.
+    That is `lock_if`, `permit`, `retire`; and of a store that numbers its tokens `load_numbered`, `save_numbered`,
+    `delete_numbered` and `lock_numbers`.
     """
 
-    __slots__ = ("_store",)
+    __slots__ = ("_numbered", "_store")
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._numbered: Any = store if _has_numbers(store) else None
 
     @property
     def salt(self) -> bytes:
@@ -42,17 +44,35 @@ class GuardedStore:
         """Return the lease of the store."""
         return self._store.lease
 
-    def load(self, key: str) -> Token | None:
-        """Load as the store does."""
-        return _guarded(lambda: self._store.load(key))
+    def load(self, key: str) -> tuple[Token | None, int | None]:
+        """Load as the store does; return the token's number as well, `None` if the store has no numbers."""
+        if self._numbered is None:
+            return _guarded(lambda: self._store.load(key)), None
+        found: tuple[Token | None, int] = _guarded(lambda: self._numbered.load_numbered(key))
+        return found
 
-    def save(self, key: str, token: Token) -> None:
-        """Save as the store does."""
-        _guarded(lambda: self._store.save(key, token))
+    def save(
+        self, key: str, token: Token, number: int, *, before_call: bool = False
+    ) -> tuple[Token | None, int] | None:
+        """Save as the store does; return the newer token that is there instead, if the store sees it."""
+        newer: tuple[Token | None, int] | None = None
+        if self._numbered is None:
+            _guarded(lambda: self._store.save(key, token))
+        else:
+            newer = _guarded(lambda: self._numbered.save_numbered(key, token, number, before_call=before_call))
+        return newer
 
-    def delete(self, key: str) -> None:
-        """Delete as the store does."""
-        _guarded(lambda: self._store.delete(key))
+    def lock_numbers(self, key: str) -> tuple[int, int]:
+        """Return the number of the lock, and that of a lock that was waited for and lost; 0 if there is none."""
+        numbers: tuple[int, int] = (0, 0) if self._numbered is None else self._numbered.lock_numbers(key)
+        return numbers
+
+    def delete(self, key: str, number: int, *, ends: bool) -> None:
+        """Delete as the store does, unless there is a token with a higher number; `ends`: the session is over."""
+        if self._numbered is None:
+            _guarded(lambda: self._store.delete(key))
+        elif not _guarded(lambda: self._numbered.delete_numbered(key, number, ends=ends)):
+            raise StoreError("Another process has saved a newer token")
 
     def retire(self, key: str) -> None:
         """Let the record end within a day, where the store can."""
@@ -81,6 +101,16 @@ class GuardedStore:
             yield got is not False
         finally:
             lock.__exit__(None, None, None)
+
+
+def _has_numbers(store: Store) -> bool:
+    """Whether the store numbers its tokens; not a subclass or a wrapper of one that has changed the other methods."""
+    classes = type(store).__mro__
+    for name in ("load", "save", "delete"):
+        owner: type = next((each for each in classes if name in vars(each)), object)
+        if f"{name}_numbered" not in vars(owner):
+            return False
+    return True
 
 
 def _guarded(call: Callable[[], T]) -> T:

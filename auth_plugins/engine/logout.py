@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core.events import EventKind
 from .context import Context
 from .locking import GuardedStore
-from .outcome import pick_current
+from .outcome import next_number, pick_current
 from .shared_state import SharedState
 from .snapshot import NO_TOKEN, Snapshot
 from .store_entry import InStore
@@ -24,11 +24,13 @@ def logout(context: Context, shared: SharedState, transport: TokenTransport) -> 
     """
     store, unsaved = GuardedStore(shared.store), shared.unsaved
     place = InStore(store, context.provider)
-    with store.lock_if(place.key, lambda: True, None if unsaved is None else unsaved.want()):
-        token = pick_current(context, shared, place.load())
-        place.delete()
+    if unsaved is not None:
+        unsaved.attempts.stop()
+    with store.lock_if(place.key, lambda: True, None if unsaved is None else unsaved.permit):
+        token = pick_current(context, shared, place.load(), place.number)
+        place.delete(next_number(shared, place))
         with shared.lock:
-            shared.predecessors = b""
+            shared.predecessors, shared.number = b"", 0
             shared.snapshot, shared.rejected, shared.failure, shared.unsaved, shared.distrust = (
                 NO_TOKEN,
                 token,

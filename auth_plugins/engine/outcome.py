@@ -14,11 +14,12 @@ from ..core.token import LONG_AGO, Token
 from ..stores.store import LockLost
 from .context import Context
 from .irreplaceable import remove_unproven
-from .shared_state import SharedState, UnsavedToken
+from .shared_state import SharedState
 from .snapshot import Snapshot
-from .store_entry import StoreEntry
+from .store_entry import StoreEntry, Superseded
+from .unsaved import UnsavedToken
 
-__all__ = ["Outcome", "pick_current"]
+__all__ = ["Outcome", "is_older", "next_number", "pick_current"]
 
 _PAUSES = (0.05, 0.5)
 """The first and the longest pause between two tries to save a token, in seconds."""
@@ -28,24 +29,36 @@ _LONGEST = 60.0
 """Seconds for which saving is repeated where a lock has no lease."""
 
 
-def pick_current(context: Context, shared: SharedState, stored: Token | None) -> Token | None:
+def pick_current(
+    context: Context, shared: SharedState, stored: Token | None, number: int | None = None
+) -> Token | None:
     """Return what the store has, since a renewal saves there first. No clock can tell which of two tokens is newer.
 
     But ours, if the store has none, or one that came before ours (it was set back), or did not take ours and still has
-    what it had then.
+    what it had then. `number` is that of the stored token.
     """
     ours = shared.snapshot.token
     if ours is None or stored == ours:
         return stored
-    if (
-        stored is None
-        or shared.succeeded(stored)
-        or (shared.unsaved is not None and stored == shared.unsaved.stored_before)
-    ):
+    if stored is None:  # A number without a token: the session was ended since. A token that was given begins it anew.
+        return None if number is not None and number > shared.number > 0 else ours
+    if is_older(shared, stored, number):
         return ours
     if shared.unsaved is not None and not context.provider.rotates:
         return max(ours, stored, key=lambda token: token.expires_at)  # Both are good.
     return stored
+
+
+def is_older(shared: SharedState, stored: Token, number: int | None) -> bool:
+    """Whether `stored` came before the token of this process: by their numbers, or else by what this process knows."""
+    if number is not None and number != shared.number:
+        return number < shared.number
+    return shared.succeeded(stored) or (shared.unsaved is not None and stored == shared.unsaved.stored_before)
+
+
+def next_number(shared: SharedState, place: StoreEntry) -> int:
+    """Return the number of what comes next: that of the lock, and above those of all tokens before."""
+    return max(place.lock_numbers()[0], max(shared.number, place.number or 0) + 1)
 
 
 class Outcome:
@@ -65,8 +78,8 @@ class Outcome:
         return self.context.policy.due_at(token, jitter_fraction) if token is not None else 0.0
 
     def adopt(self, token: Token, due_at: float) -> Snapshot:
-        """Take over a peer's token."""
-        snapshot = self.publish(token, due_at)
+        """Take over the token of another process, which is the one in the store."""
+        snapshot = self.publish(token, due_at, number=self.place.number)
         self.context.notify(EventKind.ADOPTED, token)
         return snapshot
 
@@ -75,19 +88,26 @@ class Outcome:
 
         One that rotates is saved first; any other can be issued again, so requests need not wait for the store.
         """
-        due_at = self.window_opens_at(token)
+        due_at, number = self.window_opens_at(token), next_number(self.shared, self.place)
         if self.context.provider.rotates:
-            failure = self.save(token)
-            snapshot = self.publish(token, due_at, failure, unproven=unproven)
+            failure = self.save(token, number)
+            snapshot = self.publish(token, due_at, failure, unproven=unproven, number=number)
         else:
             before = self.shared.unsaved
-            snapshot = self.publish(token, due_at, unproven=unproven)
+            snapshot = self.publish(token, due_at, unproven=unproven, number=number)
             self.shared.unsaved = before
-            failure = self.save(token)
+            failure = self.save(token, number)
             if failure is not None:
                 snapshot = self._remember(failure)
+        if isinstance(failure, Superseded):
+            snapshot = self.adopt_stored() or snapshot
         self.context.notify(kind, token)
         return snapshot
+
+    def adopt_stored(self) -> Snapshot | None:
+        """Take over the newer token that kept another one out of the store."""
+        newer = self.place.kept
+        return None if newer is None else self.adopt(newer, self.window_opens_at(newer))
 
     def reject_stored(self, token: Token | None) -> None:
         """Treat the stored token as rejected, and use it in place of ours where the two differ."""
@@ -96,12 +116,13 @@ class Outcome:
             shared.distrust, shared.rejected, shared.rejected_by_server = False, token, False
             if token is not None and token != shared.snapshot.token:
                 shared.snapshot = self.snapshot_of(token, LONG_AGO).until(LONG_AGO)
+                shared.number = self.place.number or 0
 
     def mark_refresh_used(self, token: Token) -> None:
         """Mark the refresh token as used, so that it is not tried again."""
         spent = replace(token, refreshable_until=LONG_AGO)
         if self.context.clock() < spent.useful_until:
-            self.save(spent)
+            self.save(spent, max(self.shared.number, self.place.number or 0))
         else:
             remove_unproven(token, self.place)
         with self.shared.lock:
@@ -112,13 +133,21 @@ class Outcome:
         """Save what could not be saved before, or what the store has lost."""
         if snapshot.token is None:
             return snapshot
-        failure = self.save(snapshot.token)
+        number = self.shared.number
+        if not self.context.provider.rotates:  # Both are good: ours was chosen, though the other one may be newer.
+            number = self.shared.number = max(number, self.place.number or 0)
+        failure = self.save(snapshot.token, number)
+        if isinstance(failure, Superseded):
+            return self.adopt_stored() or snapshot
         return self._remember(failure) if failure is not None else self._all_is_well()
 
-    def save(self, token: Token) -> StoreError | None:
-        """Save `token`; return the failure, once it is written down in the slot."""
+    def save(self, token: Token, number: int) -> StoreError | None:
+        """Save `token` under its number; return the failure, once it is written down in the slot."""
         try:
-            self.place.save(token)
+            self.place.save(token, number)
+        except Superseded as newer:
+            self.shared.unsaved = None
+            return newer.clone()
         except StoreError as error:
             failure = error.clone()
         else:
@@ -130,12 +159,19 @@ class Outcome:
         return failure
 
     def publish(
-        self, token: Token, due_at: float, failure: StoreError | None = None, *, unproven: bool = False
+        self,
+        token: Token,
+        due_at: float,
+        failure: StoreError | None = None,
+        *,
+        unproven: bool = False,
+        number: int | None = None,
     ) -> Snapshot:
         """Let requests use `token` from now on."""
         snapshot = self.snapshot_of(token, due_at, unproven=unproven)
         with self.shared.lock:
             self.shared.replace(snapshot)
+            self.shared.number = self.shared.number if number is None else number
             self.shared.failure = None
             if self.shared.rejects(token):
                 self.shared.rejected = None  # The provider gave the very same one again, so it is to be tried again.
@@ -147,36 +183,55 @@ class Outcome:
         return snapshot
 
     def keep_saving(self, unsaved: UnsavedToken, lease: float) -> None:
-        """Save the token of this renewal again and again, under the lock, until it is saved or the lease has ended.
+        """Save the token of this process again and again, under the lock, until it is saved or the lease has ended.
 
-        It ends early if another renewal or a logout of this process needs the lock, and soon at the interpreter's end.
+        It ends early if a logout of this process needs the lock, and soon at the interpreter's end.
         """
-        token, pause, is_ending = self.shared.snapshot.token, _PAUSES[0], False
+        with self.shared.lock:
+            token, number = self.shared.snapshot.token, self.shared.number
+        pause, is_ending = _PAUSES[0], False
         ends = time.monotonic() + min(lease, _LONGEST)  # Real time: the lease is the server's.
-        while token is not None and time.monotonic() < ends:
-            unsaved.wanted.wait(pause)
+        while token is not None and time.monotonic() < ends and unsaved.attempts.pause(pause):
             pause = min(2 * pause, _PAUSES[1])
             if not self._still(unsaved, token):
                 return
             if not (is_ending or threading.main_thread().is_alive()):
                 is_ending, ends = True, min(ends, time.monotonic() + _AT_THE_END)
-            try:
-                self.place.save(token)
-            except LockLost:
+            if self._attempt(unsaved, token, number):
                 return
-            except StoreError:
-                continue
-            with self.shared.lock:
-                if self.shared.unsaved is unsaved:
-                    self.shared.unsaved = None
-                    self._all_is_well()
-            return
+
+    def _attempt(self, unsaved: UnsavedToken, token: Token, number: int) -> bool:
+        """Try to save the token; return False if it has to be tried again."""
+        try:
+            if self._is_replaced(token):
+                raise Superseded("Another process has saved a token")
+            self.place.save(token, number)
+        except LockLost as lost:
+            if isinstance(lost, Superseded) and self._still(unsaved, token):
+                self.shared.unsaved = None
+                self.adopt_stored()
+            return True
+        except StoreError as error:
+            unsaved.attempts.failed(error.clone())
+            return False
+        with self.shared.lock:
+            if self.shared.unsaved is unsaved:
+                self.shared.unsaved = None
+                self._all_is_well()
+        return True
+
+    def _is_replaced(self, token: Token) -> bool:
+        """Whether a store without numbers has a token that is newer: it was saved without the lock."""
+        if self.place.number is not None:
+            return False  # The store itself sees it.
+        stored = self.place.load()
+        if stored is None or stored == token:
+            return False
+        return not is_older(self.shared, stored, self.place.number)
 
     def _still(self, unsaved: UnsavedToken, token: Token) -> bool:
         with self.shared.lock:
-            return (
-                self.shared.unsaved is unsaved and not unsaved.wanted.is_set() and self.shared.snapshot.token == token
-            )
+            return self.shared.unsaved is unsaved and self.shared.snapshot.token == token
 
     def _all_is_well(self) -> Snapshot:
         with self.shared.lock:

@@ -20,14 +20,16 @@ from ..core.events import EventKind
 from ..core.token import Token
 from ..core.wire import Purpose, TokenRequest
 from .context import Context
+from .holding import go_on_saving, wait_for_attempt, wait_for_lost_holder
 from .irreplaceable import mark_irreplaceable, remove_unproven
 from .limiter import call_permit
 from .locking import LOCKED_OUT, GuardedStore
-from .outcome import Outcome, pick_current
+from .outcome import Outcome, is_older, pick_current
 from .shared_state import SharedState
 from .snapshot import Snapshot
-from .store_entry import InStore, NoStore, StoreEntry
+from .store_entry import InStore, NoStore, StoreEntry, Superseded
 from .token_transport import TokenTransport
+from .unsaved import SaveAttempts
 
 __all__ = ["check_store", "renew", "wait_until_valid"]
 
@@ -40,6 +42,7 @@ def renew(context: Context, shared: SharedState, transport: TokenTransport) -> S
     """
     store = GuardedStore(shared.store)
     try:
+        wait_for_attempt(context, shared)
         place = InStore(store, context.provider)
         found = _Renewal(context, shared, transport, place, place.load()).without_lock()
         return _under_lock(context, shared, transport, store, place) if found is None else found
@@ -61,20 +64,22 @@ def _under_lock(
         found.extend([] if snapshot is None else [snapshot])
         return snapshot is None
 
-    unsaved = shared.unsaved
+    unsaved, attempts = shared.unsaved, SaveAttempts()
     with ExitStack() as held:
+        held.callback(attempts.end)
         context.waiting(LOCKED_OUT)
-        locked = held.enter_context(store.lock_if(place.key, needed, None if unsaved is None else unsaved.want()))
+        locked = held.enter_context(store.lock_if(place.key, needed, None if unsaved is None else unsaved.permit))
         context.waiting(None)
         if not locked:
             return found[-1]
-        renewal = _Renewal(context, shared, transport, place, place.load())
-        snapshot = renewal.run()
-        unsaved = shared.unsaved
-        if unsaved is not None and (context.provider.rotates or unsaved.permit is not None):
-            held.callback(renewal.keep_saving, unsaved, store.lease)
-            context.afterwards(held.pop_all())
-    return snapshot
+        try:
+            wait_for_lost_holder(context, shared, place)
+            try:
+                return _Renewal(context, shared, transport, place, place.load()).run()
+            except Superseded:  # The store has a newer token than the one that was to be renewed: that is renewed.
+                return _Renewal(context, shared, transport, place, place.load()).run()
+        finally:
+            go_on_saving(context, shared, place, attempts, held, store.lease)
 
 
 def check_store(context: Context, shared: SharedState, transport: TokenTransport, failure: AuthError) -> Snapshot:
@@ -116,7 +121,7 @@ class _Renewal(Outcome):
         return None if peers is None else self.adopt(peers, self.window_opens_at(peers))
 
     def run(self) -> Snapshot:
-        token, clock = pick_current(self.context, self.shared, self.stored), self.context.clock
+        token, clock = pick_current(self.context, self.shared, self.stored, self.place.number), self.context.clock
         ours = self._with_newest_refresh_token(token)
         known = token == ours.token
         if self.shared.distrust:
@@ -150,6 +155,7 @@ class _Renewal(Outcome):
             ours = shared.snapshot.token
             if token is not None and ours is not None and token.access_token == ours.access_token and token != ours:
                 shared.snapshot = replace(shared.snapshot, token=token)
+                shared.number = max(shared.number, self.place.number or 0)
             return shared.snapshot
 
     def _call_in_turn(
@@ -198,7 +204,10 @@ class _Renewal(Outcome):
             return self.context.provider.login()
         if self.context.provider.rotates:
             # A store that does not even take the old one would not take the new one.
-            self.place.save(mark_irreplaceable(refreshed, self.context.provider))
+            number = self.shared.number if refreshed == self.shared.snapshot.token else 0
+            if self.stored in (None, refreshed):
+                number = max(number, self.place.number or 0)
+            self.place.save(mark_irreplaceable(refreshed, self.context.provider), number, before_call=True)
         return self.context.provider.refresh(refreshed, now)
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
@@ -219,7 +228,9 @@ class _Renewal(Outcome):
             return None
 
     def _if_a_good_peers(self, stored: Token | None, ours: Token | None, now: float) -> Token | None:
-        if stored is None or self.shared.rejects(stored) or self.shared.succeeded(stored) or now >= stored.expires_at:
+        if stored is None or self.shared.rejects(stored) or now >= stored.expires_at:
+            return None
+        if is_older(self.shared, stored, self.place.number):
             return None
         return None if ours is not None and stored.access_token == ours.access_token else stored
 

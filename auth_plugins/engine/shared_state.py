@@ -9,7 +9,7 @@ import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, TokenEndpointUnavailable
 from ..core.identity import object_fingerprint
@@ -24,6 +24,7 @@ from .recent import Recent
 from .same_store import SameStores, identity_of
 from .snapshot import Snapshot
 from .unauthorized_backoff import NO_BACKOFF
+from .unsaved import SaveAttempts, UnsavedToken
 
 __all__ = ["RememberedFailure", "SharedState", "UnsavedToken", "shared_state_for"]
 
@@ -60,23 +61,6 @@ class RememberedFailure:
     """When the store is next checked for a token that another process has saved meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnsavedToken:
-    """The store did not take the token at hand."""
-
-    stored_before: Token | None
-    """What it had, as far as we know. While it has that, ours is the newer one."""
-    permit: object = field(default=None, compare=False, repr=False)
-    """What continues the lock under which it was to be saved; `None`: that lock ends where it was taken."""
-    wanted: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
-    """Set when another renewal, or a logout, of this process waits for the lock."""
-
-    def want(self) -> object:
-        """Let the thread that keeps saving the token give way; return the permit."""
-        self.wanted.set()
-        return self.permit
-
-
 def _new_locks() -> Iterator[threading.RLock]:
     # All shared states use a pool of 64 locks: a lock is larger than the state it guards, and is held only briefly.
     # The locks are re-entrant, because the garbage collector may run a finalizer that uses an auth object while a
@@ -98,6 +82,7 @@ class SharedState:
         "flight",
         "key",
         "lock",
+        "number",
         "pauses_matter_until",
         "predecessors",
         "rejected",
@@ -111,6 +96,8 @@ class SharedState:
     def __init__(self, store: Store, given: Snapshot, key: bytes = b"", clock: Clock = SYSTEM_CLOCK) -> None:
         self.store, self.key = store, key
         self.snapshot = given
+        self.number = 0
+        """The number of the token here, by which a store that has numbers tells the newer of two; 0: it was given."""
         self.predecessors = b""
         """Digests of the tokens before the current one, to recognize a store that was restored to an earlier state."""
         self.rejected: Token | None = None
@@ -128,6 +115,8 @@ class SharedState:
         """Start with a new lock and without a flight: in a forked child, those of the parent would never end."""
         self.lock = next(_locks)
         self.flight: Flight | None = None
+        if self.unsaved is not None:  # The thread that saves it, and its lock, are the parent's.
+            self.unsaved = replace(self.unsaved, permit=None, attempts=SaveAttempts())
 
     def replace(self, snapshot: Snapshot) -> None:
         """Replace the current token, which becomes a predecessor of the new one."""

@@ -13,10 +13,10 @@ from ..core.provider import Provider
 from ..core.token import LONG_AGO, NO_EXTRA, Token
 from ..core.wire import Masked
 from ..stores.record import CorruptRecord, decode, encode
-from ..stores.store import Store
+from ..stores.store import LockLost, Store
 from .locking import GuardedStore
 
-__all__ = ["InStore", "NoStore", "StoreEntry"]
+__all__ = ["InStore", "NoStore", "StoreEntry", "Superseded"]
 
 _OWN = "auth_plugins.variant"
 """The member of a record's `extra` that says which variant the record's access token is of."""
@@ -26,20 +26,32 @@ _MOST = 65_536
 """Characters of all other variants' tokens: a store has a limit, and a newest refresh token must always be kept."""
 
 
+class Superseded(LockLost):
+    """A newer token than the one that was to be saved is in the store."""
+
+
 class StoreEntry(Protocol):
     """One key of a store."""
 
     kept: Token | None
     """What is there, as far as we know."""
+    number: int | None
+    """The number of the token that is there, -1 if there is none; `None` if the store has no numbers."""
 
     def load(self) -> Token | None:
         """Give what is kept there."""
 
-    def save(self, token: Token) -> None:
-        """Keep `token` there, or raise `StoreError`."""
+    def save(self, token: Token, number: int = 0, *, before_call: bool = False) -> None:
+        """Keep `token` there under its number, or raise `StoreError`; before a call only under the lock.
 
-    def delete(self) -> None:
-        """Keep nothing there, or raise `StoreError`."""
+        After `Superseded`, `kept` is the newer token and `number` its number.
+        """
+
+    def lock_numbers(self) -> tuple[int, int]:
+        """Return the number of the lock, and that of a lock that was waited for and lost; 0 if there is none."""
+
+    def delete(self, number: int | None = None) -> None:
+        """Keep nothing there, or raise `StoreError`; a number ends the session."""
 
     def retire(self) -> None:
         """Let what is kept there end within a day, where the store can."""
@@ -56,13 +68,14 @@ class InStore:
     the newest refresh token of all, and its `extra` holds the access tokens of the others.
     """
 
-    def __init__(self, store: Store, provider: Provider) -> None:
+    def __init__(self, store: Store | GuardedStore, provider: Provider) -> None:
         self._store = store if isinstance(store, GuardedStore) else GuardedStore(store)
         self._provider, salt = provider, self._store.salt
         self.key = fingerprint(provider, salt)
         self._variant = variant_fingerprint(provider, salt)
         self._others: dict[str, Token] = {}
         self.kept: Token | None = None
+        self.number: int | None = None
 
     def load(self) -> Token | None:
         """Return this variant's token, with the session's newest refresh token; `None` if there is no session.
@@ -72,31 +85,46 @@ class InStore:
         Raises:
             StoreError: the store failed.
         """
-        record, self._others = self._store.load(self.key), {}
-        self.kept = record if record is None or self._variant is None else self._of_variant(record, self._variant)
+        self._take(*self._store.load(self.key))
         return self.kept
 
-    def save(self, token: Token) -> None:
+    def _take(self, record: Token | None, number: int | None) -> None:
+        self._others, self.number = {}, number
+        self.kept = record if record is None or self._variant is None else self._of_variant(record, self._variant)
+
+    def save(self, token: Token, number: int = 0, *, before_call: bool = False) -> None:
         """Keep `token`, whose refresh token is from now on that of all variants.
 
         Raises:
+            Superseded: there is a newer one.
             StoreError: the store failed.
         """
         record = token
         if self._variant is not None:
             others = _within_bounds(self._others, token.issued_at)
             record = replace(token, extra={**_without_ours(token.extra), _OWN: self._variant, **others})
-        self._store.save(self.key, record)
-        self.kept = token
+        newer = self._store.save(self.key, record, number, before_call=before_call)
+        if newer is not None:
+            self._take(*newer)
+            raise Superseded("Another process has saved a newer token")
+        self.kept, self.number = token, None if self.number is None else number
 
-    def delete(self) -> None:
+    def delete(self, number: int | None = None) -> None:
         """Forget the session with the tokens of all variants.
 
+        With a number the session ends, where the store has numbers: a token with a lower one is not saved any more.
+
         Raises:
-            StoreError: the store failed.
+            StoreError: the store failed, or has a newer token.
         """
-        self._store.delete(self.key)
+        fence = (self.number or 0) if number is None else number
+        self._store.delete(self.key, fence, ends=number is not None)
         self._others, self.kept = {}, None
+        self.number = None if self.number is None else -1
+
+    def lock_numbers(self) -> tuple[int, int]:
+        """Do as the store does."""
+        return self._store.lock_numbers(self.key)
 
     def retire(self) -> None:
         """Do as the store does."""
@@ -161,16 +189,21 @@ class NoStore:
 
     def __init__(self, failure: StoreError, kept: Token | None) -> None:
         self._failure, self.kept = failure, kept
+        self.number: int | None = None
 
     def load(self) -> Token | None:
         """Give nothing."""
         return None
 
-    def save(self, token: Token) -> None:
+    def lock_numbers(self) -> tuple[int, int]:
+        """Return that there are no locks."""
+        return 0, 0
+
+    def save(self, token: Token, number: int = 0, *, before_call: bool = False) -> None:
         """Fail as the store did."""
         raise self._failure.clone()
 
-    def delete(self) -> None:
+    def delete(self, number: int | None = None) -> None:
         """Fail as the store did."""
         raise self._failure.clone()
 

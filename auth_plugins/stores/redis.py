@@ -40,10 +40,11 @@ _LONGEST = 10 * 365 * 86_400_000
 class RedisStore:
     """A server of Redis 7 or Valkey 7.2, or newer, by a client of redis-py or valkey-py.
 
-    Each token is a hash, and beside it stands its lock, which ends by itself after the `lease`: a holder that was
-    killed keeps nobody waiting for longer. Whoever gets the lock gets a number with it that is higher than all before,
-    and a save with a number that is not the last one is refused: a holder that was stopped past its lease cannot
-    put an older token in place of a newer one. Waiting looks at the lock in pauses that grow to half a second.
+    Each token is a hash with a lock next to it, which ends by itself after the `lease`. A lock comes with a number that
+    is higher than all before, and a token is saved with the number of the lock under which it was obtained. A save
+    never replaces a token with a higher number: a holder that was stopped past its lease cannot put an older token in
+    place of a newer one, and a lower number shows that the server was set back. Waiting looks at the lock in pauses
+    that grow to half a second.
 
     Args:
         client: a synchronous client, for its settings (TLS, cluster, sentinel) are the caller's own. Its pool should
@@ -153,34 +154,71 @@ class RedisStore:
 
     def load(self, key: str) -> Token | None:
         """Return the token kept under `key`. Redis alone decides how long it is kept, by the provider's statement."""
+        return self.load_numbered(key)[0]
+
+    def load_numbered(self, key: str) -> tuple[Token | None, int]:
+        """Do as `load`, and return the token's number as well; -1 if there is no token."""
         name = self._name(key)
         if key in self._mine.seen:  # It came along with the lock, or with its refusal.
-            raw = self._mine.seen.pop(key)
+            raw, number = self._mine.seen.pop(key)
         else:
-            raw = _bytes(as_store_error(lambda: self._client.hget(name, "token")))
-        if raw is None:
-            return None
-        try:
-            return decode(key, self._encryption.decrypt(raw))
-        except CorruptRecord:
-            as_store_error(lambda: self._client.eval(ASIDE, 1, name, raw))
-            _log.warning("A token in Redis was damaged or is not ours; it is set aside")
-            return None
+            found, saved = as_store_error(lambda: self._client.hmget(name, ["token", "saved"]))
+            raw, number = _bytes(found), -1 if saved is None else int(saved)
+        return self._decoded(key, raw, number)
 
     def save(self, key: str, token: Token) -> None:
-        """Keep `token` until its `useful_until`, unless the lock was lost to another holder."""
+        """Keep `token` until its `useful_until`, unless another holder has had the lock since and has saved a token."""
+        held = self._mine.held.get(key)
+        if self.save_numbered(key, token, None if held is None else held.number) is not None:
+            raise LockLost("The lock ran out before the token could be saved, and another holder has saved one since")
+
+    def save_numbered(
+        self, key: str, token: Token, number: int | None, *, before_call: bool = False
+    ) -> tuple[Token | None, int] | None:
+        """Keep `token` under its number; or return the newer token that is there, with its number.
+
+        Without a `number` it replaces whatever is there.
+
+        Raises:
+            LockLost: the lock is not held any more, and the token is about to be renewed (`before_call`).
+        """
         name, held = self._name(key), self._mine.held.get(key)
-        number, holder = (held.number, held.holder) if held is not None else (0, "")
-        record = self._encryption.encrypt(encode(key, token))
-        arguments = (number, record, self._ms_to_live(token), holder, self._lease_ms)
-        if not self._written(name, f"{name}:lock", *arguments):
-            raise LockLost("The lock ran out before the token could be saved, and another holder has had it since")
+        arguments = (
+            "" if number is None else number,
+            self._encryption.encrypt(encode(key, token)),
+            self._ms_to_live(token),
+            "" if held is None else held.holder,
+            self._lease_ms,
+            int(before_call),
+        )
+        done, *newer = self._written(name, f"{name}:lock", *arguments)
+        if int(done) < 0:
+            raise LockLost("The lock ran out before the token could be renewed")
+        found = self._decoded(key, _bytes(newer[1]), int(newer[0])) if newer else None
+        if found == (None, -1):  # It was damaged, and is set aside.
+            return self.save_numbered(key, token, number, before_call=before_call)
         if held is not None:
             held.kept = False
+        return found
+
+    def lock_numbers(self, key: str) -> tuple[int, int]:
+        """Return the number of this thread's lock, and that of a lock that was waited for and forgotten by the server.
+
+        Each is 0 if there is none.
+        """
+        held = self._mine.held.get(key)
+        return (0, 0) if held is None else (held.number, held.lost)
 
     def delete(self, key: str) -> None:
         """Forget what is kept under `key`; the number of its lock stays for a day."""
-        as_store_error(lambda: self._client.eval(DELETE, 1, self._name(key)))
+        as_store_error(lambda: self._client.eval(DELETE, 1, self._name(key), "", 0))
+
+    def delete_numbered(self, key: str, number: int, *, ends: bool) -> bool:
+        """Do as `delete` and return True; but return False if there is a token with a higher number.
+
+        If it `ends` the session, the number stays for a day: a token with a lower one is not saved any more.
+        """
+        return bool(as_store_error(lambda: self._client.eval(DELETE, 1, self._name(key), number, int(ends))))
 
     def retire(self, key: str) -> None:
         """Let what is kept under `key` end within a day: the provider does not renew it any more."""
@@ -201,13 +239,14 @@ class RedisStore:
         """
         held = Held(self._name(key), permit.holder) if isinstance(permit, Held) else Held(self._name(key))
 
-        def is_needed(record: bytes | None) -> bool:
+        def is_needed(*record: *tuple[bytes | None, int]) -> bool:
             self._mine.seen[key] = record
             return held.number > 0 or needed()
 
-        got = True
+        got, held.kept = True, permit is not None  # Until the lock is continued, its end is not ours to hasten.
         try:
             got = self._locks.wait_for(held, is_needed)
+            held.kept = False
             if got:
                 self._mine.held[key] = held
             yield got
@@ -234,13 +273,25 @@ class RedisStore:
         left = max(token.useful_until - self._clock(), stated)
         return _FOREVER if left == math.inf else min(max(1, math.ceil((left + _SKEW) * 1000)), _LONGEST)
 
-    def _written(self, *arguments: Any) -> bool:
+    def _decoded(self, key: str, raw: bytes | None, number: int) -> tuple[Token | None, int]:
+        if raw is None:
+            return None, number
+        try:
+            return decode(key, self._encryption.decrypt(raw)), number
+        except CorruptRecord:
+            as_store_error(lambda: self._client.eval(ASIDE, 1, self._name(key), raw))
+            _log.warning("A token in Redis was damaged or is not ours; it is set aside")
+            return None, -1
+
+    def _written(self, *arguments: Any) -> list[Any]:
+        answer: list[Any]
         if not self._wait_replicas:
-            return bool(as_store_error(lambda: self._client.eval(SAVE, 2, *arguments)))
-        done, replicas = as_store_error(lambda: eval_and_wait(self._client, self._wait_replicas, SAVE, *arguments))
-        if done and replicas < self._wait_replicas:
+            answer = as_store_error(lambda: self._client.eval(SAVE, 2, *arguments))
+            return answer
+        answer, replicas = as_store_error(lambda: eval_and_wait(self._client, self._wait_replicas, SAVE, *arguments))
+        if int(answer[0]) > 0 and replicas < self._wait_replicas:
             raise StoreError(f"The token was saved, but {replicas} of {self._wait_replicas} replicas have confirmed it")
-        return bool(done)
+        return answer
 
     def _name(self, key: str) -> str:
         return f"{self._prefix}{{{key}}}"  # The braces keep a token and its lock on one node of a cluster.
@@ -266,7 +317,7 @@ class RedisStore:
 def _synchronous(client: Any) -> Any:
     if _is_asynchronous(type(client)):
         raise TypeError("client must be a synchronous one: a renewal runs in a thread of its own, and blocks no loop")
-    if not all(callable(getattr(client, name, None)) for name in ("get", "set", "hget", "hdel", "eval", "delete")):
+    if not all(callable(getattr(client, name, None)) for name in ("get", "set", "hmget", "hdel", "eval", "delete")):
         raise TypeError("client must be a redis.Redis or a valkey.Valkey")
     return client
 

@@ -30,6 +30,10 @@ class Held:
     """Of the hash with the token."""
     holder: str = field(default_factory=lambda: secrets.token_hex(16))
     number: int = 0
+    seen: int = 0
+    """The number of the lock of another holder that was waited for."""
+    lost: int = 0
+    """The same, if the server had forgotten that lock when it gave this one: its holder's call may be under way."""
     kept: bool = False
     """Whether it is not given back: what was to be saved under it has not been saved."""
 
@@ -39,8 +43,8 @@ class OfThisThread(threading.local):
 
     def __init__(self) -> None:
         self.held: dict[str, Held] = {}
-        self.seen: dict[str, bytes | None] = {}
-        """Records that came along with a lock, or with its refusal."""
+        self.seen: dict[str, tuple[bytes | None, int]] = {}
+        """Records, with their numbers, that came along with a lock or with its refusal."""
 
 
 class Locks:
@@ -50,8 +54,8 @@ class Locks:
         self._client, self._lease_ms, self._timeout = client, lease_ms, timeout
         self._scratch: str | None = scratch
 
-    def wait_for(self, held: Held, needed: Callable[[bytes | None], bool]) -> bool:
-        """Take the lock; or return False as soon as it is not `needed`, given the record of the token.
+    def wait_for(self, held: Held, needed: Callable[[bytes | None, int], bool]) -> bool:
+        """Take the lock; or return False as soon as it is not `needed`, given the record of the token and its number.
 
         Raises:
             StoreError: another holder has had it for too long, or Redis failed.
@@ -60,8 +64,8 @@ class Locks:
         ends, pause = time.monotonic() + self._timeout, _PAUSES[0]
         seen: object = self
         while True:
-            held.number, record = self._acquire(held)
-            if (held.number or record != seen) and not needed(record):
+            record = self._acquire(held)
+            if (held.number or record != seen) and not needed(*record):
                 return False
             if held.number:
                 return True
@@ -79,15 +83,19 @@ class Locks:
         if held.kept:
             return
         try:
-            self._client.eval(RELEASE, 2, held.name, f"{held.name}:lock", held.holder, held.number)
+            self._client.eval(RELEASE, 2, held.name, f"{held.name}:lock", held.holder)
         except Exception as error:
             _log.warning("A lock in Redis could not be given back (%s); it ends with its lease", reason_of(error))
 
-    def _acquire(self, held: Held) -> tuple[int, bytes | None]:
+    def _acquire(self, held: Held) -> tuple[bytes | None, int]:
         arguments = (held.name, f"{held.name}:lock", held.holder, self._lease_ms)
-        number, *record = as_store_error(lambda: self._client.eval(ACQUIRE, 2, *arguments))
-        found = record[0] if record else None
-        return int(number), found.encode() if isinstance(found, str) else found
+        number, last, saved, record = as_store_error(lambda: self._client.eval(ACQUIRE, 2, *arguments))
+        held.number = int(number)
+        if held.number:
+            held.lost = held.seen if int(last) < held.seen else 0
+        else:
+            held.seen = max(held.seen, int(last))
+        return record.encode() if isinstance(record, str) else record, int(saved)
 
     def _check(self) -> None:
         """Try all commands once: what this user may not do must not show after a refresh token was used."""

@@ -6,60 +6,75 @@ __all__ = ["ACQUIRE", "ASIDE", "CHECK", "DELETE", "RELEASE", "REPLACE", "RETIRE"
 
 ACQUIRE = """
 local record = redis.call('HGET', KEYS[1], 'token')
+local saved = redis.call('HGET', KEYS[1], 'saved') or '-1'
+local last = redis.call('HGET', KEYS[1], 'number') or '0'
 local held = redis.call('GET', KEYS[2])
-if held and held ~= ARGV[1] then return {'0', record} end
+if held and held ~= ARGV[1] then return {'0', last, saved, record} end
+if held and last ~= '0' then
+  redis.call('PEXPIRE', KEYS[2], ARGV[2])
+  return {last, redis.call('HGET', KEYS[1], 'before') or '0', saved, record}
+end
 local now = redis.call('TIME')
 local number = now[1] * 1000000 + now[2]
-local last = tonumber(redis.call('HGET', KEYS[1], 'number') or '0')
-if number <= last then number = last + 1 end
+if number <= tonumber(last) then number = tonumber(last) + 1 end
 local bare = redis.call('EXISTS', KEYS[1]) == 0
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-redis.call('HSET', KEYS[1], 'number', string.format('%.0f', number))
+redis.call('HSET', KEYS[1], 'number', string.format('%.0f', number), 'before', last)
 if bare then redis.call('PEXPIRE', KEYS[1], 86400000) end
-return {string.format('%.0f', number), record}
+return {string.format('%.0f', number), last, saved, record}
 """
-"""token, lock; holder, lease in ms -> the number, or 0 if another holder has the lock; and the record, if any.
+"""token, lock; holder, lease in ms -> the number of the lock, or 0 if another holder has it; the last number before, or
+that of this other holder; the number of the record, or -1; the record, if any.
 
 The number is the server's time in microseconds, or one more than the last: it goes up even where the last is forgotten.
-Asked again by the holder itself, whose first answer was lost, it gives the lock once more. The record is there in both
-cases: a waiter sees a token that a holder saved before it was killed.
+The last number tells a waiter whether the server still knew the lock that it waited for.
+Asked again by the holder itself, whose first answer was lost, it gives the same lock once more. The record is there in
+all cases: a waiter sees a token that a holder saved before it was killed.
 """
 
 SAVE = """
-local last = redis.call('HGET', KEYS[1], 'number')
-if ARGV[1] ~= '0' and last and tonumber(last) > tonumber(ARGV[1]) then return 0 end
-if ARGV[1] ~= '0' then redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5]) end
-redis.call('HSET', KEYS[1], 'token', ARGV[2])
-if ARGV[1] ~= '0' and not last then redis.call('HSET', KEYS[1], 'number', ARGV[1]) end
+local saved = redis.call('HGET', KEYS[1], 'saved') or '-1'
+local number = ARGV[1]
+if number == '' then number = saved end
+if tonumber(saved) > tonumber(number) then return {'0', saved, redis.call('HGET', KEYS[1], 'token')} end
+local mine = redis.call('GET', KEYS[2]) == ARGV[4]
+if ARGV[6] == '1' and not mine then return {'-1'} end
+if mine then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
+redis.call('HSET', KEYS[1], 'token', ARGV[2], 'saved', number)
 if ARGV[3] == '0' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
-return 1
+return {'1'}
 """
-"""token, lock; number (0: without the lock), record, ms to live (0: for ever), holder, lease in ms -> 1, or 0 if the
-number is an old one.
+"""token, lock; number of the record (empty: as that of the one there), record, ms to live (0: for ever), holder, lease
+in ms, whether the lock must be held -> 1; or 0, the number and the record of a newer one that is there; or -1.
 
-The lease begins anew: the whole of it is there for the token call that comes after, however long it took to get here.
-A number that the server has forgotten (it was emptied) is written again, so that it keeps guarding the record.
+A record replaces one with the same number or a lower one, whoever has the lock: a record that comes late, twice or
+out of order changes nothing, and the newest one is taken also after the server was emptied. It never takes a lock.
+Where the lock is the holder's, its lease begins anew: the whole of it is there for the token call that comes after,
+however long it took to get here.
 """
 
 RELEASE = """
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
-local last = redis.call('HGET', KEYS[1], 'number')
-if last and last == ARGV[2] then
-  redis.call('HSET', KEYS[1], 'number', string.format('%.0f', tonumber(last) + 1))
-end
 return 1
 """
-"""token, lock; holder, number -> 1. A lock that another holder has by now stays.
+"""token, lock; holder -> 1. A lock that another holder has by now stays.
 
-The number goes up: a SAVE that was held up on its way and comes after this is refused, and sets no lock.
+The last number stays as it is: a release that comes late must not hide that the server has forgotten a lock.
 """
 
 DELETE = """
-redis.call('HDEL', KEYS[1], 'token', 'damaged')
+local saved = redis.call('HGET', KEYS[1], 'saved')
+if saved and ARGV[1] ~= '' and tonumber(saved) > tonumber(ARGV[1]) then return 0 end
+redis.call('HDEL', KEYS[1], 'token', 'saved', 'damaged')
+if ARGV[2] == '1' then redis.call('HSET', KEYS[1], 'saved', ARGV[1]) end
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], 86400000) end
 return 1
 """
-"""token -> 1. The number of the lock stays for a day."""
+"""token; number (empty: any), whether the number stays -> 1, or 0 if the record has a higher number.
+
+The number of the lock stays for a day. So does the given one: it refuses a save from before the end of the session that
+comes late, and shows the end to processes that have a token with a lower number.
+"""
 
 RETIRE = """
 local left = redis.call('PTTL', KEYS[1])
@@ -77,7 +92,7 @@ return 1
 ASIDE = """
 if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
   redis.call('HSET', KEYS[1], 'damaged', ARGV[1])
-  redis.call('HDEL', KEYS[1], 'token')
+  redis.call('HDEL', KEYS[1], 'token', 'saved')
 end
 return 1
 """
@@ -91,6 +106,7 @@ redis.call('DEL', KEYS[2])
 redis.call('EXISTS', KEYS[1])
 redis.call('HSET', KEYS[1], 'token', '1', 'number', '1')
 redis.call('HGET', KEYS[1], 'token')
+redis.call('HMGET', KEYS[1], 'token', 'saved')
 redis.call('HDEL', KEYS[1], 'token')
 redis.call('PERSIST', KEYS[1])
 redis.call('PEXPIRE', KEYS[1], 1000)

@@ -119,7 +119,6 @@ def faulty_client(server: RedisServer, plan: Plan) -> redis.Redis:
         plan=plan,
         path=server.url.removeprefix("unix://"),
         retry=Retry(NoBackoff(), 0),
-        socket_timeout=5.0,
     )  # type: ignore[no-untyped-call]
     return redis.Redis(connection_pool=pool)
 

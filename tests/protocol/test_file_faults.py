@@ -20,7 +20,7 @@ STEPS: tuple[Any, ...] = (0, 1, "expire", 1, 0, "expire", 0, 1, "expire", 1, "ex
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("length", [1])
+@pytest.mark.parametrize("length", [1, 3])
 @pytest.mark.parametrize("kind", ["not sent", "answer lost"])
 def test_no_call_to_the_disk_that_goes_wrong_ends_a_session(
     kind: str, length: int, tmp_path: Path, break_files: Any, kit: Any

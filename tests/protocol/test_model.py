@@ -51,6 +51,11 @@ def test_none_of_the_rules_of_the_protocol_can_be_left_out(rule: str, model: Any
     assert model("explore").explore(case.rules, case.bounds, [case.property]).broken is not None
 
 
+def test_the_protocol_of_the_code_lacks_one_rule_alone(model: Any) -> None:
+    new, built = (dataclasses.asdict(getattr(model("state"), name)) for name in ("NEW", "BUILT"))
+    assert {name for name in new if new[name] != built[name]} == {"name", "looks", "visits"}
+
+
 def test_host_clocks_decide_nothing_where_records_have_numbers(model: Any) -> None:
     state = model("state")
     rules = dataclasses.replace(state.NEW, server_time=False)
@@ -59,10 +64,13 @@ def test_host_clocks_decide_nothing_where_records_have_numbers(model: Any) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["NEW", "BUILT"])
 @pytest.mark.parametrize("which", [0, 1])
-def test_no_session_ends_in_any_order_of_the_steps_of_two_processes_with_any_one_fault(which: int, model: Any) -> None:
+def test_no_session_ends_in_any_order_of_the_steps_of_two_processes_with_any_one_fault(
+    which: int, protocol: str, model: Any
+) -> None:
     bounds, verdict = model("cases").SMALL[which], model("verdict")
-    found = model("explore").explore(model("state").NEW, bounds)
+    found = model("explore").explore(getattr(model("state"), protocol), bounds)
     assert found.broken is None
     assert found.states > 10_000
     unavoidable = {verdict.ANSWER_LOST, verdict.UNSEEN, verdict.ON_THE_WIRE, verdict.NOWHERE, verdict.STOPPED}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auth_plugins import RedisStore
+from auth_plugins import AuthError, LoginRequired, RedisStore
+from auth_plugins.stores.redis_scripts import SAVE
 from auth_plugins.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -84,7 +87,7 @@ def make(redis_servers: dict[str, RedisServer], kit: Any) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("length", [1])
+@pytest.mark.parametrize("length", [1, 3])
 @pytest.mark.parametrize("kind", ["not sent", "answer lost", "late"])
 def test_no_command_that_goes_wrong_ends_a_session(kind: str, length: int, make: Any) -> None:
     for at in itertools.count():
@@ -106,3 +109,61 @@ def test_a_store_that_lost_the_newest_token_gets_it_back_from_the_process_that_h
     world.set_back(dump)
     world.run(("expire", 0, 1))
     world.session.lives_on()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["emptied", "set back"])
+def test_a_waiter_waits_for_the_call_of_a_holder_whose_lock_the_store_has_lost(how: str, make: Any) -> None:
+    world = make()
+    world.run((0, 1))
+    dump = {} if how == "emptied" else world.dump()
+    world.session.expire()
+    waiter = threading.Thread(target=world.session.ask, args=(1,))
+
+    def during() -> None:
+        waiter.start()
+        seen = world.plan.seen
+        while world.plan.seen < seen + 4:  # It has seen the lock more than once.
+            time.sleep(0.005)
+        world.set_back(dump)
+        time.sleep(0.2)
+
+    world.session.provider.during = during
+    world.session.ask(0)
+    waiter.join()
+    world.session.lives_on()
+
+
+def test_a_logout_is_the_end_for_a_process_that_has_an_older_token_and_for_its_late_save(make: Any) -> None:
+    world = make()
+    world.run((0, 1, "expire", 0, 1))
+    (key,) = (each for each in world.control.scan_iter(f"{world.prefix}*") if each.endswith(b"}"))
+    late = world.control.hgetall(key)
+    world.session.processes[0].logout()
+    assert world.control.eval(SAVE, 2, key, key + b":lock", late[b"saved"], late[b"token"], 0, "", 1, 0)[0] == b"0"
+    assert world.control.hget(key, "token") is None
+    world.session.expire()
+    refreshed = world.session.provider.ledger.count("token")
+    with pytest.raises(LoginRequired):
+        world.session.processes[1].token()
+    assert world.session.provider.ledger.count("token") == refreshed
+
+
+def test_a_token_that_the_user_gives_after_a_logout_begins_a_session_anew(make: Any) -> None:
+    world = make()
+    world.run((0, 1))
+    given, world.session.first = world.session.first, world.session.provider.consent()
+    assert given != world.session.first
+    world.session.processes.append(world.session.process(world.store()))
+    world.session.processes[2].logout()
+    assert world.session.process(world.store()).token().access_token
+    assert world.session.provider.presented_twice == 0
+
+
+def test_a_first_refresh_token_that_is_refused_leaves_no_key_without_an_end_but_the_salt(make: Any) -> None:
+    world = make()
+    world.session.first = "no token of this provider"
+    with pytest.raises(AuthError):
+        world.session.process(world.store()).token()
+    names = [each for each in world.control.scan_iter(f"{world.prefix}*") if not each.endswith(b"salt")]
+    assert all(world.control.pttl(each) > 0 for each in names)
