@@ -1,32 +1,35 @@
-"""Who renews, who waits, and who uses the old token meanwhile.
+"""Provides tokens to the adapters: decides who renews, who waits, and who uses the old token meanwhile.
 
 Theory of operation
 -------------------
-Objects with equal credentials share one `Slot`. A request that finds a token whose renewal window has not begun
-takes it: two clock readings and two comparisons, no lock (`current`). Any other request thinks, under the slot's
-lock, for as long as it takes to look a step up in the lifecycle table. The step is one of
+Objects with equal credentials share one `SharedState`. A request that finds a token before its renewal window uses it:
+two clock readings and two comparisons, no lock (`current`). Any other request gathers the facts under the lock of the
+shared state (the token's state, what is in flight, which back-offs hold), calls `core.decision.decide`, and acts:
 
-    USE      take the token;
-    BESIDE   take the token, and see to it that one renewal is under way;
-    WAIT     wait for the one renewal that is under way, or start it.
+    USE                  use the token
+    RENEW_IN_BACKGROUND  use the token; start a renewal
+    RENEW                start a renewal and wait for it
+    JOIN                 wait for what is in flight
+    CHECK_STORE          load what another process may have saved, and wait for that
+    FAIL                 raise the remembered error
 
-A request whose body is a stream can be sent only once, so it waits where others would go on beside a renewal, and
-where they would try a token that is not accepted yet.
+A request whose body is a stream can be sent only once. So it waits where other requests go on during a renewal, and
+where they would try a token before its `valid_from`.
 
-A renewal is a `Flight`. It runs in a thread of its own, whoever asked for it, so it is bound to no event loop, it
-blocks none, and it survives a caller that is cancelled or runs out of time: a provider that rotates its refresh
-tokens would else end the session. The thread is no daemon: at the interpreter's end a renewal comes home first.
-At most one flight is up in a slot; a flight that has outlived the deadline no longer counts.
+A renewal is a `Flight`. It runs in a thread of its own, so it is bound to no event loop, blocks none, and survives a
+caller that is cancelled or runs out of time: a provider that rotates its refresh tokens would otherwise end the
+session. The thread is no daemon: at the interpreter's end a renewal is waited for. There is at most one flight for a
+shared state; a flight that has outlived the deadline no longer counts.
 
-When a flight lands, the new token is published by replacing `slot.live`, a frozen snapshot, so a request in
-between holds either the old token or the new one, with its headers. A failure is shared by all who waited; none of
-them tries again in its turn. What it means for the next request is written into the slot as `Trouble`. While that
-forbids a call, now and then one of the requests looks into the store: a peer may have renewed.
+At the end of a flight the new token is published by replacing `SharedState.snapshot`, a frozen value, so a request in
+between has either the old token or the new one, with its headers. A failure is shared by all waiters; none of them
+starts another renewal. What it means for the next request is recorded as a `RememberedFailure`. While that forbids
+token calls, one request each second looks into the store: a peer may have renewed.
 
-A 401 is judged by comparison with what the request carried: if the slot has another token by now, that is the
-answer, and no call is made. Only the token that was rejected is replaced. A token that is rejected before its
-`valid_from` was used too early, as may be one that has just come in its place: one waits for that moment. A renewal
-on a 401 that does not help is not repeated before a pause, which doubles: the fault is then not the token's.
+A 401 is judged by comparison with what the request carried: if there is another token by now, that one is used, and no
+call is made. Only the token that was rejected is replaced. A token that is rejected before its `valid_from` was used
+too early, as may be the token that has just replaced it: the request waits for that moment. After a renewal on a 401
+that did not help, renewals on a 401 pause, for longer each time: the fault is then not the token's.
 """
 
 from __future__ import annotations
@@ -85,13 +88,13 @@ class TokenSource(Context):
         return self.policy.deadline
 
     def current(self, transport: TokenTransport, *, once: bool = False) -> Snapshot:
-        """Give a token to use now; wait for it, within the deadline, only if there is none that is valid.
+        """Return a token to use now. Wait for it, within the deadline, only if no token is valid.
 
         A request that can be sent only `once` (its body is a stream) waits for a renewal that is due as well, and until
         its token is accepted.
 
         Raises:
-            AuthError: there is none to be had.
+            AuthError: no token could be obtained.
         """
         snapshot = self.shared.snapshot
         if not once and snapshot.is_fresh(self.clock):
@@ -112,9 +115,9 @@ class TokenSource(Context):
         return await self.await_usable(found) if once else found
 
     def after_401(self, header: Header, transport: TokenTransport) -> Snapshot | Flight | None:
-        """Judge a 401: give the token to send a rejected request with once more, or the flight that will bring it.
+        """Judge a 401. Return the token to send the request again with, or the flight that will yield it.
 
-        `None`: hand the 401 to the caller. Whoever holds a connection gives it back before he waits (`settled`).
+        `None`: the caller gets the 401. Release the connection before the wait (`wait_usable`).
 
         Raises:
             AuthError: a new token is needed, and was refused a moment ago.
@@ -136,17 +139,17 @@ class TokenSource(Context):
         return self._token_or_flight(transport)
 
     def wait_usable(self, found: Snapshot | Flight) -> Snapshot:
-        """Wait for the token, and until it is accepted: there is one try, or one more, and no other.
+        """Wait for the token and until its `valid_from`: the request can be sent only once more.
 
         Raises:
-            AuthError: a new token is not to be had.
+            AuthError: no new token could be obtained.
         """
         snapshot = found.wait(self._deadline) if isinstance(found, Flight) else found
         ripening = self._wait_until_valid(snapshot)
         return snapshot if ripening is None else ripening.wait(self._deadline, snapshot)
 
     async def await_usable(self, found: Snapshot | Flight) -> Snapshot:
-        """Do as `settled`, in a task of asyncio or trio."""
+        """Do as `wait_usable`, in a task of asyncio or trio."""
         snapshot = await found.wait_async(self._deadline) if isinstance(found, Flight) else found
         ripening = self._wait_until_valid(snapshot)
         return snapshot if ripening is None else await ripening.wait_async(self._deadline, snapshot)
@@ -203,7 +206,7 @@ class TokenSource(Context):
         await self._start_logout(transport).wait_async(self._deadline)
 
     def _fallback(self, snapshot: Snapshot, once: bool) -> Snapshot | None:
-        """Give what a request that waits of its own accord goes on with if the renewal fails."""
+        """Return the fallback of a request that chose to wait: the old token, while it is valid."""
         if not once or snapshot.token is None or self.shared.rejects(snapshot.token):
             return None
         return snapshot if snapshot.now(self.clock) < snapshot.token.expires_at else None
@@ -273,7 +276,7 @@ class TokenSource(Context):
             return flight
 
     def _start_logout(self, transport: TokenTransport) -> Flight:
-        # Not the slot's flight: whoever asks meanwhile is to log in again, not to wait for the end.
+        # Not stored as the flight: requests during a logout log in again and do not wait for it.
         flight = Flight(self.clock.monotonic(), partial(logout, transport=transport))
         with self.shared.lock:
             self.shared.reject(by_server=False)
