@@ -56,13 +56,17 @@ def built_for(route: Route, build: Callable[[], T]) -> T:
 def proxy_refusal(route: Route, status: int) -> TokenEndpointUnavailable:
     """Return the error for a proxy that did not forward the call (RFC 9110, sections 9.3.6 and 15.5.8)."""
     proxy = f"the proxy {route.proxy}" if route.proxy is not None else "a proxy"
-    if status != 407:
-        return route.silence(f"{proxy} refused to connect to it ({status})", route.proxy_hint)
-    where = route.proxy.variable if route.proxy is not None else "the token_client's proxy"
-    return route.silence(
-        f"{proxy} requires a user name and a password (407)",
-        f"Put them into {where}, as in http://user:password@host:port, or pass a token_client=.",
-    )
+    if status == 407:
+        where = route.proxy.variable if route.proxy is not None else "the token_client's proxy"
+        failure = route.silence(
+            f"{proxy} requires a user name and a password (HTTP 407)",
+            f"Put them into {where}, as in http://user:password@host:port, or pass a token_client=.",
+        )
+    else:
+        failure = route.silence(f"{proxy} refused to connect to it (HTTP {status})", route.proxy_hint)
+    # The provider has not seen the call: it says nothing about the refresh token, and no password must follow it.
+    failure.status, failure.from_intermediary = status, True
+    return failure
 
 
 def failure_of(error: Exception, route: Route) -> AuthError:

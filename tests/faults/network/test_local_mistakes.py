@@ -72,11 +72,11 @@ MISTAKES = {
     ),
     "a proxy that wants a password": Mistake(
         TokenEndpointUnavailable,
-        SILENT + "the proxy {proxy} requires a user name and a password (407)",
+        SILENT + "the proxy {proxy} requires a user name and a password (HTTP 407)",
         "Put them into HTTPS_PROXY, as in http://user:password@host:port, or pass a token_client=.",
     ),
     "a proxy that does not let the call through": Mistake(
-        TokenEndpointUnavailable, SILENT + "the proxy {proxy} refused to connect to it (403)", AVOID
+        TokenEndpointUnavailable, SILENT + "the proxy {proxy} refused to connect to it (HTTP 403)", AVOID
     ),
     "a proxy that is dead": Mistake(
         TokenEndpointUnavailable, SILENT + "the proxy {proxy} refused the connection", AVOID
