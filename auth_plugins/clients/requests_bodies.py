@@ -30,7 +30,7 @@ def can_rewind(request: requests.PreparedRequest) -> bool:
         return True
     if not isinstance(request._body_position, int):
         return False
-    try:  # What tells where it stands cannot always go back there: the body of another response, for one.
+    try:  # A stream that knows its position cannot always return to it: the body of another response, for example.
         return bool(body.seekable()) if hasattr(body, "seekable") else hasattr(body, "seek")
     except ValueError:  # It was closed.
         return False

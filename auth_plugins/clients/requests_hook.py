@@ -33,8 +33,8 @@ _MOST_DRAINED = 65_536
 class RequestsHook(OriginBoundHook):
     """Signs prepared requests; and is the hook that they carry, through copies and redirects, to their responses.
 
-    The hook has no state: what it does follows from the request whose response it sees, and it changes none. The last
-    who signs a request answers for it.
+    The hook has no state: what it does follows from the request whose response it sees, and it changes no request. The
+    account that signed a request last answers for it.
     """
 
     __slots__ = ("allowed", "source", "transport")
@@ -56,7 +56,7 @@ class RequestsHook(OriginBoundHook):
         return request
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
-        """Look at a response before anybody else does; `sending` is how its request was sent."""
+        """Look at a response before other hooks do; `sending` holds the arguments with which its request was sent."""
         request = response.request
         follows = follows_last_redirect(request)
         if response.status_code == 401:
@@ -91,7 +91,7 @@ class RequestsHook(OriginBoundHook):
         request.hooks = {**request.hooks, "response": hooks}
 
     def _stays_with(self, signer: RequestsHook, request: requests.PreparedRequest, headers: Headers) -> bool:
-        """Whether this hook of an earlier signing has a token of its own on a request: in another header, at home."""
+        """Whether this hook of an earlier signing stays: its token is in another header, and may go where the request goes."""
         if signer.source.shared is self.source.shared:
             return False
         self.strip_elsewhere(request)
@@ -142,7 +142,7 @@ class RequestsHook(OriginBoundHook):
         return self._resend(response, snapshot, sending)
 
     def _resend(self, response: requests.Response, snapshot: Snapshot, sending: dict[str, Any]) -> requests.Response:
-        request = response.request.copy()  # The one that was rejected may be the caller's, or somebody's record.
+        request = response.request.copy()  # The rejected one may be the caller's, or recorded.
         self._strip(request, snapshot.headers)
         _attach(request, snapshot.headers)
         _take_cookies(request, response)
@@ -209,7 +209,7 @@ def _as_library_error(error: AuthError, request: requests.PreparedRequest) -> Au
     base = requests.ConnectionError if isinstance(error, TokenEndpointUnavailable) else requests.RequestException
     told: Any = as_library_error(error, base)
     told.request = requests.PreparedRequest()
-    # No headers: one may be the old token.
+    # No headers: they may hold the old token.
     told.request.method, told.request.url, told.request.headers = request.method, request.url, CaseInsensitiveDict()
     return told  # type: ignore[no-any-return]
 
