@@ -38,11 +38,11 @@ from auth_plugins import FyatuAuth
 from auth_plugins.testing import open_client
 auth = FyatuAuth({app!r}, {key!r}, base_url={url!r})
 ticks = []
-def monotonic():
+def tick_on():
     while True:
         ticks.append(1)
         gevent.sleep(0.02)
-ticking = gevent.spawn(tick)
+ticking = gevent.spawn(tick_on)
 with open_client({kind!r}, auth) as client:
     statuses = [reply.status for reply in client.send_many(50, "GET", {url!r} + "/x")]
 print(set(statuses), len(statuses), len(ticks) > 5)
