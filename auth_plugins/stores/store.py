@@ -65,7 +65,7 @@ class Store(Protocol):
         """Keep `token` until its `useful_until`, and replace the previous token. When this returns, it is saved.
 
         Raises:
-            LockLost: the lock of `key`, which this thread held, expired, and another holder has acquired it since.
+            StoreError: also if the lock of `key`, which this thread held, expired and another holder has acquired it.
         """
 
     def delete(self, key: str) -> None:

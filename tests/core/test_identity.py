@@ -260,7 +260,7 @@ class TestAContractOfSomebodyElses:
 
 def test_a_role_that_is_misspelt_is_refused_and_does_not_leave_a_field_out() -> None:
     with pytest.raises(ValueError, match=r"^kind must be one of credential, session, server, variant, tuning$"):
-        role("sesion")  # type: ignore[arg-type]
+        role("sessions")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
