@@ -25,7 +25,7 @@ class Strikes:
         if token is None or token is self.token:
             return self
         count = self.count + 1
-        return Strikes(count, token, tick + policy.rejection.delay(count))
+        return Strikes(count, token, tick + policy.unauthorized_backoff.delay(count))
 
     def excusing(self, token: Token | None) -> Strikes:
         """Do not count the next 401 for a token whose first request got no answer.
