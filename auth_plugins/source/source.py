@@ -75,7 +75,7 @@ class Source(Terms):
         self.slot: Slot = slot_for(provider, store, self._given, clock)
 
     def _given(self, owner: bytes) -> Live:
-        given = self.provider.given()
+        given = self.provider.initial_token()
         if given is None:
             return NOTHING
         return Live.of(given, self.provider, self.clock, self.policy.due_at(given), owner=owner)
@@ -184,7 +184,7 @@ class Source(Terms):
         with self.slot.lock:
             token = self.slot.live.token
             self.slot.reject(by_server=False)
-            if token is not None and token == self.provider.given():
+            if token is not None and token == self.provider.initial_token():
                 self.slot.distrust = True  # It was not compared with what the store has yet.
             self.slot.trouble, self.slot.strikes = None, NO_STRIKES
 
