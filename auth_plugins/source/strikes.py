@@ -20,12 +20,12 @@ class Strikes:
     until: float = LONG_AGO
     """By the steady clock: no token is renewed on a 401 before this."""
 
-    def with_one_for(self, token: Token | None, policy: RefreshPolicy, tick: float) -> Strikes:
+    def with_one_for(self, token: Token | None, policy: RefreshPolicy, monotonic: float) -> Strikes:
         """Count a token that did not help."""
         if token is None or token is self.token:
             return self
         count = self.count + 1
-        return Strikes(count, token, tick + policy.unauthorized_backoff.delay(count))
+        return Strikes(count, token, monotonic + policy.unauthorized_backoff.delay(count))
 
     def excusing(self, token: Token | None) -> Strikes:
         """Do not count the next 401 for a token whose first request got no answer.
