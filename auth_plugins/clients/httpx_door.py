@@ -182,7 +182,7 @@ class HttpxDoor:
     def learn(self, response: Response, renewed: Live) -> None:
         """Look at the response to a request that was sent again; who redirected it to a stranger accepted the token."""
         if response.status_code == 401 and self.covers(response.request):
-            self._source.unhelpful(renewed)
+            self._source.still_unauthorized(renewed)
         elif renewed.unproven:
             self._source.accepted(dict(renewed.headers).get, replay=True)
 

@@ -152,7 +152,7 @@ class RequestsDoor(OriginBoundHook):
         again.history = [*response.history, response]
         again.request = request
         if again.status_code == 401:
-            self.source.unhelpful(live)
+            self.source.still_unauthorized(live)
         elif live.unproven:
             self.source.accepted(request.headers.get, replay=True)
         return again

@@ -163,11 +163,11 @@ class Source(Terms):
             if replay or (carried and self.slot.strikes.count == 0):
                 self.slot.strikes = NO_STRIKES
 
-    def unhelpful(self, live: Live) -> None:
+    def still_unauthorized(self, live: Live) -> None:
         """Learn that a request which was sent again with another token got a 401 as well."""
         with self.slot.lock:
             self.slot.strike(live, self.policy, self.clock)
-        self.tell(EventKind.UNHELPFUL, live.token)
+        self.tell(EventKind.STILL_UNAUTHORIZED, live.token)
 
     def unanswered(self, live: Live) -> None:
         """Learn that a request which was sent again got no answer, which does not speak against its token."""
