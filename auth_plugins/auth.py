@@ -174,7 +174,7 @@ class TokenAuth(UsualCase, _AnyAuth):
             "origins": tuple(map(str, origins)),
             "token_client": self._channel.lent,
             "on_event": source.listener,
-            "allow_http": not all(origin.guarded for origin in origins),
+            "allow_http": not all(origin.is_secure for origin in origins),
             "clock": source.clock,
         }
 
