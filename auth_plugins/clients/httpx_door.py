@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
-from ..source import Channel, Live, OwnedBytes, Source
+from ..source import OwnedBytes, Snapshot, TokenSource, TokenTransport
 from .bodies import Body
 from .errors import as_library_error
 from .httpx_channel import HttpxChannel
@@ -32,7 +32,7 @@ def library_of(kind: type) -> ModuleType:
 class HttpxDoor:
     """What the flows do, for one of the two libraries: every request and every error is made with its own classes."""
 
-    def __init__(self, library: ModuleType, source: Source, scope: Scope, channel: Channel | None) -> None:
+    def __init__(self, library: ModuleType, source: TokenSource, scope: Scope, channel: TokenTransport | None) -> None:
         self.library: Any = library
         self._source, self._scope = source, scope
         self._channel = channel or HttpxChannel(library)
@@ -45,19 +45,19 @@ class HttpxDoor:
             yield request
             return
         body = Body(request.stream, self.library)
-        live = self.sign(request, body)
+        snapshot = self.sign(request, body)
         response = yield request
-        yield from self.follow_up(request, response, live, body)
+        yield from self.follow_up(request, response, snapshot, body)
 
-    def follow_up(self, request: Request, response: Response, live: Live, body: Body | None = None) -> Any:
+    def follow_up(self, request: Request, response: Response, snapshot: Snapshot, body: Body | None = None) -> Any:
         """Drive what comes after the response to a request that carried `live`: a generator, as `flow`."""
-        if not self.is_rejected(response, live):
+        if not self.is_rejected(response, snapshot):
             return
         again = self.again(request, response, body or Body(request.stream, self.library))
         if again is not None:
             yield from self.replay(*again)
 
-    def replay(self, again: Request, renewed: Live) -> Generator[Request, Response, None]:
+    def replay(self, again: Request, renewed: Snapshot) -> Generator[Request, Response, None]:
         """Send a request again, and learn from its response, or from there being none."""
         try:
             response = yield again
@@ -66,19 +66,19 @@ class HttpxDoor:
             raise
         self.learn(response, renewed)
 
-    def sign(self, request: Request, body: Body) -> Live:
+    def sign(self, request: Request, body: Body) -> Snapshot:
         """Attach the token, and tell which."""
         try:
-            live = self._source.current(self._channel, once=not body.replayable)
+            snapshot = self._source.current(self._channel, once=not body.replayable)
         except AuthError as error:
             raise self._told(error, request) from None
-        return self.attach(request, live)
+        return self.attach(request, snapshot)
 
-    async def asign(self, request: Request, body: Body) -> Live:
+    async def asign(self, request: Request, body: Body) -> Snapshot:
         """Do as `sign`, in a task of asyncio or trio."""
         return self.attach(request, await self.acurrent(request, body))
 
-    async def acurrent(self, request: Request, body: Body) -> Live:
+    async def acurrent(self, request: Request, body: Body) -> Snapshot:
         """Return the token for a request with this body, in a task of asyncio or trio."""
         await body.alook()
         try:
@@ -86,7 +86,7 @@ class HttpxDoor:
         except AuthError as error:
             raise self._told(error, request) from None
 
-    def again(self, request: Request, response: Response, body: Body) -> tuple[Request, Live] | None:
+    def again(self, request: Request, response: Response, body: Body) -> tuple[Request, Snapshot] | None:
         """Answer a 401 to `request`: give what to send now, and the token on it; `None`: the caller gets the 401."""
         rejected = response.request
         try:
@@ -97,14 +97,14 @@ class HttpxDoor:
                 tell_not_replayed(self._source)
                 return None
             self._drain(response)  # Others can use its connection while this one waits.
-            live = self._source.settled(found)
+            snapshot = self._source.wait_usable(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
             raise self._told(error, request) from None
-        return self._made_again(rejected, live)
+        return self._made_again(rejected, snapshot)
 
-    async def aagain(self, request: Request, response: Response, body: Body) -> tuple[Request, Live] | None:
+    async def aagain(self, request: Request, response: Response, body: Body) -> tuple[Request, Snapshot] | None:
         """Do as `again`, in a task of asyncio or trio."""
         rejected = response.request
         try:
@@ -115,12 +115,12 @@ class HttpxDoor:
                 tell_not_replayed(self._source)
                 return None
             await self._adrain(response)
-            live = await self._source.asettled(found)
+            snapshot = await self._source.await_usable(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
             raise self._told(error, request) from None
-        return self._made_again(rejected, live)
+        return self._made_again(rejected, snapshot)
 
     def _drain(self, response: Response) -> None:
         """Read a 401 to its end. One that breaks off is closed, and has no content."""
@@ -143,50 +143,50 @@ class HttpxDoor:
 
         It may have been signed at home and sent elsewhere since, or made with the headers of a signed request.
         """
-        headers, slot = request.headers, self._source.slot
-        current = [value.encode() for _, value in slot.live.headers]
+        headers, shared = request.headers, self._source.shared
+        current = [value.encode() for _, value in shared.snapshot.headers]
         raw = headers.raw
         kept = [
             (name, value)
             for name, value in raw
-            if value not in current and not (isinstance(value, OwnedBytes) and value.owner == slot.key)
+            if value not in current and not (isinstance(value, OwnedBytes) and value.owner == shared.key)
         ]
         if len(kept) < len(raw):
             request.headers = self.library.Headers(kept, encoding=headers.encoding)
 
-    def attach(self, request: Request, live: Live) -> Live:
+    def attach(self, request: Request, snapshot: Snapshot) -> Snapshot:
         """Put the token on a request; refuse one that the library would carry to strangers.
 
         It follows redirects out of a flow's sight, and takes only `Authorization` off on the way to another origin.
         """
-        if any(name.lower() != "authorization" for name, _ in live.headers):
+        if any(name.lower() != "authorization" for name, _ in snapshot.headers):
             hint = "Carry the token in Authorization, or send these requests with requests."
             raise self._told(AuthError(f"{self.library.__name__} may leak this token's header", hint=hint), request)
-        attach(request.headers, live)
-        live.prepare_for_httpx()
-        return live
+        attach(request.headers, snapshot)
+        snapshot.prepare_for_httpx()
+        return snapshot
 
     def covers(self, request: Request) -> bool:
         """Whether the token may go where the request goes."""
         url = request.url
         return self._scope.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
 
-    def is_rejected(self, response: Response, live: Live) -> bool:
+    def is_rejected(self, response: Response, snapshot: Snapshot) -> bool:
         """Look at the response to a request that carried `live`: whether it is a 401 of ours."""
         if response.status_code == 401:
             return self.covers(response.request)
-        if live.unproven:
+        if snapshot.unproven:
             self._source.accepted(response.request.headers.get, replay=False)
         return False
 
-    def learn(self, response: Response, renewed: Live) -> None:
+    def learn(self, response: Response, renewed: Snapshot) -> None:
         """Look at the response to a request that was sent again; who redirected it to a stranger accepted the token."""
         if response.status_code == 401 and self.covers(response.request):
             self._source.still_unauthorized(renewed)
         elif renewed.unproven:
             self._source.accepted(dict(renewed.headers).get, replay=True)
 
-    def _made_again(self, rejected: Request, live: Live) -> tuple[Request, Live]:
+    def _made_again(self, rejected: Request, snapshot: Snapshot) -> tuple[Request, Snapshot]:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.
 
         After a redirect that is the last one of the chain: the first may have taken effect.
@@ -200,8 +200,8 @@ class HttpxDoor:
         )
         if hasattr(rejected, "_content"):
             again.read()  # So has this one its `content`: an event hook may look there.
-        attach(again.headers, live)
-        return again, live
+        attach(again.headers, snapshot)
+        return again, snapshot
 
     def _told(self, error: AuthError, request: Request) -> AuthError:
         theirs = isinstance(error, TokenEndpointUnavailable)

@@ -12,7 +12,7 @@ from requests.structures import CaseInsensitiveDict
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
 from ..core.wire import Masked
-from ..source import Live, Owned, Source
+from ..source import OwnedHeader, Snapshot, TokenSource
 from .errors import as_library_error
 from .httpx_channel import HttpxChannel
 from .requests_bodies import can_rewind, note_body_position, rewind
@@ -39,7 +39,7 @@ class RequestsDoor(OriginBoundHook):
 
     __slots__ = ("channel", "scope", "source")
 
-    def __init__(self, source: Source, scope: Scope, channel: AnyChannel) -> None:
+    def __init__(self, source: TokenSource, scope: Scope, channel: AnyChannel) -> None:
         self.source, self.scope, self.channel = source, scope, channel
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -49,10 +49,10 @@ class RequestsDoor(OriginBoundHook):
             return request
         note_body_position(request)
         try:
-            live = self.source.current(self.channel, once=not can_rewind(request))
+            snapshot = self.source.current(self.channel, once=not can_rewind(request))
         except AuthError as error:
             raise _told(error, request) from None
-        self._answer_for(request, live.headers)
+        self._answer_for(request, snapshot.headers)
         return request
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
@@ -61,7 +61,7 @@ class RequestsDoor(OriginBoundHook):
         if response.status_code == 401:
             if self.scope.covers(request.url) and self._has_signed(request):
                 response = self._renew_and_resend(response, sending)
-        elif self.source.slot.live.unproven:
+        elif self.source.shared.snapshot.unproven:
             self.source.accepted(request.headers.get, replay=False)
         if 300 <= response.status_code < 400 and response.is_redirect and self._has_signed(response.request):
             note_redirect(response)
@@ -89,7 +89,7 @@ class RequestsDoor(OriginBoundHook):
 
     def _stays_with(self, signer: RequestsDoor, request: requests.PreparedRequest, headers: Headers) -> bool:
         """Whether this hook of an earlier signing has a token of its own on a request: in another header, at home."""
-        if signer.source.slot is self.source.slot:
+        if signer.source.shared is self.source.shared:
             return False
         self.strip_elsewhere(request)
         carried = self._carried_names(request)
@@ -105,17 +105,19 @@ class RequestsDoor(OriginBoundHook):
 
     def _carried_names(self, request: requests.PreparedRequest) -> set[str]:
         """Return the names, in lower case, of the headers that carry a token of this account."""
-        key, live = self.source.slot.key, self.source.slot.live
-        found = {n.lower() for n, value in request.headers.items() if isinstance(value, Owned) and value.owner == key}
-        if not found and live.is_carried(request.headers.get):  # As plain text, which shows no owner.
-            found = {name.lower() for name, _ in live.headers}
+        key, snapshot = self.source.shared.key, self.source.shared.snapshot
+        found = {
+            n.lower() for n, value in request.headers.items() if isinstance(value, OwnedHeader) and value.owner == key
+        }
+        if not found and snapshot.is_carried(request.headers.get):  # As plain text, which shows no owner.
+            found = {name.lower() for name, _ in snapshot.headers}
         return found
 
     def _has_signed(self, request: requests.PreparedRequest) -> bool:
         """Whether this hook answers for a request: it carries a token of ours, or lost it on a redirect."""
         if self._carried_names(request):
             return True
-        others = (isinstance(request.headers.get(name), Owned) for name, _ in self.source.slot.live.headers)
+        others = (isinstance(request.headers.get(name), OwnedHeader) for name, _ in self.source.shared.snapshot.headers)
         return follows_last_redirect(request) and not any(others)
 
     def _renew_and_resend(self, response: requests.Response, sending: dict[str, Any]) -> requests.Response:
@@ -129,31 +131,31 @@ class RequestsDoor(OriginBoundHook):
                 tell_not_replayed(self.source, response.close)
                 return response
             _drain(response)
-            live = self.source.settled(found)
+            snapshot = self.source.wait_usable(found)
         except AuthError as error:
             if not can_resend:
                 return response
             response.close()
             raise _told(error, request) from None
-        return self._resend(response, live, sending)
+        return self._resend(response, snapshot, sending)
 
-    def _resend(self, response: requests.Response, live: Live, sending: dict[str, Any]) -> requests.Response:
+    def _resend(self, response: requests.Response, snapshot: Snapshot, sending: dict[str, Any]) -> requests.Response:
         request = response.request.copy()  # The one that was rejected may be the caller's, or somebody's record.
-        self._strip(request, live.headers)
-        _attach(request, live.headers)
+        self._strip(request, snapshot.headers)
+        _attach(request, snapshot.headers)
         _take_cookies(request, response)
         began = time.perf_counter()
         try:
             again: requests.Response = response.connection.send(request, **sending)
         except BaseException:
-            self.source.unanswered(live)
+            self.source.unanswered(snapshot)
             raise
         again.elapsed = timedelta(seconds=time.perf_counter() - began)
         again.history = [*response.history, response]
         again.request = request
         if again.status_code == 401:
-            self.source.still_unauthorized(live)
-        elif live.unproven:
+            self.source.still_unauthorized(snapshot)
+        elif snapshot.unproven:
             self.source.accepted(request.headers.get, replay=True)
         return again
 

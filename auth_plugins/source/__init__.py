@@ -1,9 +1,19 @@
 """The one room with threads: who renews, who waits, and who uses the old token meanwhile."""
 
-from .channel import Channel
 from .clock import SYSTEM_CLOCK, Clock, SystemClock
-from .live import Live, Owned, OwnedBytes
 from .once import BuiltOnce
-from .source import Source
+from .snapshot import OwnedBytes, OwnedHeader, Snapshot
+from .token_source import TokenSource
+from .token_transport import TokenTransport
 
-__all__ = ["SYSTEM_CLOCK", "BuiltOnce", "Channel", "Clock", "Live", "Owned", "OwnedBytes", "Source", "SystemClock"]
+__all__ = [
+    "SYSTEM_CLOCK",
+    "BuiltOnce",
+    "Clock",
+    "OwnedBytes",
+    "OwnedHeader",
+    "Snapshot",
+    "SystemClock",
+    "TokenSource",
+    "TokenTransport",
+]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from ..core.policy import RefreshPolicy
 from ..core.token import LONG_AGO, Token
 
-__all__ = ["NO_STRIKES", "Strikes"]
+__all__ = ["NO_BACKOFF", "UnauthorizedBackoff"]
 
 
 @dataclass(frozen=True, slots=True)
-class Strikes:
+class UnauthorizedBackoff:
     """How many there were in a row. A token that was fetched on a 401 and got a 401 counts once, whoever reports it."""
 
     count: int = 0
@@ -20,14 +20,14 @@ class Strikes:
     until: float = LONG_AGO
     """By the steady clock: no token is renewed on a 401 before this."""
 
-    def with_one_for(self, token: Token | None, policy: RefreshPolicy, monotonic: float) -> Strikes:
+    def failed(self, token: Token | None, policy: RefreshPolicy, monotonic: float) -> UnauthorizedBackoff:
         """Count a token that did not help."""
         if token is None or token is self.token:
             return self
         count = self.count + 1
-        return Strikes(count, token, monotonic + policy.unauthorized_backoff.delay(count))
+        return UnauthorizedBackoff(count, token, monotonic + policy.unauthorized_backoff.delay(count))
 
-    def excusing(self, token: Token | None) -> Strikes:
+    def excusing(self, token: Token | None) -> UnauthorizedBackoff:
         """Do not count the next 401 for a token whose first request got no answer.
 
         This holds for one token in a row: an API that breaks off every replay would otherwise cause a renewal for each
@@ -36,5 +36,5 @@ class Strikes:
         return replace(self, token=token) if self.token is None else self
 
 
-NO_STRIKES = Strikes()
+NO_BACKOFF = UnauthorizedBackoff()
 """None yet; and again none once a renewal on a 401 has helped."""
