@@ -13,8 +13,8 @@ import httpx
 import requests
 import requests.auth
 
-from .clients import HttpxChannel, RequestsChannel, UsualCase
-from .clients.httpx_door import library_of
+from .clients import HttpxTransport, RequestsTransport, UsualCase
+from .clients.httpx_flow import library_of
 from .core.checks import check_bool, check_callable, check_origins
 from .core.events import Listener
 from .core.origin import Origin
@@ -120,7 +120,7 @@ class TokenAuth(UsualCase, _AnyAuth):
         source = TokenSource(contract, policy, clock, on_event, store=store)
         home = Origin.of(contract.base_url)
         assert home is not None, "it has just been checked"  # noqa: S101 - narrows a type
-        self._open(source, home, allowed, _lent_channel(token_client))
+        self._open(source, home, allowed, _transport_for(token_client))
 
     @property
     def _provider(self) -> Provider:
@@ -132,7 +132,7 @@ class TokenAuth(UsualCase, _AnyAuth):
         Raises:
             AuthError: there is none to be had.
         """
-        return _present(self._source.current(self._channel).token)
+        return _present(self._source.current(self._transport).token)
 
     async def atoken(self) -> Token:
         """Give the current token, renewed if need be, without blocking the event loop (asyncio or trio).
@@ -140,7 +140,7 @@ class TokenAuth(UsualCase, _AnyAuth):
         Raises:
             AuthError: there is none to be had.
         """
-        return _present((await self._source.acurrent(self._channel)).token)
+        return _present((await self._source.acurrent(self._transport)).token)
 
     def invalidate(self) -> None:
         """Drop the current token: the next request renews it, as after a 401. Forgets refused credentials, too."""
@@ -154,17 +154,17 @@ class TokenAuth(UsualCase, _AnyAuth):
             InvalidTokenResponse: its answer makes no sense. Likewise.
             StoreError: the store failed, and may keep the token.
         """
-        self._source.logout(self._channel)
+        self._source.logout(self._transport)
 
     async def alogout(self) -> None:
         """Do as `logout`, without blocking the event loop (asyncio or trio)."""
-        await self._source.alogout(self._channel)
+        await self._source.alogout(self._transport)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} for {self._provider.base_url}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        source, origins = self._source, self._requests.scope.origins
+        source, origins = self._source, self._requests.allowed.origins
         return {
             "attributes": _attributes_of(self),
             "provider": source.provider,
@@ -172,7 +172,7 @@ class TokenAuth(UsualCase, _AnyAuth):
             "store": None if source.shared.store is PROCESS_STORE else source.shared.store,
             "policy": None if source.policy is _POLICY else source.policy,
             "origins": tuple(map(str, origins)),
-            "token_client": self._channel.lent,
+            "token_client": self._transport.client,
             "on_event": source.listener,
             "allow_http": not all(origin.is_secure for origin in origins),
             "clock": source.clock,
@@ -236,13 +236,13 @@ def _present(token: Token | None) -> Token:
     return token
 
 
-def _lent_channel(client: object) -> RequestsChannel | HttpxChannel | None:
+def _transport_for(client: object) -> RequestsTransport | HttpxTransport | None:
     if client is None:
         return None
     if isinstance(client, requests.Session):
-        return RequestsChannel(client)
+        return RequestsTransport(client)
     for kind in type(client).__mro__:
         root = kind.__module__.partition(".")[0]
         if root in ("httpx", "httpx2") and kind.__name__ == "Client":
-            return HttpxChannel(library_of(type(client)), client)
+            return HttpxTransport(library_of(type(client)), client)
     raise TypeError("token_client must be a requests.Session, an httpx.Client or an httpx2.Client")

@@ -11,10 +11,10 @@ from ..core.errors import AuthError, TokenEndpointUnavailable
 from ..source import OwnedBytes, Snapshot, TokenSource, TokenTransport
 from .bodies import Body
 from .errors import as_library_error
-from .httpx_channel import HttpxChannel
-from .scope import Scope, attach, tell_not_replayed
+from .httpx_transport import HttpxTransport
+from .origins import AllowedOrigins, attach, warn_not_replayed
 
-__all__ = ["HttpxDoor", "library_of"]
+__all__ = ["HttpxFlow", "library_of"]
 
 Request = Any
 Response = Any
@@ -29,13 +29,15 @@ def library_of(kind: type) -> ModuleType:
     raise TypeError("request must be an httpx.Request or an httpx2.Request")
 
 
-class HttpxDoor:
+class HttpxFlow:
     """What the flows do, for one of the two libraries: every request and every error is made with its own classes."""
 
-    def __init__(self, library: ModuleType, source: TokenSource, scope: Scope, channel: TokenTransport | None) -> None:
+    def __init__(
+        self, library: ModuleType, source: TokenSource, allowed: AllowedOrigins, transport: TokenTransport | None
+    ) -> None:
         self.library: Any = library
-        self._source, self._scope = source, scope
-        self._channel = channel or HttpxChannel(library)
+        self._source, self._allowed = source, allowed
+        self._transport = transport or HttpxTransport(library)
         self._unreadable = (self.library.RequestError, self.library.StreamError)
 
     def flow(self, request: Request) -> Generator[Request, Response, None]:
@@ -53,7 +55,7 @@ class HttpxDoor:
         """Drive what comes after the response to a request that carried `live`: a generator, as `flow`."""
         if not self.is_rejected(response, snapshot):
             return
-        again = self.again(request, response, body or Body(request.stream, self.library))
+        again = self.replay(request, response, body or Body(request.stream, self.library))
         if again is not None:
             yield from self.replay(*again)
 
@@ -64,14 +66,14 @@ class HttpxDoor:
         except BaseException:  # The client closes the generator when a request fails.
             self._source.unanswered(renewed)
             raise
-        self.learn(response, renewed)
+        self.observe_replay(response, renewed)
 
     def sign(self, request: Request, body: Body) -> Snapshot:
         """Attach the token, and tell which."""
         try:
-            snapshot = self._source.current(self._channel, once=not body.replayable)
+            snapshot = self._source.current(self._transport, once=not body.replayable)
         except AuthError as error:
-            raise self._told(error, request) from None
+            raise self._as_library_error(error, request) from None
         return self.attach(request, snapshot)
 
     async def asign(self, request: Request, body: Body) -> Snapshot:
@@ -80,47 +82,47 @@ class HttpxDoor:
 
     async def acurrent(self, request: Request, body: Body) -> Snapshot:
         """Return the token for a request with this body, in a task of asyncio or trio."""
-        await body.alook()
+        await body.aprobe()
         try:
-            return await self._source.acurrent(self._channel, once=not body.replayable)
+            return await self._source.acurrent(self._transport, once=not body.replayable)
         except AuthError as error:
-            raise self._told(error, request) from None
+            raise self._as_library_error(error, request) from None
 
-    def again(self, request: Request, response: Response, body: Body) -> tuple[Request, Snapshot] | None:
+    def replay(self, request: Request, response: Response, body: Body) -> tuple[Request, Snapshot] | None:
         """Answer a 401 to `request`: give what to send now, and the token on it; `None`: the caller gets the 401."""
         rejected = response.request
         try:
-            found = self._source.after_401(rejected.headers.get, self._channel)
+            found = self._source.after_401(rejected.headers.get, self._transport)
             if found is None:
                 return None
             if not body.rewind(rejected.stream):
-                tell_not_replayed(self._source)
+                warn_not_replayed(self._source)
                 return None
             self._drain(response)  # Others can use its connection while this one waits.
             snapshot = self._source.wait_usable(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
-            raise self._told(error, request) from None
-        return self._made_again(rejected, snapshot)
+            raise self._as_library_error(error, request) from None
+        return self._replay_request(rejected, snapshot)
 
-    async def aagain(self, request: Request, response: Response, body: Body) -> tuple[Request, Snapshot] | None:
+    async def areplay(self, request: Request, response: Response, body: Body) -> tuple[Request, Snapshot] | None:
         """Do as `again`, in a task of asyncio or trio."""
         rejected = response.request
         try:
-            found = self._source.after_401(rejected.headers.get, self._channel)
+            found = self._source.after_401(rejected.headers.get, self._transport)
             if found is None:
                 return None
             if not await body.arewind(rejected.stream):
-                tell_not_replayed(self._source)
+                warn_not_replayed(self._source)
                 return None
             await self._adrain(response)
             snapshot = await self._source.await_usable(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
-            raise self._told(error, request) from None
-        return self._made_again(rejected, snapshot)
+            raise self._as_library_error(error, request) from None
+        return self._replay_request(rejected, snapshot)
 
     def _drain(self, response: Response) -> None:
         """Read a 401 to its end. One that breaks off is closed, and has no content."""
@@ -161,7 +163,9 @@ class HttpxDoor:
         """
         if any(name.lower() != "authorization" for name, _ in snapshot.headers):
             hint = "Carry the token in Authorization, or send these requests with requests."
-            raise self._told(AuthError(f"{self.library.__name__} may leak this token's header", hint=hint), request)
+            raise self._as_library_error(
+                AuthError(f"{self.library.__name__} may leak this token's header", hint=hint), request
+            )
         attach(request.headers, snapshot)
         snapshot.prepare_for_httpx()
         return snapshot
@@ -169,7 +173,7 @@ class HttpxDoor:
     def covers(self, request: Request) -> bool:
         """Whether the token may go where the request goes."""
         url = request.url
-        return self._scope.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
+        return self._allowed.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
 
     def is_rejected(self, response: Response, snapshot: Snapshot) -> bool:
         """Look at the response to a request that carried `live`: whether it is a 401 of ours."""
@@ -179,14 +183,14 @@ class HttpxDoor:
             self._source.accepted(response.request.headers.get, replay=False)
         return False
 
-    def learn(self, response: Response, renewed: Snapshot) -> None:
+    def observe_replay(self, response: Response, renewed: Snapshot) -> None:
         """Look at the response to a request that was sent again; who redirected it to a stranger accepted the token."""
         if response.status_code == 401 and self.covers(response.request):
             self._source.still_unauthorized(renewed)
         elif renewed.unproven:
             self._source.accepted(dict(renewed.headers).get, replay=True)
 
-    def _made_again(self, rejected: Request, snapshot: Snapshot) -> tuple[Request, Snapshot]:
+    def _replay_request(self, rejected: Request, snapshot: Snapshot) -> tuple[Request, Snapshot]:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.
 
         After a redirect that is the last one of the chain: the first may have taken effect.
@@ -203,7 +207,7 @@ class HttpxDoor:
         attach(again.headers, snapshot)
         return again, snapshot
 
-    def _told(self, error: AuthError, request: Request) -> AuthError:
+    def _as_library_error(self, error: AuthError, request: Request) -> AuthError:
         theirs = isinstance(error, TokenEndpointUnavailable)
         told: Any = as_library_error(error, self.library.TransportError if theirs else self.library.RequestError)
         told.request = self.library.Request(request.method, request.url)  # No headers: one may be the old token.
