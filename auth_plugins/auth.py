@@ -21,7 +21,7 @@ from .core.origin import Origin
 from .core.policy import RefreshPolicy
 from .core.provider import Provider
 from .core.token import Token
-from .source import SYSTEM_CLOCK, Clock, TokenSource
+from .engine import SYSTEM_CLOCK, Clock, TokenSource
 from .stores import PROCESS_STORE, Store
 
 __all__ = ["Options", "TokenAuth"]

@@ -15,7 +15,7 @@ import httpx
 import requests
 
 from ..core.origin import Origin
-from ..source import SYSTEM_CLOCK, Clock, TokenSource
+from ..engine import SYSTEM_CLOCK, Clock, TokenSource
 from .async_flow import AsyncRun, run_of
 from .httpx_flow import HttpxFlow, library_of
 from .origins import AllowedOrigins, default_port

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
-from ..source import OwnedBytes, Snapshot, TokenSource, TokenTransport
+from ..engine import OwnedBytes, Snapshot, TokenSource, TokenTransport
 from .bodies import Body
 from .errors import as_library_error
 from .httpx_transport import HttpxTransport

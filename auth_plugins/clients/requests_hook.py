@@ -12,7 +12,7 @@ from requests.structures import CaseInsensitiveDict
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
 from ..core.wire import Masked
-from ..source import OwnedHeader, Snapshot, TokenSource
+from ..engine import OwnedHeader, Snapshot, TokenSource
 from .errors import as_library_error
 from .httpx_transport import HttpxTransport
 from .origins import AllowedOrigins, warn_not_replayed
