@@ -102,7 +102,11 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    try:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    except AttributeError as error:
+        # `from auth_plugins import ...` would turn it into "cannot import name", without its cause.
+        raise ImportError(f"{__name__}.{_HOMES[name]} cannot be imported: {error}") from error
 
 
 def __dir__() -> list[str]:

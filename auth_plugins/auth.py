@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import warnings
 from collections.abc import Iterable
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Self, TypedDict
@@ -25,6 +26,12 @@ from .stores import PROCESS_STORE, Store
 
 __all__ = ["Options", "TokenAuth"]
 
+
+def _warn_of_httpx2(error: Exception) -> None:
+    text = f"httpx2 is installed and cannot be imported, so auth_plugins works without it: {error!r}"
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
 if TYPE_CHECKING:
 
     class _AnyAuth(requests.auth.AuthBase, httpx.Auth): ...
@@ -32,11 +39,14 @@ if TYPE_CHECKING:
 else:
     _kinds = [requests.auth.AuthBase, httpx.Auth]
     try:
-        import httpx2
-    except ImportError:
-        pass
+        from httpx2 import Auth as _Httpx2Auth
+    except ModuleNotFoundError as missing:
+        if missing.name != "httpx2":
+            _warn_of_httpx2(missing)
+    except Exception as broken:
+        _warn_of_httpx2(broken)
     else:
-        _kinds.append(httpx2.Auth)
+        _kinds.append(_Httpx2Auth)
     # `httpx2.alias_httpx()` makes the last two one and the same.
     _AnyAuth = type("_AnyAuth", tuple(dict.fromkeys(_kinds)), {})
 
@@ -154,6 +164,7 @@ class TokenAuth(UsualCase, _AnyAuth):
     def __getstate__(self) -> dict[str, Any]:
         source, origins = self._source, self._requests.scope.origins
         return {
+            "attributes": _attributes_of(self),
             "provider": source.provider,
             # What is this process' own, or this version's, is left to those who read the pickle.
             "store": None if source.slot.store is PROCESS_STORE else source.slot.store,
@@ -166,10 +177,34 @@ class TokenAuth(UsualCase, _AnyAuth):
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        TokenAuth.__init__(self, **state)
+        # The constructor of a subclass is not called: its arguments are not known.
+        options = dict(state)
+        attributes = options.pop("attributes", {})
+        TokenAuth.__init__(self, **options)
+        _set_attributes(self, attributes)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return copy.copy(self)
+        # The store, the listener and the client for token calls are shared by all copies.
+        made = copy.copy(self)
+        memo[id(self)] = made
+        _set_attributes(made, copy.deepcopy(_attributes_of(self), memo))
+        return made
+
+
+def _attributes_of(auth: object) -> dict[str, Any]:
+    """Return what a subclass has added to an object, in its dictionary and in slots of its own."""
+    state: Any = object.__getstate__(auth)
+    in_dictionary, in_slots = state if isinstance(state, tuple) else (state, None)
+    return {
+        name: value
+        for name, value in {**(in_dictionary or {}), **(in_slots or {})}.items()
+        if name not in UsualCase.__slots__
+    }
+
+
+def _set_attributes(auth: object, attributes: dict[str, Any]) -> None:
+    for name, value in attributes.items():
+        object.__setattr__(auth, name, value)
 
 
 def _check_kind(name: str, value: object, kind: type) -> None:

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from inspect import isawaitable
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["Body"]
+
+
+class _Kinds(NamedTuple):
+    """A library's own classes of bodies; None for a class that the installed version does not have."""
+
+    bytes: type
+    form: type | None
+    iterators: tuple[type | None, type | None]
+
+
+@cache
+def _kinds_of(library: Any) -> _Kinds:
+    content, multipart = getattr(library, "_content", None), getattr(library, "_multipart", None)
+    return _Kinds(
+        library.ByteStream,
+        getattr(multipart, "MultipartStream", None),
+        (getattr(content, "IteratorByteStream", None), getattr(content, "AsyncIteratorByteStream", None)),
+    )
 
 
 class Body:
@@ -14,21 +33,25 @@ class Body:
 
     Its library replays bytes and forms by itself, rewinds the files of a multipart form, and would send a file, or
     anything else that it has read to its end, as an empty body, without a word.
+
+    Only the library's own classes are judged, by identity. A class of the user's, whatever its name or its base, may
+    be used up by the first reading.
     """
 
-    __slots__ = ("_begin", "_file", "_stream", "replayable")
+    __slots__ = ("_begin", "_file", "_library", "_stream", "replayable")
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def __init__(self, stream: Any, library: Any) -> None:
+        """`library`: the module `httpx` or `httpx2`, whose request has this stream."""
+        self._stream, self._library = stream, library
         self._file: Any = None
         self._begin = 0
-        kind = type(stream).__name__
-        if kind == "ByteStream":
+        kind, kinds = type(stream), _kinds_of(library)
+        if kind is kinds.bytes:
             self.replayable = True
-        elif kind == "MultipartStream":
+        elif kind is kinds.form:
             parts = (getattr(part, "file", b"") for part in stream.fields)
             self.replayable = all(isinstance(part, (str, bytes)) or _seekable(part) for part in parts)
-        elif kind in ("IteratorByteStream", "AsyncIteratorByteStream"):
+        elif kind in kinds.iterators:
             self._look_inside(getattr(stream, "_stream", None))
         else:
             self.replayable = False
@@ -55,7 +78,7 @@ class Body:
 
     def can_be_resent(self, stream: Any) -> bool:
         """Whether `stream`, which may be another after a redirect, can be sent once more."""
-        return self.replayable if stream is self._stream else Body(stream).replayable
+        return self.replayable if stream is self._stream else Body(stream, self._library).replayable
 
     def rewind(self, stream: Any) -> bool:
         """Make `stream` ready to be sent once more; `False` if that cannot be done."""

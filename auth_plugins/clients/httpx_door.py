@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Generator
 from types import ModuleType
 from typing import Any
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
-from ..source import Channel, Live, Source
+from ..source import Channel, Live, OwnedBytes, Source
 from .bodies import Body
 from .errors import as_library_error
 from .httpx_channel import HttpxChannel
@@ -35,6 +36,35 @@ class HttpxDoor:
         self.library: Any = library
         self._source, self._scope = source, scope
         self._channel = channel or HttpxChannel(library)
+        self._unreadable = (self.library.RequestError, self.library.StreamError)
+
+    def flow(self, request: Request) -> Generator[Request, Response, None]:
+        """Drive a request: sign it, and answer a 401. It waits in this thread for a token that has to be fetched."""
+        if not self.covers(request):
+            self.unsign(request)
+            yield request
+            return
+        body = Body(request.stream, self.library)
+        live = self.sign(request, body)
+        response = yield request
+        yield from self.follow_up(request, response, live, body)
+
+    def follow_up(self, request: Request, response: Response, live: Live, body: Body | None = None) -> Any:
+        """Drive what comes after the response to a request that carried `live`: a generator, as `flow`."""
+        if not self.is_rejected(response, live):
+            return
+        again = self.again(request, response, body or Body(request.stream, self.library))
+        if again is not None:
+            yield from self.replay(*again)
+
+    def replay(self, again: Request, renewed: Live) -> Generator[Request, Response, None]:
+        """Send a request again, and learn from its response, or from there being none."""
+        try:
+            response = yield again
+        except BaseException:  # The client closes the generator when a request fails.
+            self._source.unanswered(renewed)
+            raise
+        self.learn(response, renewed)
 
     def sign(self, request: Request, body: Body) -> Live:
         """Attach the token, and tell which."""
@@ -42,16 +72,19 @@ class HttpxDoor:
             live = self._source.current(self._channel, once=not body.replayable)
         except AuthError as error:
             raise self._told(error, request) from None
-        return self._attach(request, live)
+        return self.attach(request, live)
 
     async def asign(self, request: Request, body: Body) -> Live:
         """Do as `sign`, in a task of asyncio or trio."""
+        return self.attach(request, await self.acurrent(request, body))
+
+    async def acurrent(self, request: Request, body: Body) -> Live:
+        """Return the token for a request with this body, in a task of asyncio or trio."""
         await body.alook()
         try:
-            live = await self._source.acurrent(self._channel, once=not body.replayable)
+            return await self._source.acurrent(self._channel, once=not body.replayable)
         except AuthError as error:
             raise self._told(error, request) from None
-        return self._attach(request, live)
 
     def again(self, request: Request, response: Response, body: Body) -> tuple[Request, Live] | None:
         """Answer a 401 to `request`: give what to send now, and the token on it; `None`: the caller gets the 401."""
@@ -63,7 +96,7 @@ class HttpxDoor:
             if not body.rewind(rejected.stream):
                 tell_not_replayed(self._source)
                 return None
-            response.read()  # Others can use its connection while this one waits.
+            self._drain(response)  # Others can use its connection while this one waits.
             live = self._source.settled(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
@@ -81,7 +114,7 @@ class HttpxDoor:
             if not await body.arewind(rejected.stream):
                 tell_not_replayed(self._source)
                 return None
-            await response.aread()
+            await self._adrain(response)
             live = await self._source.asettled(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
@@ -89,7 +122,39 @@ class HttpxDoor:
             raise self._told(error, request) from None
         return self._made_again(rejected, live)
 
-    def _attach(self, request: Request, live: Live) -> Live:
+    def _drain(self, response: Response) -> None:
+        """Read a 401 to its end. One that breaks off is closed, and has no content."""
+        try:
+            response.read()
+        except self._unreadable:
+            response.close()
+            response._content = b""  # The client itself reads the response once more.
+
+    async def _adrain(self, response: Response) -> None:
+        """Do as `_drain`, in a task of asyncio or trio."""
+        try:
+            await response.aread()
+        except self._unreadable:
+            await response.aclose()
+            response._content = b""
+
+    def unsign(self, request: Request) -> None:
+        """Take our token off a request that goes to another origin, and leave all other headers as they are.
+
+        It may have been signed at home and sent elsewhere since, or made with the headers of a signed request.
+        """
+        headers, slot = request.headers, self._source.slot
+        current = [value.encode() for _, value in slot.live.headers]
+        raw = headers.raw
+        kept = [
+            (name, value)
+            for name, value in raw
+            if value not in current and not (isinstance(value, OwnedBytes) and value.owner == slot.key)
+        ]
+        if len(kept) < len(raw):
+            request.headers = self.library.Headers(kept, encoding=headers.encoding)
+
+    def attach(self, request: Request, live: Live) -> Live:
         """Put the token on a request; refuse one that the library would carry to strangers.
 
         It follows redirects out of a flow's sight, and takes only `Authorization` off on the way to another origin.

@@ -16,7 +16,7 @@ import requests
 
 from ..core.origin import Origin
 from ..source import SYSTEM_CLOCK, Clock, Source
-from .bodies import Body
+from .async_flow import AsyncRun, run_of
 from .httpx_door import HttpxDoor, library_of
 from .requests_channel import RequestsChannel
 from .requests_door import AnyChannel, RequestsDoor
@@ -25,6 +25,8 @@ from .scope import Scope, default_port
 __all__ = ["UsualCase"]
 
 _NOWHERE = Origin("", "", 0)
+_NO_ORIGIN = Origin("https", "", -1)
+"""An origin that no request goes to."""
 _REQUESTS = RequestsChannel()
 _PLAIN: set[type] = set()
 """The classes, in the libraries that are in use, of a body that is bytes."""
@@ -50,9 +52,23 @@ class _Home:
 def _learn(library: Any) -> None:
     """Look how a library keeps what the usual case is about."""
     _PLAIN.add(library.ByteStream)
-    sample = library.Headers({"Name": "value"})
-    if getattr(sample, "_list", None) == [(b"Name", b"name", b"value")]:
+    if _can_append(library.Headers):
         _LISTED.add(library.Headers)
+
+
+def _can_append(kind: Any) -> bool:
+    """Whether a header that is appended to the list inside is there for all public methods, as any other is."""
+    try:
+        headers = kind({"Name": "value"})
+        headers._list.append((b"Other", b"other", b"text"))
+        copies = (headers, headers.copy(), kind(headers))
+        found = all(
+            each["other"] == "text" and "OTHER" in each and each.raw == [(b"Name", b"value"), (b"Other", b"text")]
+            for each in copies
+        )
+        return found and headers.pop("Other") == "text" and headers == kind({"Name": "value"}) and "other" in copies[1]
+    except Exception:  # It keeps headers in another way.
+        return False
 
 
 # Whoever has many auth objects has them for a few origins.
@@ -66,10 +82,19 @@ class UsualCase:
     __slots__ = ("_home", "_httpx", "_requests", "_slot")
 
     def _open(self, source: Source, home: Origin, origins: frozenset[Origin], lent: AnyChannel | None) -> None:
+        if self._has_own_flow:
+            home = _NO_ORIGIN  # The short way of httpx would pass an overridden flow by.
         self._home = _home_of(home) if source.clock is SYSTEM_CLOCK else _Home(home, source.clock)
         self._requests = RequestsDoor(source, _scope_of(origins), lent or _REQUESTS)
         self._httpx: tuple[HttpxDoor, ...] = ()
         self._slot = source.slot
+
+    @property
+    def _has_own_flow(self) -> bool:
+        """Whether the class overrides `auth_flow`, or asks for bodies, in the ways that httpx documents."""
+        kind: Any = type(self)
+        own = kind.auth_flow is not UsualCase.auth_flow
+        return own or kind.requires_request_body or kind.requires_response_body
 
     @property
     def _source(self) -> Source:
@@ -110,12 +135,17 @@ class UsualCase:
         return self._requests.sign(r)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Drive a request of httpx or httpx2, as `sync_auth_flow` does."""
-        return self.sync_auth_flow(request)
+        """Sign a request of httpx or httpx2, and answer a 401. Subclasses may override this, and call it by `super()`.
+
+        In an `AsyncClient` nothing in here waits: what it needs is awaited before it begins, and after each response.
+        Called without a client, it waits in this thread for a token that has to be fetched.
+        """
+        run = run_of(self)
+        return self._door(request).flow(request) if run is None else run.flow(request)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Drive a request of an httpx or httpx2 `Client`."""
-        live, home, body = self._slot.live, self._home, None
+        live, home = self._slot.live, self._home
         wall, tick = home.wall, home.tick
         try:
             # To ask for the parts by their public names costs more than all the rest. Should a library come to keep
@@ -140,23 +170,16 @@ class UsualCase:
             response = yield request
             if response.status_code != 401:
                 return
-            door = self._door(request)
+            yield from self._door(request).follow_up(request, response, live)
+        elif self._has_own_flow:
+            own: Any = self
+            yield from httpx.Auth.sync_auth_flow(own, request)
         else:
-            door = self._door(request)
-            if not door.covers(request):
-                yield request
-                return
-            body = Body(request.stream)
-            live = door.sign(request, body)
-            response = yield request
-        if door.is_rejected(response, live):
-            again = door.again(request, response, body or Body(request.stream))
-            if again is not None:
-                door.learn((yield again[0]), again[1])
+            yield from self._door(request).flow(request)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
-        live, home, body = self._slot.live, self._home, None
+        live, home = self._slot.live, self._home
         wall, tick = home.wall, home.tick
         try:
             url: Any = request.url._uri_reference
@@ -179,16 +202,13 @@ class UsualCase:
             response = yield request
             if response.status_code != 401:
                 return
-            door = self._door(request)
+            run = AsyncRun(self, self._door(request))
+            following = await run.resume(request, live, response)
         else:
-            door = self._door(request)
-            if not door.covers(request):
-                yield request
-                return
-            body = Body(request.stream)
-            live = await door.asign(request, body)
-            response = yield request
-        if door.is_rejected(response, live):
-            again = await door.aagain(request, response, body or Body(request.stream))
-            if again is not None:
-                door.learn((yield again[0]), again[1])
+            run = AsyncRun(self, self._door(request))
+            following = await run.begin(request)
+        try:
+            while following is not None:
+                following = await run.go_on((yield following))
+        finally:
+            run.close()

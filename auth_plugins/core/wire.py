@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, overload
 
 from .token import Token
 
@@ -33,12 +33,24 @@ class Masked(str):
 
 
 class MaskedBytes(bytes):
-    """A `bytes` whose `repr` hides it."""
+    """A `bytes` whose `repr` hides it, as that of its slices does."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return "b'***'"
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> MaskedBytes: ...
+    def __getitem__(self, key: SupportsIndex | slice) -> int | MaskedBytes:
+        # Programs that show the locals of a frame shorten long values first.
+        found = super().__getitem__(key)
+        return found if isinstance(found, int) else MaskedBytes(found)
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        return (bytes, (bytes(self),))
 
 
 class Grant(Enum):

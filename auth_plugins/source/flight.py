@@ -9,15 +9,21 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Hashable
-from typing import Any, Protocol
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
 from .live import Live
 
-__all__ = ["Flight", "Outcome"]
+if TYPE_CHECKING:
+    from .slot import Slot
+    from .terms import Terms
+
+__all__ = ["Flight", "Job", "Outcome"]
 
 Outcome = Live | AuthError
+Job = Callable[["Terms", "Slot"], Live]
+"""What a flight does."""
 
 
 class _Bell(Protocol):
@@ -30,8 +36,7 @@ class _AsyncioBell:
         self._asyncio, self._loop, self._event = asyncio, loop, asyncio.Event()
 
     def ring(self) -> None:
-        with contextlib.suppress(RuntimeError):  # The loop was closed: nobody waits in it any more.
-            self._loop.call_soon_threadsafe(self._event.set)
+        self._loop.call_soon_threadsafe(self._event.set)
 
     async def heard(self, timeout: float) -> None:  # noqa: ASYNC109 - one signature for every loop
         try:
@@ -46,8 +51,7 @@ class _TrioBell:
         self._trio, self._event, self._token = trio, trio.Event(), trio.lowlevel.current_trio_token()
 
     def ring(self) -> None:
-        with contextlib.suppress(self._trio.RunFinishedError):
-            self._token.run_sync_soon(self._event.set)
+        self._token.run_sync_soon(self._event.set)
 
     async def heard(self, timeout: float) -> None:  # noqa: ASYNC109
         with self._trio.move_on_after(timeout):
@@ -57,7 +61,10 @@ class _TrioBell:
 class Flight:
     """A renewal's outcome, to come."""
 
-    def __init__(self, started: float, *, renews: bool = True, failure: AuthError | None = None) -> None:
+    def __init__(
+        self, started: float, job: Job | None = None, *, renews: bool = True, failure: AuthError | None = None
+    ) -> None:
+        self._job = job
         self.started = started
         """By the steady hand of the clock."""
         self.renews = renews
@@ -69,7 +76,24 @@ class Flight:
         self._done = threading.Event()
         self._bells: dict[Hashable, _Bell] = {}
         self._outcome: Outcome | None = None
-        self._claimed = False
+        self._begun, self._claimed = job is None, False
+
+    @property
+    def job(self) -> Job:
+        """What the thread that claimed it has to do."""
+        assert self._job is not None, "a flight without a job cannot be claimed"  # noqa: S101 - narrows a type
+        return self._job
+
+    def begin(self) -> bool:
+        """Return whether the caller has to start the job: True for the first caller only."""
+        with self._guard:
+            begins, self._begun = not self._begun, True
+        return begins
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether a thread has taken over the job."""
+        return self._claimed
 
     def claim(self) -> bool:
         """Take it over. Only the first who asks may: it has one job, to be done once."""
@@ -100,7 +124,10 @@ class Flight:
             self._done.set()
             bells = list(self._bells.values())
         for bell in bells:
-            bell.ring()
+            # A closed loop raises RuntimeError (asyncio) or RunFinishedError (trio), and another make of loop may raise
+            # anything. No task waits in a closed loop; the tasks of the other loops still have to be woken.
+            with contextlib.suppress(Exception):
+                bell.ring()
 
     def has_landed(self, timeout: float) -> bool:
         """Wait until everybody was told; `False`: `timeout` seconds were not enough."""
@@ -124,13 +151,13 @@ class Flight:
         return self._result(timeout, instead)
 
     def _bell_here(self) -> _Bell:
-        trio = sys.modules.get("trio")
-        if trio is not None and trio.lowlevel.in_trio_task():
+        trio = _trio_of_this_task()
+        if trio is not None:
             here: Hashable = trio.lowlevel.current_trio_token()
             if here not in self._bells:
                 self._bells[here] = _TrioBell(trio)
             return self._bells[here]
-        import asyncio  # Whoever has no loop need not wait for it: it takes longer than most of the package.
+        import asyncio  # Not at the top: it takes longer to import than most of the package.
 
         loop = asyncio.get_running_loop()
         if loop not in self._bells:
@@ -148,3 +175,21 @@ class Flight:
         if outcome is None:
             raise TokenEndpointUnavailable(f"The renewal did not end within {timeout:g} seconds")
         raise outcome.fresh()
+
+
+def _trio_of_this_task() -> Any:
+    """Return the module `trio` if the caller is one of its tasks, or None.
+
+    asyncio is asked first. While an asyncio task runs, another thread may be importing trio for the first time, and a
+    module that is partly imported stands in `sys.modules`. In a trio task trio is whole, and no asyncio task is
+    current, even where trio runs as a guest in an asyncio loop.
+    """
+    if "asyncio" in sys.modules:
+        import asyncio  # Unlike `sys.modules`, an import statement waits until another thread has imported it.
+
+        with contextlib.suppress(RuntimeError):  # No loop of asyncio runs in this thread.
+            if asyncio.current_task() is not None:
+                return None
+    trio = sys.modules.get("trio")
+    in_trio_task = getattr(getattr(trio, "lowlevel", None), "in_trio_task", None)
+    return trio if in_trio_task is not None and in_trio_task() else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 from ..core.errors import AuthError
 from ..core.events import EventKind
@@ -12,22 +11,42 @@ from .live import Live
 from .slot import Slot
 from .terms import Later, Terms
 
-__all__ = ["launch"]
-
-Job = Callable[[Terms, Slot], Live]
-"""What a flight does."""
+__all__ = ["launch", "launching"]
 
 
-def launch(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
-    """Let `flight` do its job. It is no daemon: at the interpreter's end a renewal comes home first."""
+class launching:
+    """Start the flight that is in the slot when the block ends, however it ends.
+
+    Ctrl-C can end the block just after a flight was put into the slot. Other threads may already count on it. Each
+    block that is left starts the flight unless another has done so, so the next request starts a flight whose own
+    block was interrupted.
+    """
+
+    __slots__ = ("_slot", "_terms")
+
+    def __init__(self, terms: Terms, slot: Slot) -> None:
+        self._terms, self._slot = terms, slot
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        flight = self._slot.flight
+        if flight is not None:
+            launch(self._terms, self._slot, flight)
+
+
+def launch(terms: Terms, slot: Slot, flight: Flight) -> None:
+    """Start the job of `flight`, once. Its thread is no daemon: the interpreter waits for it before it ends."""
     try:
-        _start(terms, slot, flight, job)
-    except BaseException:  # Whoever asked is being ended, by Ctrl-C for one, and others may count on the flight.
-        _start(terms, slot, flight, job)
+        if flight.begin():
+            _start(terms, slot, flight)
+    except BaseException:  # The caller is interrupted, for example by Ctrl-C; other threads may wait for the flight.
+        if not flight.is_claimed:
+            _start(terms, slot, flight)
         raise
 
 
-def _start(*arguments: *tuple[Terms, Slot, Flight, Job]) -> None:
+def _start(*arguments: *tuple[Terms, Slot, Flight]) -> None:
     if _is_too_late():
         _fly(*arguments)
         return
@@ -44,13 +63,13 @@ def _is_too_late() -> bool:
     return not main.is_alive() and all(each.daemon or each is main for each in threading.enumerate())
 
 
-def _fly(terms: Terms, slot: Slot, flight: Flight, job: Job) -> None:
+def _fly(terms: Terms, slot: Slot, flight: Flight) -> None:
     if not flight.claim():
         return
     outcome: Live | AuthError
     later = Later(terms)
     try:
-        outcome = job(later, slot)
+        outcome = flight.job(later, slot)
     except AuthError as error:
         outcome = error.fresh()
     except BaseException as end_of_thread:  # Whoever waits must be told, whatever it was.

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from ..core.provider import Provider
 from ..core.token import LONG_AGO, Token
-from ..core.wire import Masked
+from ..core.wire import Masked, MaskedBytes
 from .clock import Clock
 
-__all__ = ["NOTHING", "Live", "Owned"]
+__all__ = ["NOTHING", "Live", "Owned", "OwnedBytes"]
 
 
 class Owned(Masked):
@@ -25,6 +25,28 @@ class Owned(Masked):
         made = super().__new__(cls, value)
         made.owner = owner
         return made
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> OwnedBytes:
+        """Return the same header value as bytes, tagged with the same owner: httpx keeps headers as bytes."""
+        return OwnedBytes(super().encode(encoding, errors), self.owner)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
+class OwnedBytes(MaskedBytes):
+    """The bytes of an `Owned`. Copies of `httpx.Headers` hold this very object, so the tag is not lost there."""
+
+    owner: bytes
+
+    def __new__(cls, value: bytes, owner: bytes) -> Self:
+        """`owner`: the key of the slot that has the token."""
+        made = super().__new__(cls, value)
+        made.owner = owner
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,7 +44,7 @@ from .channel import Channel
 from .clock import Clock
 from .ending import end
 from .flight import Flight
-from .launch import launch
+from .launch import launch, launching
 from .live import NOTHING, Live
 from .renewal import look, renew, ripen
 from .slot import Slot, slot_for
@@ -159,7 +159,7 @@ class Source(Terms):
         with self.slot.lock:
             if self.slot.live.is_carried(header):
                 self.slot.live = self.slot.live.proven()
-            if replay:
+            if replay or self.slot.strikes.count == 0:
                 self.slot.strikes = NO_STRIKES
 
     def unhelpful(self, live: Live) -> None:
@@ -167,6 +167,12 @@ class Source(Terms):
         with self.slot.lock:
             self.slot.strike(live, self.policy, self.clock)
         self.tell(EventKind.UNHELPFUL, live.token)
+
+    def unanswered(self, live: Live) -> None:
+        """Learn that a request which was sent again got no answer, which does not speak against its token."""
+        with self.slot.lock:
+            if live.unproven:
+                self.slot.strikes = self.slot.strikes.excusing(live.token)
 
     def not_replayed(self) -> None:
         """Learn that a 401 went to the caller, since the body is used up."""
@@ -203,28 +209,30 @@ class Source(Terms):
 
     def _think(self, channel: Channel, *, once: bool = False) -> Live | Flight:
         """Look the step up, and see to the flight that it asks for, if it does."""
+        with launching(self, self.slot), self.slot.lock:
+            return self._decide(channel, once=once)
+
+    def _decide(self, channel: Channel, *, once: bool) -> Live | Flight:
         slot = self.slot
-        with slot.lock:
-            live = slot.live
-            verb = self._verb(live)
-            tick = self.clock.tick()
-            flying = slot.flying(tick, self._deadline)
-            beside = verb is Verb.BESIDE and not (once and slot.unsaved is None)
-            if verb is Verb.USE or (verb is Verb.BESIDE and flying is None and slot.resting(tick)):
-                return live
-            if flying is not None and (flying.renews or verb is Verb.BESIDE):
-                return live if beside else flying
-            if slot.flight is not None and slot.flight.is_told_here and not slot.rejects(live.token):
-                return slot.flight  # A listener asks, and the token ended as it came. So would the next one.
-            # The table may give up on what this process knows; the store may know better, so a flight looks there.
-            failure = None if verb is Verb.BESIDE else slot.remembered(tick)
-            if failure is not None and (flying is not None or not slot.looks(tick)):
-                raise failure
-            flight = slot.flight = Flight(tick, renews=failure is None, failure=failure)
-            if verb is Verb.BESIDE and live.token is not None:
-                slot.live = live.until(live.token.expires_at)
+        live = slot.live
+        verb = self._verb(live)
+        tick = self.clock.tick()
+        flying = slot.flying(tick, self._deadline)
+        beside = verb is Verb.BESIDE and not (once and slot.unsaved is None)
+        if verb is Verb.USE or (verb is Verb.BESIDE and flying is None and slot.resting(tick)):
+            return live
+        if flying is not None and (flying.renews or verb is Verb.BESIDE):
+            return live if beside else flying
+        if slot.flight is not None and slot.flight.is_told_here and not slot.rejects(live.token):
+            return slot.flight  # A listener asks, and the token ended as it came. So would the next one.
+        # The table may give up on what this process knows; the store may know better, so a flight looks there.
+        failure = None if verb is Verb.BESIDE else slot.remembered(tick)
+        if failure is not None and (flying is not None or not slot.looks(tick)):
+            raise failure
         job = partial(renew, channel=channel) if failure is None else partial(look, channel=channel, failure=failure)
-        launch(self, slot, flight, job)
+        flight = slot.flight = Flight(tick, job, renews=failure is None, failure=failure)
+        if verb is Verb.BESIDE and live.token is not None:
+            slot.live = live.until(live.token.expires_at)
         return live if beside else flight
 
     def _ripening(self, live: Live) -> Flight | None:
@@ -232,13 +240,12 @@ class Source(Terms):
         slot, tick = self.slot, self.clock.tick()
         if live.token is None or not 0 < live.token.valid_from - live.now(self.clock) <= self._deadline:
             return None
-        with slot.lock:
+        with launching(self, slot), slot.lock:
             flying = slot.flying(tick, self._deadline)
             if flying is not None:
                 return flying
-            flight = slot.flight = Flight(tick, renews=False)
-        launch(self, slot, flight, ripen)
-        return flight
+            flight = slot.flight = Flight(tick, ripen, renews=False)
+            return flight
 
     def _verb(self, live: Live) -> Verb:
         clock, provider, rejected = self.clock, self.provider, self.slot.rejects(live.token)
@@ -250,8 +257,8 @@ class Source(Terms):
 
     def _begin_end(self, channel: Channel) -> Flight:
         # Not the slot's flight: whoever asks meanwhile is to log in again, not to wait for the end.
-        flight = Flight(self.clock.tick())
+        flight = Flight(self.clock.tick(), partial(end, channel=channel))
         with self.slot.lock:
             self.slot.reject(by_server=False)
-        launch(self, self.slot, flight, partial(end, channel=channel))
+        launch(self, self.slot, flight)
         return flight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.policy import RefreshPolicy
 from ..core.token import LONG_AGO, Token
@@ -26,6 +26,14 @@ class Strikes:
             return self
         count = self.count + 1
         return Strikes(count, token, tick + policy.rejection.delay(count))
+
+    def excusing(self, token: Token | None) -> Strikes:
+        """Do not count the next 401 for a token whose first request got no answer.
+
+        This holds for one token in a row: an API that breaks off every replay would otherwise cause a renewal for each
+        request.
+        """
+        return replace(self, token=token) if self.token is None else self
 
 
 NO_STRIKES = Strikes()

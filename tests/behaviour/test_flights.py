@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
+from types import ModuleType
 from typing import Any
 
 import anyio
 import pytest
+import trio
 
 from auth_plugins import AuthError, CredentialsRejected, TokenEndpointUnavailable
 from auth_plugins.source.flight import Flight
@@ -138,3 +141,61 @@ def test_a_loop_that_has_ended_does_not_keep_the_others_waiting(backend: str) ->
 
     assert asyncio.run(main()) is LIVE
     assert NOTHING.token is None
+
+
+class OfAnotherMake:
+    """A loop that cannot be woken, for a reason of its own."""
+
+    def ring(self) -> None:
+        raise OSError("the loop's pipe is gone")
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_loop_that_cannot_be_woken_does_not_keep_later_waiters_asleep(backend: str) -> None:
+    flight = Flight(0.0)
+    broken: Any = OfAnotherMake()
+    flight._bells["another make"] = broken
+    lands = threading.Timer(0.05, flight.land, [LIVE])
+    lands.start()
+    began = time.monotonic()
+    assert anyio.run(flight.wait_async, 30.0, backend=backend) is LIVE
+    assert time.monotonic() - began < 20
+    lands.join()
+
+
+def test_a_task_of_asyncio_does_not_look_at_a_trio_that_is_partly_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trio", ModuleType("trio"))
+    flight = Flight(0.0)
+
+    async def main() -> Live:
+        asyncio.get_running_loop().call_later(0.01, flight.land, LIVE)
+        return await flight.wait_async(30.0)
+
+    assert asyncio.run(main()) is LIVE
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        _trio_or_loop_of_none()
+
+
+def _trio_or_loop_of_none() -> None:
+    with pytest.raises(StopIteration):
+        Flight(0.0).wait_async(0.01).send(None)
+
+
+def test_a_trio_that_is_a_guest_of_asyncio_waits_as_trio() -> None:
+    flight, found = Flight(0.0), []
+
+    async def guest() -> None:
+        found.append(await flight.wait_async(30.0))
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+        trio.lowlevel.start_guest_run(
+            guest, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=over.set_result
+        )
+        loop.call_later(0.05, flight.land, LIVE)
+        (await over).unwrap()
+
+    asyncio.run(main())
+    assert found == [LIVE]
+    assert [type(bell).__name__ for bell in flight._bells.values()] == ["_TrioBell"]

@@ -18,16 +18,6 @@ import trio
 from auth_plugins.clients.bodies import Body
 
 
-class ByteStream:
-    """Bytes, wherever a library may keep them."""
-
-
-class Stream(httpx.SyncByteStream):
-    """A body of somebody's own, which may be used up."""
-
-    _stream = (b"body",)
-
-
 class Silent:
     """A file that does not say whether it can be rewound."""
 
@@ -123,22 +113,53 @@ def test_a_body_is_replayable_if_its_library_or_its_file_can_begin_anew(
     library: Any, body: dict[str, Any], replayable: bool
 ) -> None:
     stream = stream_of(library, **body)
-    made = Body(stream)
+    made = Body(stream, library)
     assert made.replayable is replayable
     assert made.can_be_resent(stream) is replayable
     assert made.rewind(stream) is replayable
 
 
-def test_a_class_is_known_by_its_name_and_anything_else_is_not_replayed() -> None:
-    assert Body(ByteStream()).replayable
-    assert not Body(Stream()).replayable
+KINDS = {"ByteStream": "_content", "MultipartStream": "_multipart"}
+KINDS |= dict.fromkeys(("IteratorByteStream", "AsyncIteratorByteStream"), "_content")
+
+
+def own_kind(name: str, base: type) -> Any:
+    """A user's class of bodies that has the name of a library's."""
+    return type(name, (base,), {"__init__": lambda _self: None, "__iter__": lambda _self: iter([b"body"])})
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize("name", KINDS)
+def test_a_class_of_the_users_is_not_replayed_whatever_its_name_and_its_base(library: Any, name: str) -> None:
+    theirs = getattr(getattr(library, KINDS[name]), name)
+    for base in (object, library.SyncByteStream, library.ByteStream, theirs):
+        stream = own_kind(name, base)()
+        assert not Body(stream, library).replayable
+        assert not Body(stream, library).rewind(stream)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_body_of_the_other_library_is_not_replayed(name: str) -> None:
+    kind: Any = getattr(getattr(httpx, KINDS[name]), name)
+    stream = kind.__new__(kind)
+    stream._stream, stream.fields = b"", []
+    assert not Body(stream, httpx2).replayable
+
+
+def test_a_class_that_a_version_of_the_library_does_not_have_is_no_bodys() -> None:
+    class Library:
+        ByteStream = httpx.ByteStream
+
+    assert Body(httpx.ByteStream(b"body"), Library).replayable
+    for body in ({"content": [b"body"]}, multipart(io.BytesIO(b"body"))):
+        assert not Body(stream_of(httpx, **body), Library).replayable
 
 
 def test_after_a_redirect_it_is_the_new_body_that_counts() -> None:
-    body = Body(stream_of(httpx, content=pieces()))
+    body = Body(stream_of(httpx, content=pieces()), httpx)
     assert body.can_be_resent(stream_of(httpx))
     assert body.rewind(stream_of(httpx))
-    other = Body(stream_of(httpx))
+    other = Body(stream_of(httpx), httpx)
     assert not other.can_be_resent(stream_of(httpx, content=pieces()))
     assert not other.rewind(stream_of(httpx, content=pieces()))
 
@@ -147,7 +168,7 @@ def test_a_file_goes_back_to_where_it_began() -> None:
     file = io.BytesIO(b"not this, but the body")
     file.seek(14)
     stream = stream_of(httpx, content=file)
-    body = Body(stream)
+    body = Body(stream, httpx)
     assert file.read() == b"the body"
     assert body.rewind(stream)
     assert file.read() == b"the body"
@@ -156,17 +177,17 @@ def test_a_file_goes_back_to_where_it_began() -> None:
 def test_a_file_that_was_closed_meanwhile_does_not() -> None:
     file = io.BytesIO(b"body")
     stream = stream_of(httpx, content=file)
-    body = Body(stream)
+    body = Body(stream, httpx)
     file.close()
     assert not body.rewind(stream)
-    assert not Body(stream).replayable
+    assert not Body(stream, httpx).replayable
 
 
 def test_a_closed_file_in_a_form_is_not_replayable() -> None:
     file = io.BytesIO(b"body")
     stream = stream_of(httpx, files={"file": file})
     file.close()
-    assert not Body(stream).replayable
+    assert not Body(stream, httpx).replayable
 
 
 ASYNC_FILES = pytest.mark.parametrize(
@@ -187,7 +208,7 @@ class TestAnAsynchronousFile:
     def test_goes_back_to_where_it_began(self, library: Any, wrap: Any, loop: str, tmp_path: Path) -> None:
         async def read_twice() -> tuple[bool, bytes, bool, bytes]:
             stream = stream_of(library, content=file)
-            body = Body(stream)
+            body = Body(stream, library)
             await body.alook()
             return body.replayable, await file.read(), await body.arewind(stream), await file.read()
 
@@ -199,7 +220,7 @@ class TestAnAsynchronousFile:
     def test_that_was_closed_meanwhile_does_not(self, library: Any, wrap: Any, loop: str, tmp_path: Path) -> None:
         async def closed() -> tuple[bool, bool, bool]:
             stream = stream_of(library, content=file)
-            body, late = Body(stream), Body(stream)
+            body, late = Body(stream, library), Body(stream, library)
             await body.alook()
             opened.close()
             await late.alook()
@@ -212,7 +233,7 @@ class TestAnAsynchronousFile:
     def test_that_goes_forward_only_does_not(self, library: Any, wrap: Any, loop: str) -> None:
         async def forward() -> tuple[bool, bool]:
             stream = stream_of(library, content=file)
-            body = Body(stream)
+            body = Body(stream, library)
             await body.alook()
             return body.replayable, await body.arewind(stream)
 
@@ -224,7 +245,7 @@ class TestAnAsynchronousFile:
     def test_is_not_taken_for_another_one(self, library: Any, wrap: Any, loop: str, tmp_path: Path) -> None:
         with on_disk(tmp_path, b"body") as opened:
             stream = stream_of(library, content=wrap(opened))
-            body = Body(stream)
+            body = Body(stream, library)
             assert (body.replayable, body.rewind(stream)) == (False, False), "nobody has asked it"
 
 

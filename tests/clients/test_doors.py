@@ -237,7 +237,7 @@ class TestOfHttpx:
     def test_an_answer_that_says_nothing_new_changes_nothing(self, library: Any) -> None:
         room = Room()
         request = library.Request("GET", f"{URL}/x")
-        live = room.httpx_door(library).sign(request, Body(request.stream))
+        live = room.httpx_door(library).sign(request, Body(request.stream, library))
         assert not room.httpx_door(library).is_rejected(library.Response(200, request=request), live)
         assert room.slot.live is live
 
@@ -256,7 +256,7 @@ class TestOfHttpx:
         room = Room()
         extensions = {"timeout": {"connect": 1.0}, "own": object()}
         request = library.Request("PUT", f"{URL}/x?a=1", headers={"X": "y"}, content=b"body", extensions=extensions)
-        door, body = room.httpx_door(library), Body(request.stream)
+        door, body = room.httpx_door(library), Body(request.stream, library)
         door.sign(request, body)
         made = door.again(request, library.Response(401, request=request), body)
         assert made is not None
@@ -271,14 +271,14 @@ class TestOfHttpx:
         room = Room(InAHeaderOfItsOwn(APP_ID, SECRET_KEY, URL))
         request = library.Request("GET", f"{URL}/x")
         with pytest.raises(AuthError, match=rf"^{library.__name__} may leak this token's header") as caught:
-            room.httpx_door(library).sign(request, Body(request.stream))
+            room.httpx_door(library).sign(request, Body(request.stream, library))
         assert caught.value.hint == "Carry the token in Authorization, or send these requests with requests."
         assert not any(name.startswith("x-") for name in request.headers)
 
     def test_what_cannot_be_sent_again_is_handed_back_with_a_warning(self, library: Any) -> None:
         room = Room()
         request = library.Request("POST", f"{URL}/x", content=iter([b"body"]))
-        door, body = room.httpx_door(library), Body(request.stream)
+        door, body = room.httpx_door(library), Body(request.stream, library)
         door.sign(request, body)
         with pytest.warns(BodyNotReplayed, match=r"^A 401 was not answered: the request's body is used up$"):
             assert door.again(request, library.Response(401, request=request), body) is None

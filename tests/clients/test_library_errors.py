@@ -88,7 +88,7 @@ def test_requests_is_told_of_a_connection_only_if_there_was_none(error: AuthErro
 def test_httpx_is_told_of_a_transport_only_if_it_failed(library: Any, error: AuthError, away: bool) -> None:
     request = library.Request("GET", "https://api.example/x", headers={"X": "y"})
     with pytest.raises(library.RequestError) as caught:
-        HttpxDoor(library, source(), SCOPE, Failing(error)).sign(request, Body(request.stream))
+        HttpxDoor(library, source(), SCOPE, Failing(error)).sign(request, Body(request.stream, library))
     assert isinstance(caught.value, library.TransportError) is away
     assert isinstance(caught.value, type(error))
     told: Any = caught.value

@@ -207,3 +207,27 @@ def test_how_the_libraries_keep_bodies_and_headers_is_found_out_at_the_first_req
     assert (plain, listed) == ({httpx.ByteStream}, {httpx.Headers})
     headers_by_httpx(Room().auth, f"{URL}/x", httpx2)
     assert (plain, listed) == ({httpx.ByteStream, httpx2.ByteStream}, {httpx.Headers, httpx2.Headers})
+
+
+class Joined(httpx.Headers):
+    """Headers with a list that is not all that they keep."""
+
+    def __contains__(self, key: object) -> bool:
+        return key == "name"
+
+
+class Forgetting(httpx.Headers):
+    def copy(self) -> httpx.Headers:
+        return httpx.Headers({"Name": "value"})
+
+
+class Failing(httpx.Headers):
+    def pop(self, *_: Any) -> Any:
+        raise TypeError
+
+
+@pytest.mark.parametrize("kind", [Joined, Forgetting, Failing, dict])
+def test_a_header_is_appended_only_where_that_behaves_as_setting_it(kind: Any) -> None:
+    assert usual._can_append(httpx.Headers)
+    assert usual._can_append(httpx2.Headers)
+    assert not usual._can_append(kind)

@@ -143,3 +143,10 @@ def test_grants_are_named_by_the_words_that_events_and_logs_use(grant: Grant) ->
 def test_a_part_of_what_is_masked_is_masked(part: slice | int) -> None:
     assert repr(Masked("secret")[part]) == "'***'"
     assert Masked("secret")[part] == "secret"[part]
+
+
+def test_a_piece_of_masked_bytes_is_masked_and_a_pickle_holds_plain_ones() -> None:
+    masked = MaskedBytes(b"a-secret")
+    assert repr(masked[:4]) == repr(masked) == "b'***'"
+    assert (masked[:4], masked[0]) == (b"a-se", ord("a"))
+    assert type(pickle.loads(pickle.dumps(masked))) is bytes

@@ -83,44 +83,32 @@ def test_a_401_that_can_be_read_is_answered(world: World, api_server: FaultServe
     assert first.length == second.length == 4
 
 
-MIXED = "the token is renewed; requests sends again, httpx raises its own exception"
 BROKEN_401 = [
-    case("401 cut", "a 401 whose body is cut", MIXED),
-    case("401 reset", "a reset in the body of a 401", MIXED),
-    case("401 in chunks cut", "a 401 whose last chunk is missing", MIXED),
+    case("401 cut", "a 401 whose body is cut", RESENT),
+    case("401 reset", "a reset in the body of a 401", RESENT),
+    case("401 in chunks cut", "a 401 whose last chunk is missing", RESENT),
 ]
 
 
 @pytest.mark.parametrize("fault", BROKEN_401)
-def test_a_401_that_cannot_be_read_renews_the_token_all_the_same(
-    world: World, api_server: FaultServer, fault: str
-) -> None:
+def test_a_401_that_cannot_be_read_is_answered_all_the_same(world: World, api_server: FaultServer, fault: str) -> None:
     auth = world.auth(origins=[api_server.url])
     old = auth.token().access_token
     api_server.next = [fault]
     with world.client(auth) as client:
-        if world.kind == "requests":
-            assert client.send("GET", f"{api_server.url}/x").history == (401,)
-        else:
-            library = httpx if world.kind.partition("-")[0] == "httpx" else httpx2
-            with pytest.raises(library.RequestError) as caught:
-                client.send("GET", f"{api_server.url}/x")
-            assert not isinstance(caught.value, AuthError)
         reply = client.send("GET", f"{api_server.url}/x")
+    assert (reply.status, reply.history) == (200, (401,))
     assert reply.sent["authorization"] != f"Bearer {old}"
     assert world.token_calls == 2
 
 
 @pytest.mark.parametrize("library", [requests, httpx, httpx2], ids=["requests", "httpx", "httpx2"])
-@matrix(case="a 401 whose body hangs", outcome=f"{MIXED}, after the caller's own time-out")
+@matrix(case="a 401 whose body hangs", outcome=f"{RESENT}, after the caller's own time-out")
 def test_a_401_that_hangs_ends_by_the_callers_own_time_out(
     one_world: World, api_server: FaultServer, library: Any
 ) -> None:
     auth = one_world.auth(origins=[api_server.url])
     api_server.next = ["401 that hangs"]
     ask = {"url": f"{api_server.url}/x", "auth": auth, "timeout": 0.2}
-    if library is not requests:
-        with pytest.raises(library.ReadTimeout):
-            library.get(**ask)
     assert library.get(**ask).status_code == 200
     assert one_world.token_calls == 2
