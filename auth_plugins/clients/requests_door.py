@@ -3,99 +3,130 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urljoin
 
 import requests
+from requests.cookies import extract_cookies_to_jar, get_cookie_header
 from requests.structures import CaseInsensitiveDict
-from requests.utils import rewind_body
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
+from ..core.wire import Masked
 from ..source import Live, Owned, Source
 from .errors import as_library_error
 from .httpx_channel import HttpxChannel
+from .requests_bodies import can_rewind, note_body_position, rewind
 from .requests_channel import RequestsChannel
-from .scope import Scope, attach, tell_not_replayed
+from .requests_redirects import OriginBoundHook, bind_to_origin, follows_last_redirect, note_redirect
+from .scope import Scope, tell_not_replayed
 
 __all__ = ["AnyChannel", "RequestsDoor"]
 
 AnyChannel = RequestsChannel | HttpxChannel
+Headers = tuple[tuple[str, Masked], ...]
 
-_USUAL = frozenset({"authorization"})
-_NONE: frozenset[str] = frozenset()
-_IN_MEMORY = (type(None), str, bytes, bytearray, memoryview)
-"""Bodies that are there again whenever they are asked for."""
+_NONE: Headers = ()
 _MOST_DRAINED = 65_536
 """Of a 401's body, in bytes. To read more of it costs more than a new connection."""
 
 
-class RequestsDoor:
-    """Signs prepared requests; and is the hook that they carry, through copies and redirects, to their responses."""
+class RequestsDoor(OriginBoundHook):
+    """Signs prepared requests; and is the hook that they carry, through copies and redirects, to their responses.
 
-    __slots__ = ("_names", "channel", "scope", "source")
+    The hook has no state: what it does follows from the request whose response it sees, and it changes none. The last
+    who signs a request answers for it.
+    """
+
+    __slots__ = ("channel", "scope", "source")
 
     def __init__(self, source: Source, scope: Scope, channel: AnyChannel) -> None:
         self.source, self.scope, self.channel = source, scope, channel
-        self._names = _NONE
-        """Those that tokens travelled in, in lower case, also when there is no token any more; none: the usual one."""
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Attach the token, if it belongs where the request goes."""
+        """Attach the token if it belongs where the request goes, and take it off if it does not."""
         if not self.scope.covers(request.url):
+            self._answer_for(request, _NONE)
             return request
+        note_body_position(request)
         try:
-            live = self.source.current(self.channel, once=not _can_rewind(request))
+            live = self.source.current(self.channel, once=not can_rewind(request))
         except AuthError as error:
             raise _told(error, request) from None
-        attach(request.headers, live)
-        names = {name.lower() for name, _ in live.headers}
-        if not names <= self._names:
-            self._names |= names
-        if self not in request.hooks["response"]:
-            request.hooks["response"].append(self)
+        self._answer_for(request, live.headers)
         return request
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
         """Look at a response before anybody else does; `sending` is how its request was sent."""
         request = response.request
-        if response.status_code == 401 and self.scope.covers(request.url) and self._has_signed(request):
-            response = self._renew_and_resend(response, sending)
-        elif self.source.slot.live.unproven and response.status_code != 401:
+        if response.status_code == 401:
+            if self.scope.covers(request.url) and self._has_signed(request):
+                response = self._renew_and_resend(response, sending)
+        elif self.source.slot.live.unproven:
             self.source.accepted(request.headers.get, replay=False)
-        if 300 <= response.status_code < 400 and self._has_signed(response.request):
-            self._follow(response.request)
-            self._keep_from_strangers(response)
+        if 300 <= response.status_code < 400 and response.is_redirect and self._has_signed(response.request):
+            note_redirect(response)
         return response
 
+    def strip_elsewhere(self, request: requests.PreparedRequest) -> None:
+        """Take the token off a request if its URL has another origin."""
+        if not self.scope.covers(request.url):
+            self._strip(request, _NONE)
+
+    def _answer_for(self, request: requests.PreparedRequest, headers: Headers) -> None:
+        """Put these headers on a request, and this hook, in place of those of an earlier signing."""
+        self._strip(request, headers)
+        hooks: list[Any] = []
+        for hook in request.hooks["response"]:
+            if not isinstance(hook, RequestsDoor) or hook._stays_with(self, request, headers):
+                hooks.append(hook)
+            elif headers and self not in hooks:
+                hooks.append(self)
+        if headers and self not in hooks:
+            hooks.append(self)
+        _attach(request, headers)
+        # A new list: copies of a request share the one that they had.
+        request.hooks = {**request.hooks, "response": hooks}
+
+    def _stays_with(self, signer: RequestsDoor, request: requests.PreparedRequest, headers: Headers) -> bool:
+        """Whether this hook of an earlier signing has a token of its own on a request: in another header, at home."""
+        if signer.source.slot is self.source.slot:
+            return False
+        self.strip_elsewhere(request)
+        carried = self._carried_names(request)
+        if carried.isdisjoint(name.lower() for name, _ in headers):
+            return bool(carried)
+        self._strip(request, headers)
+        return False
+
+    def _strip(self, request: requests.PreparedRequest, replaced: Headers) -> None:
+        """Take the token off a request; what is replaced anyway keeps its place among the headers."""
+        for name in self._carried_names(request).difference(name.lower() for name, _ in replaced):
+            del request.headers[name]
+
+    def _carried_names(self, request: requests.PreparedRequest) -> set[str]:
+        """Return the names, in lower case, of the headers that carry a token of this account."""
+        key, live = self.source.slot.key, self.source.slot.live
+        found = {n.lower() for n, value in request.headers.items() if isinstance(value, Owned) and value.owner == key}
+        if not found and live.is_carried(request.headers.get):  # As plain text, which shows no owner.
+            found = {name.lower() for name, _ in live.headers}
+        return found
+
     def _has_signed(self, request: requests.PreparedRequest) -> bool:
-        """Whether it carries a token of ours. A request shares its hooks with its copies, which others may sign.
-
-        What is only spelled like ours may have been copied.
-        """
-        carried = [request.headers.get(name) for name in self._names or _USUAL]
-        if any(isinstance(value, Owned) for value in carried):
-            return any(isinstance(value, Owned) and value.owner == self.source.slot.key for value in carried)
-        return self.source.slot.live.is_carried(request.headers.get)
-
-    def _follow(self, request: requests.PreparedRequest) -> None:
-        """Go along on a redirect, in hooks of the request's own; whoever did not sign it stays behind."""
-        follower = _Follower(self.source, self.scope, self.channel)
-        follower._names = self._names
-        hooks = request.hooks["response"]
-        others = [each for each in hooks if not isinstance(each, RequestsDoor) or each._has_signed(request)]
-        request.hooks = {"response": [follower if each == self else each for each in others]}
+        """Whether this hook answers for a request: it carries a token of ours, or lost it on a redirect."""
+        if self._carried_names(request):
+            return True
+        others = (isinstance(request.headers.get(name), Owned) for name, _ in self.source.slot.live.headers)
+        return follows_last_redirect(request) and not any(others)
 
     def _renew_and_resend(self, response: requests.Response, sending: dict[str, Any]) -> requests.Response:
         request = response.request
-        can_resend = _can_rewind(request)
+        can_resend = can_rewind(request)
         try:
             found = self.source.after_401(request.headers.get, self.channel)
             if found is None:
                 return response
-            if not can_resend or not _rewound(request):
-                tell_not_replayed(self.source)
+            if not can_resend or not rewind(request):
+                tell_not_replayed(self.source, response.close)
                 return response
             _drain(response)
             live = self.source.settled(found)
@@ -107,31 +138,24 @@ class RequestsDoor:
         return self._resend(response, live, sending)
 
     def _resend(self, response: requests.Response, live: Live, sending: dict[str, Any]) -> requests.Response:
-        request = response.request
-        # The session goes on with this very request if it is redirected, so it gets the new token and history the copy.
-        response.request = request.copy()
-        attach(request.headers, live)
+        request = response.request.copy()  # The one that was rejected may be the caller's, or somebody's record.
+        self._strip(request, live.headers)
+        _attach(request, live.headers)
+        _take_cookies(request, response)
         began = time.perf_counter()
-        again: requests.Response = response.connection.send(request, **sending)
+        try:
+            again: requests.Response = response.connection.send(request, **sending)
+        except BaseException:
+            self.source.unanswered(live)
+            raise
         again.elapsed = timedelta(seconds=time.perf_counter() - began)
         again.history = [*response.history, response]
+        again.request = request
         if again.status_code == 401:
             self.source.unhelpful(live)
         elif live.unproven:
-            self.source.accepted(again.request.headers.get, replay=True)
+            self.source.accepted(request.headers.get, replay=True)
         return again
-
-    def _keep_from_strangers(self, response: requests.Response) -> None:
-        """Take the token off what follows a redirect to another origin: requests only knows `Authorization`."""
-        target = response.headers.get("location")
-        if target is not None and not self.scope.covers(urljoin(response.url, target)):
-            response.request.headers = _KeptHere(response.request.headers, self._names | _USUAL)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RequestsDoor) and other.source.slot is self.source.slot
-
-    def __hash__(self) -> int:
-        return id(self.source.slot)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A pickled request or response takes its hooks along; this one would take the credentials.
@@ -139,33 +163,6 @@ class RequestsDoor:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RequestsDoor:
         return self
-
-
-class _Follower(RequestsDoor):
-    """The hook of what a redirect of a signed request leads to: on the way back from a stranger it carries no token."""
-
-    __slots__ = ()
-
-    def _has_signed(self, request: requests.PreparedRequest) -> bool:
-        return True
-
-    def _follow(self, request: requests.PreparedRequest) -> None:
-        pass
-
-
-class _KeptHere(CaseInsensitiveDict[Any]):
-    """The headers of a request that was redirected to a stranger. The next request gets a copy: without the token.
-
-    The request itself keeps it, for it may be the caller's own, to be sent once more.
-    """
-
-    def __init__(self, headers: Mapping[str, Any], names: frozenset[str]) -> None:
-        super().__init__(headers)
-        before = headers._kept if isinstance(headers, _KeptHere) else frozenset()
-        self._kept: frozenset[str] = names | before
-
-    def copy(self) -> CaseInsensitiveDict[Any]:
-        return CaseInsensitiveDict((name, value) for name, value in self.items() if name.lower() not in self._kept)
 
 
 class _SpentHook:
@@ -179,6 +176,31 @@ def _spent_hook() -> _SpentHook:
     return _SpentHook()
 
 
+def _attach(request: requests.PreparedRequest, headers: Headers) -> None:
+    for name, value in headers:
+        request.headers[name] = value
+    # `Authorization` does not follow a redirect of requests to another origin, but from http to https on the same host.
+    if any(name.lower() != "authorization" for name, _ in headers) or not str(request.url).startswith("https:"):
+        bind_to_origin(request)
+
+
+def _take_cookies(request: requests.PreparedRequest, rejected: requests.Response) -> None:
+    """Let the cookies that a 401 sets go along with what is sent in its place; a `Cookie` of the caller's own stays."""
+    jar: Any = request._cookies
+    if jar is None or "Set-Cookie" not in rejected.headers:
+        return
+    bare = request.copy()
+    bare.headers.pop("Cookie", None)
+    if get_cookie_header(jar, bare) != request.headers.get("Cookie"):
+        return
+    extract_cookies_to_jar(jar, rejected.request, rejected.raw)
+    cookies = get_cookie_header(jar, bare)
+    if cookies is not None:
+        request.headers["Cookie"] = cookies
+    else:
+        request.headers.pop("Cookie", None)
+
+
 def _told(error: AuthError, request: requests.PreparedRequest) -> AuthError:
     base = requests.ConnectionError if isinstance(error, TokenEndpointUnavailable) else requests.RequestException
     told: Any = as_library_error(error, base)
@@ -186,28 +208,6 @@ def _told(error: AuthError, request: requests.PreparedRequest) -> AuthError:
     # No headers: one may be the old token.
     told.request.method, told.request.url, told.request.headers = request.method, request.url, CaseInsensitiveDict()
     return told  # type: ignore[no-any-return]
-
-
-def _can_rewind(request: requests.PreparedRequest) -> bool:
-    body: Any = request.body
-    if isinstance(body, _IN_MEMORY):
-        return True
-    if not isinstance(request._body_position, int):
-        return False
-    try:  # What tells where it stands cannot always go back there: the body of another response, for one.
-        return bool(body.seekable()) if hasattr(body, "seekable") else hasattr(body, "seek")
-    except ValueError:  # It was closed.
-        return False
-
-
-def _rewound(request: requests.PreparedRequest) -> bool:
-    if isinstance(request.body, _IN_MEMORY):
-        return True
-    try:
-        rewind_body(request)
-    except (requests.exceptions.UnrewindableBodyError, ValueError):  # ValueError: the file was closed.
-        return False
-    return True
 
 
 def _drain(response: requests.Response) -> None:

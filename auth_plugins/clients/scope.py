@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 from ..core.origin import Origin
@@ -13,7 +13,10 @@ __all__ = ["BodyNotReplayed", "Scope", "attach", "default_port", "tell_not_repla
 
 
 class BodyNotReplayed(UserWarning):
-    """A request got a 401 and was not sent again, since its body is a stream that is used up."""
+    """A request got a 401 and was not sent again, since its body cannot be sent twice.
+
+    Where a filter makes it an exception, it is raised in place of the 401, and the connection of the 401 is released.
+    """
 
 
 class Scope:
@@ -47,7 +50,15 @@ def attach(headers: MutableMapping[str, Any], live: Live) -> None:
         headers[name] = value
 
 
-def tell_not_replayed(source: Source) -> None:
-    """Tell that the caller gets a 401 since the body is used up. The renewal goes on without this request."""
+def tell_not_replayed(source: Source, release: Callable[[], object] | None = None) -> None:
+    """Warn that the caller gets a 401 since the body cannot be sent again. The renewal goes on without this request.
+
+    `release` gives the connection of the 401 back. It is called if the warning is raised: the 401 is then lost.
+    """
     source.not_replayed()
-    warnings.warn("A 401 was not answered: the request's body is used up", BodyNotReplayed, stacklevel=3)
+    try:
+        warnings.warn("A 401 was not answered: the request's body cannot be sent again", BodyNotReplayed, stacklevel=3)
+    except BodyNotReplayed:
+        if release is not None:
+            release()
+        raise

@@ -45,6 +45,9 @@ class _Home:
         self.wall, self.tick = clock.__call__, clock.tick
         # As strings are ordered, what begins with "https://host/" is just what lies between it and "https://host0".
         self.first, self.below = origin.prefix, origin.prefix[:-1] + "0"
+        if origin.scheme == "http" and origin.port == 80:
+            # From here requests would carry the token to https on the same host, which takes more to prevent.
+            self.below = self.first
         self.scheme, self.host = origin.scheme, origin.host
         self.port = None if origin.port == default_port(origin.scheme) else origin.port
 
@@ -127,10 +130,11 @@ class UsualCase:
             and home.first <= url < home.below
             and (r.body is None or isinstance(r.body, (bytes, str)))
         ):
+            if not r.hooks["response"]:
+                r.hooks = {"response": [self._requests]}  # A list of its own: copies of a request share theirs.
+            elif self._requests not in r.hooks["response"]:
+                return self._requests.sign(r)
             r.headers["Authorization"] = live.usual
-            hooks = r.hooks["response"]
-            if not hooks or self._requests not in hooks:
-                hooks.append(self._requests)
             return r
         return self._requests.sign(r)
 

@@ -157,9 +157,10 @@ class Source(Terms):
         Only a `replay` shows that the renewal helped: other requests may never have needed it.
         """
         with self.slot.lock:
-            if self.slot.live.is_carried(header):
+            carried = self.slot.live.is_carried(header)
+            if carried:
                 self.slot.live = self.slot.live.proven()
-            if replay or self.slot.strikes.count == 0:
+            if replay or (carried and self.slot.strikes.count == 0):
                 self.slot.strikes = NO_STRIKES
 
     def unhelpful(self, live: Live) -> None:
