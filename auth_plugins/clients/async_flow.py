@@ -100,7 +100,11 @@ class AsyncRun:
         assert token is not None, "it was fetched before"  # noqa: S101 - narrows a type
         door.attach(request, token)
         self._signed = (request, token, body or Body(request.stream, door.library))
-        response = yield request
+        try:
+            response = yield request
+        except BaseException as failure:
+            door.learn_from_failure(failure, token)
+            raise
         again = self._verdict_on(response)
         if again is not None:
             yield from door.replay(*again)
@@ -113,7 +117,7 @@ class AsyncRun:
         verdict: Replay | AuthError | None = None
         try:
             if self._door.is_rejected(response, live):
-                verdict = await self._door.aagain(request, response, body)
+                verdict = await self._door.aagain(request, response, live, body)
         except AuthError as error:
             verdict = error
         if isinstance(verdict, tuple):

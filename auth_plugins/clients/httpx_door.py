@@ -8,7 +8,9 @@ from types import ModuleType
 from typing import Any
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
-from ..source import Channel, Live, OwnedBytes, Source
+from ..core.renew_on import RENEW_ON_401, RenewOn
+from ..core.unauthorized import endpoint_of
+from ..source import Channel, Flight, Live, OwnedBytes, Source
 from .bodies import Body
 from .errors import as_library_error
 from .httpx_channel import HttpxChannel
@@ -32,9 +34,16 @@ def library_of(kind: type) -> ModuleType:
 class HttpxDoor:
     """What the flows do, for one of the two libraries: every request and every error is made with its own classes."""
 
-    def __init__(self, library: ModuleType, source: Source, scope: Scope, channel: Channel | None) -> None:
+    def __init__(
+        self,
+        library: ModuleType,
+        source: Source,
+        scope: Scope,
+        channel: Channel | None,
+        renew_on: RenewOn = RENEW_ON_401,
+    ) -> None:
         self.library: Any = library
-        self._source, self._scope = source, scope
+        self._source, self._scope, self._renew_on = source, scope, renew_on
         self._channel = channel or HttpxChannel(library)
         self._unreadable = (self.library.RequestError, self.library.StreamError)
 
@@ -46,14 +55,18 @@ class HttpxDoor:
             return
         body = Body(request.stream, self.library)
         live = self.sign(request, body)
-        response = yield request
+        try:
+            response = yield request
+        except BaseException as failure:
+            self.learn_from_failure(failure, live)
+            raise
         yield from self.follow_up(request, response, live, body)
 
     def follow_up(self, request: Request, response: Response, live: Live, body: Body | None = None) -> Any:
         """Drive what comes after the response to a request that carried `live`: a generator, as `flow`."""
         if not self.is_rejected(response, live):
             return
-        again = self.again(request, response, body or Body(request.stream, self.library))
+        again = self.again(request, response, live, body or Body(request.stream, self.library))
         if again is not None:
             yield from self.replay(*again)
 
@@ -61,8 +74,12 @@ class HttpxDoor:
         """Send a request again, and learn from its response, or from there being none."""
         try:
             response = yield again
-        except BaseException:  # The client closes the generator when a request fails.
-            self._source.unanswered(renewed)
+        except BaseException as failure:  # The client closes the generator when a request fails.
+            hidden = self._hidden_response(failure)
+            if hidden is None:
+                self._source.unanswered(renewed)
+            else:
+                self.learn(hidden, renewed)
             raise
         self.learn(response, renewed)
 
@@ -86,41 +103,45 @@ class HttpxDoor:
         except AuthError as error:
             raise self._told(error, request) from None
 
-    def again(self, request: Request, response: Response, body: Body) -> tuple[Request, Live] | None:
+    def again(self, request: Request, response: Response, live: Live, body: Body) -> tuple[Request, Live] | None:
         """Answer a 401 to `request`: give what to send now, and the token on it; `None`: the caller gets the 401."""
         rejected = response.request
         try:
-            found = self._source.after_401(rejected.headers.get, self._channel)
+            found = self._after_401(rejected, live)
             if found is None:
                 return None
             if not body.rewind(rejected.stream):
                 tell_not_replayed(self._source)
                 return None
             self._drain(response)  # Others can use its connection while this one waits.
-            live = self._source.settled(found)
+            renewed = self._source.settled(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
             raise self._told(error, request) from None
-        return self._made_again(rejected, live)
+        return self._made_again(rejected, renewed)
 
-    async def aagain(self, request: Request, response: Response, body: Body) -> tuple[Request, Live] | None:
+    async def aagain(self, request: Request, response: Response, live: Live, body: Body) -> tuple[Request, Live] | None:
         """Do as `again`, in a task of asyncio or trio."""
         rejected = response.request
         try:
-            found = self._source.after_401(rejected.headers.get, self._channel)
+            found = self._after_401(rejected, live)
             if found is None:
                 return None
             if not await body.arewind(rejected.stream):
                 tell_not_replayed(self._source)
                 return None
             await self._adrain(response)
-            live = await self._source.asettled(found)
+            renewed = await self._source.asettled(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
             raise self._told(error, request) from None
-        return self._made_again(rejected, live)
+        return self._made_again(rejected, renewed)
+
+    def _after_401(self, rejected: Request, live: Live) -> Live | Flight | None:
+        early = live.sent_early
+        return self._source.after_401(rejected.headers.get, self._channel, _endpoint(rejected), sent_early=early)
 
     def _drain(self, response: Response) -> None:
         """Read a 401 to its end. One that breaks off is closed, and has no content."""
@@ -172,19 +193,43 @@ class HttpxDoor:
         return self._scope.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
 
     def is_rejected(self, response: Response, live: Live) -> bool:
-        """Look at the response to a request that carried `live`: whether it is a 401 of ours."""
-        if response.status_code == 401:
+        """Look at the response to a request that carried `live`: whether it rejects our token."""
+        if self._rejects(response):
             return self.covers(response.request)
-        if live.unproven:
-            self._source.accepted(response.request.headers.get, replay=False)
+        if live.watched:
+            request = response.request
+            self._source.accepted(request.headers.get, _endpoint(request), replay=False)
         return False
 
     def learn(self, response: Response, renewed: Live) -> None:
-        """Look at the response to a request that was sent again; who redirected it to a stranger accepted the token."""
-        if response.status_code == 401 and self.covers(response.request):
-            self._source.unhelpful(renewed)
-        elif renewed.unproven:
-            self._source.accepted(dict(renewed.headers).get, replay=True)
+        """Look at the response to a replay. An endpoint that redirected it to another origin accepted the token."""
+        request = response.request
+        if self._rejects(response) and self.covers(request):
+            self._source.unhelpful(renewed, _endpoint(request))
+        elif renewed.watched:
+            self._source.accepted(dict(renewed.headers).get, _endpoint(request), replay=True)
+
+    def learn_from_failure(self, failure: BaseException, live: Live) -> None:
+        """Look at what ended a flow before its response: an event hook may have raised for a 401.
+
+        The request fails; its token is renewed for the next one.
+        """
+        response = self._hidden_response(failure)
+        if response is not None and self._rejects(response) and self.covers(response.request):
+            request = response.request
+            early = live.sent_early
+            self._source.hidden_401(request.headers.get, self._channel, _endpoint(request), sent_early=early)
+
+    def _rejects(self, response: Response) -> bool:
+        return self._renew_on.rejects(response.status_code, response.headers)
+
+    def _hidden_response(self, failure: BaseException) -> Response | None:
+        """Return the response that the exception, or the one on whose account the flow is closed, was raised for."""
+        for error in (failure, failure.__context__):
+            response = getattr(error, "response", None)
+            if isinstance(error, self.library.HTTPStatusError) and isinstance(response, self.library.Response):
+                return response
+        return None
 
     def _made_again(self, rejected: Request, live: Live) -> tuple[Request, Live]:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.
@@ -208,3 +253,7 @@ class HttpxDoor:
         told: Any = as_library_error(error, self.library.TransportError if theirs else self.library.RequestError)
         told.request = self.library.Request(request.method, request.url)  # No headers: one may be the old token.
         return told  # type: ignore[no-any-return]
+
+
+def _endpoint(request: Request) -> str:
+    return endpoint_of(request.method, str(request.url))

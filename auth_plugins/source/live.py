@@ -17,13 +17,15 @@ __all__ = ["NOTHING", "Live", "Owned", "OwnedBytes"]
 class Owned(Masked):
     """What carries a token in a header; whose it is can be seen from it as long as nobody copies its characters."""
 
-    __slots__ = ("owner",)
+    __slots__ = ("owner", "sent_early")
     owner: bytes
+    sent_early: bool
+    """Whether the request was signed before the token's `valid_from`."""
 
-    def __new__(cls, value: str, owner: bytes) -> Self:
+    def __new__(cls, value: str, owner: bytes, *, sent_early: bool = False) -> Self:
         """`owner`: the key of the slot that has the token."""
         made = super().__new__(cls, value)
-        made.owner = owner
+        made.owner, made.sent_early = owner, sent_early
         return made
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> OwnedBytes:
@@ -70,6 +72,11 @@ class Live:
     """It had not ended yet when it came."""
     unproven: bool = False
     """It was fetched on a 401, and no request has been answered otherwise since."""
+    watched: bool = False
+    """Its requests do not take the short way, so that their answers are seen: it is unproven, or not valid yet, or
+    renewals on a 401 back off."""
+    sent_early: bool = False
+    """The request that holds this snapshot was signed before the token's `valid_from`."""
     raw: tuple[bytes, bytes, bytes] | None = field(default=None, init=False, repr=False)
     """What is usual as httpx keeps it, once it was asked for: how the name is spelled, the name, and the value."""
 
@@ -83,20 +90,36 @@ class Live:
         *,
         owner: bytes = b"",
         unproven: bool = False,
+        watched: bool = False,
     ) -> Live:
         """Make the snapshot of a token that has just come."""
         headers = tuple((name, Owned(value, owner)) for name, value in provider.headers(token).items())
         wall = clock()
         ahead, came_valid = wall - clock.tick(), wall < token.expires_at
-        live = cls(token, None, headers, window_at, ahead=ahead, came_valid=came_valid, unproven=True)
+        live = cls(token, None, headers, window_at, ahead=ahead, came_valid=came_valid, unproven=unproven, watched=True)
         live = live.until(min(window_at, token.expires_at))
-        return live if unproven else live.proven()
+        return live if unproven or watched or wall < token.valid_from else live.proven()
 
-    def proven(self) -> Live:
-        """Give the same snapshot once there is nothing left to be proven."""
-        if [name for name, _ in self.unusual] != ["Authorization"]:
-            return replace(self, unproven=False)
-        return replace(self, unproven=False, usual=self.unusual[0][1], unusual=())
+    def proven(self, *, watched: bool = False) -> Live:
+        """Return the same snapshot once there is nothing left to be proven."""
+        if watched or [name for name, _ in self.headers] != ["Authorization"]:
+            return replace(self, unproven=False, watched=watched)
+        return replace(self, unproven=False, watched=False, usual=self.headers[0][1], unusual=())
+
+    def watch(self) -> Live:
+        """Return the same snapshot without the short way."""
+        return replace(self, watched=True, usual=None, unusual=self.headers)
+
+    def is_early(self, clock: Clock) -> bool:
+        """Whether the token is not valid yet."""
+        return self.token is not None and self.now(clock) < self.token.valid_from
+
+    def signing(self, clock: Clock) -> Live:
+        """Return the snapshot for a request that is signed now: it says so if that is before `valid_from`."""
+        if not self.watched or not self.is_early(clock):
+            return self
+        headers = tuple((name, Owned(value, _owner(value), sent_early=True)) for name, value in self.headers)
+        return replace(self, sent_early=True, unusual=headers)
 
     @property
     def headers(self) -> tuple[tuple[str, Masked], ...]:
@@ -126,6 +149,10 @@ class Live:
         A wall clock set back does not make it younger, nor does a machine's sleep, in which the other stands still.
         """
         return max(clock(), clock.tick() + self.ahead)
+
+
+def _owner(value: Masked) -> bytes:
+    return value.owner if isinstance(value, Owned) else b""
 
 
 NOTHING = Live()

@@ -144,7 +144,8 @@ class _Renewal:
 
     def _live(self, token: Token, due_at: float, *, unproven: bool = False) -> Live:
         provider, clock = self.terms.provider, self.terms.clock
-        return Live.of(token, provider, clock, due_at, owner=self.slot.key, unproven=unproven)
+        watched = self.slot.unauthorized_backoff.is_on
+        return Live.of(token, provider, clock, due_at, owner=self.slot.key, unproven=unproven, watched=watched)
 
     def _step(self, age: Age, token: Token | None, now: float) -> Step:
         can_login, rejected = self.terms.provider.can_login, self.slot.rejects(token)
@@ -265,6 +266,8 @@ class _Renewal:
     def _publish(self, token: Token, due_at: float, failure: StoreError | None, *, unproven: bool = False) -> Live:
         live = self._live(token, due_at, unproven=unproven)
         with self.slot.lock:
+            if self.slot.unauthorized_backoff.is_on and not live.watched:
+                live = live.watch()  # The back-off began a moment ago.
             self.slot.live, self.slot.trouble = live, None
             if self.slot.rejects(token):
                 self.slot.rejected = None  # The provider gave the very same one again, so it is to be tried again.

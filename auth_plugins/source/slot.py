@@ -16,13 +16,13 @@ from ..core.identity import object_fingerprint
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
 from ..core.token import LONG_AGO, Token
+from ..core.unauthorized import NO_BACKOFF, UnauthorizedBackoff
 from ..stores.store import Store
 from .clock import SYSTEM_CLOCK, Clock
 from .flight import Flight
 from .live import Live
 from .recent import Recent
 from .same_store import SameStores, identity_of
-from .strikes import NO_STRIKES
 
 __all__ = ["Slot", "Trouble", "Unsaved", "slot_for"]
 
@@ -92,8 +92,8 @@ class Slot:
         "rejected",
         "rejected_by_server",
         "store",
-        "strikes",
         "trouble",
+        "unauthorized_backoff",
         "unsaved",
     )
 
@@ -107,7 +107,7 @@ class Slot:
         """Whether what the store has must not be used either: there was no token at hand to reject."""
         self.unsaved: Unsaved | None = None
         self.trouble: Trouble | None = None
-        self.strikes = NO_STRIKES
+        self.unauthorized_backoff = NO_BACKOFF
         self.clock, self.pauses_matter_until = clock, LONG_AGO
         self.fresh_runtime()
 
@@ -129,15 +129,15 @@ class Slot:
         """Whether this is the token that must not be used again."""
         return token is not None and self.rejected is not None and token.access_token == self.rejected.access_token
 
-    def strike(self, live: Live, policy: RefreshPolicy, clock: Clock) -> None:
-        """Count a 401 for a token that was fetched on a 401; not if it was used too early, or ended on its way."""
-        token, now = live.token, live.now(clock)
-        if token is None or not live.unproven:
-            return
-        if token.valid_from <= now and not (live.came_valid and token.expires_at <= now):
-            tick, self.clock = clock.tick(), clock
-            self.strikes = self.strikes.with_one_for(token, policy, tick)
-            self._pause_matters(tick, self.strikes.until - tick)
+    def learn_backoff(self, known: UnauthorizedBackoff, clock: Clock) -> None:
+        """Keep what is known of renewals on a 401. While they back off, the answers of all requests are seen."""
+        self.unauthorized_backoff, self.clock, tick = known, clock, clock.tick()
+        if known.is_on:
+            if not self.live.watched:
+                self.live = self.live.watch()
+            self._pause_matters(tick, max(0.0, known.until - tick))
+        elif self.live.watched and not self.live.unproven:
+            self.live = self.live.proven(watched=self.live.is_early(clock))
 
     def flying(self, tick: float, deadline: float) -> Flight | None:
         """Give the renewal that is under way; one that has outlived the deadline no longer counts."""
@@ -204,7 +204,7 @@ class Slot:
         """Whether to forget this would repeat a call that pauses, lose a token, or use one that must not be used."""
         if self.flight is not None or self.distrust:
             return True
-        if (self.trouble is not None or self.strikes.count) and self.clock.tick() < self.pauses_matter_until:
+        if (self.trouble is not None or self.unauthorized_backoff.is_on) and self.clock.tick() < self.pauses_matter_until:
             return True
         token = self.live.token
         if token is None or not (self.unsaved is not None or self.rejects(token)):

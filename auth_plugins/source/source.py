@@ -23,19 +23,14 @@ between holds either the old token or the new one, with its headers. A failure i
 them tries again in its turn. What it means for the next request is written into the slot as `Trouble`. While that
 forbids a call, now and then one of the requests looks into the store: a peer may have renewed.
 
-A 401 is judged by comparison with what the request carried: if the slot has another token by now, that is the
-answer, and no call is made. Only the token that was rejected is replaced. A token that is rejected before its
-`valid_from` was used too early, as may be one that has just come in its place: one waits for that moment. A renewal
-on a 401 that does not help is not repeated before a pause, which doubles: the fault is then not the token's.
+What an answer says of the token is judged in `unauthorized.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from ..core.events import EventKind, Listener
+from ..core.events import Listener
 from ..core.lifecycle import LIFECYCLE, Verb, age_of, means_of
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
@@ -47,20 +42,20 @@ from .flight import Flight
 from .launch import launch, launching
 from .live import NOTHING, Live
 from .renewal import look, renew, ripen
-from .slot import Slot, slot_for
-from .strikes import NO_STRIKES
-from .terms import Terms
+from .slot import slot_for
+from .unauthorized import AnswerJudge
 
 __all__ = ["Source"]
 
-Header = Callable[[str], Any]
-"""Finds what a request carried under a header's name."""
+_WAITS = range(2)
+"""The first may be the end of a renewal that has published its token and still unlocks the store; the second is the
+wait for `valid_from`."""
 
 
-class Source(Terms):
+class Source(AnswerJudge):
     """Where a door gets its token. One for each auth object; what it finds out, it shares."""
 
-    __slots__ = ("slot",)
+    __slots__ = ()
 
     def __init__(
         self,
@@ -72,7 +67,7 @@ class Source(Terms):
         store: Store,
     ) -> None:
         super().__init__(provider, policy, clock, listener)
-        self.slot: Slot = slot_for(provider, store, self._given, clock)
+        self.slot = slot_for(provider, store, self._given, clock)
 
     def _given(self, owner: bytes) -> Live:
         given = self.provider.given()
@@ -95,98 +90,45 @@ class Source(Terms):
         """
         live = self.slot.live
         if not once and live.is_fresh(self.clock):
-            return live
+            return live.signing(self.clock)
         found = self._think(channel, once=once)
         if not isinstance(found, Live):
             found = found.wait(self._deadline, self._instead(live, once))
-        return self.settled(found) if once else found
+        return (self.settled(found) if once else found).signing(self.clock)
 
     async def acurrent(self, channel: Channel, *, once: bool = False) -> Live:
         """Do as `current`, in a task of asyncio or trio."""
         live = self.slot.live
         if not once and live.is_fresh(self.clock):
-            return live
+            return live.signing(self.clock)
         found = self._think(channel, once=once)
         if not isinstance(found, Live):
             found = await found.wait_async(self._deadline, self._instead(live, once))
-        return await self.asettled(found) if once else found
-
-    def after_401(self, header: Header, channel: Channel) -> Live | Flight | None:
-        """Judge a 401: give the token to send a rejected request with once more, or the flight that will bring it.
-
-        `None`: hand the 401 to the caller. Whoever holds a connection gives it back before he waits (`settled`).
-
-        Raises:
-            AuthError: a new token is needed, and was refused a moment ago.
-        """
-        slot, tick = self.slot, self.clock.tick()
-        with slot.lock:
-            live = slot.live
-            if live.token is not None and live.is_carried(header):
-                slot.strike(live, self.policy, self.clock)
-                early = live.token.valid_from - live.now(self.clock)
-                if early > self._deadline or tick < slot.strikes.until:
-                    return None
-                if early > 0:
-                    return live
-                token, now = live.token, live.now(self.clock)
-                if not self.provider.can_login and now < token.refreshable_from < token.refreshable_until:
-                    return None  # Nothing can replace it yet, and the fault need not be the token's.
-                slot.reject(by_server=True)
-        return self._think(channel)
+        return (await self.asettled(found) if once else found).signing(self.clock)
 
     def settled(self, found: Live | Flight) -> Live:
-        """Wait for the token, and until it is accepted: there is one try, or one more, and no other.
+        """Wait for the token, and until its `valid_from`: the request can be sent only once more.
 
         Raises:
             AuthError: a new token is not to be had.
         """
         live = found.wait(self._deadline) if isinstance(found, Flight) else found
-        ripening = self._ripening(live)
-        return live if ripening is None else ripening.wait(self._deadline, live)
+        for _ in _WAITS:
+            ripening = self._ripening(live)
+            if ripening is None:
+                break
+            live = ripening.wait(self._deadline, live)
+        return live
 
     async def asettled(self, found: Live | Flight) -> Live:
         """Do as `settled`, in a task of asyncio or trio."""
         live = await found.wait_async(self._deadline) if isinstance(found, Flight) else found
-        ripening = self._ripening(live)
-        return live if ripening is None else await ripening.wait_async(self._deadline, live)
-
-    def accepted(self, header: Header, *, replay: bool) -> None:
-        """Learn that a request with a token that was fetched on a 401 got another answer: it is a good one.
-
-        Only a `replay` shows that the renewal helped: other requests may never have needed it.
-        """
-        with self.slot.lock:
-            carried = self.slot.live.is_carried(header)
-            if carried:
-                self.slot.live = self.slot.live.proven()
-            if replay or (carried and self.slot.strikes.count == 0):
-                self.slot.strikes = NO_STRIKES
-
-    def unhelpful(self, live: Live) -> None:
-        """Learn that a request which was sent again with another token got a 401 as well."""
-        with self.slot.lock:
-            self.slot.strike(live, self.policy, self.clock)
-        self.tell(EventKind.UNHELPFUL, live.token)
-
-    def unanswered(self, live: Live) -> None:
-        """Learn that a request which was sent again got no answer, which does not speak against its token."""
-        with self.slot.lock:
-            if live.unproven:
-                self.slot.strikes = self.slot.strikes.excusing(live.token)
-
-    def not_replayed(self) -> None:
-        """Learn that a 401 went to the caller, since the body is used up."""
-        self.tell(EventKind.NOT_REPLAYED, self.slot.live.token)
-
-    def invalidate(self) -> None:
-        """Take the token at hand for rejected: the next request renews it, or logs in. Forgets troubles, too."""
-        with self.slot.lock:
-            token = self.slot.live.token
-            self.slot.reject(by_server=False)
-            if token is not None and token == self.provider.given():
-                self.slot.distrust = True  # It was not compared with what the store has yet.
-            self.slot.trouble, self.slot.strikes = None, NO_STRIKES
+        for _ in _WAITS:
+            ripening = self._ripening(live)
+            if ripening is None:
+                break
+            live = await ripening.wait_async(self._deadline, live)
+        return live
 
     def logout(self, channel: Channel) -> None:
         """Forget the token, and revoke it where the provider can.

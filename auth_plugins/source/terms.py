@@ -48,6 +48,10 @@ class Terms:
             raise error
         return response
 
+    def warn(self, text: str, *values: object) -> None:
+        """Log a warning that an operator should see."""
+        _log.warning("%s: " + text, self.provider.name, *values)
+
     def tell(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
         """Log what happened, and tell the listener, whose own failures end here."""
         name = self.provider.name
