@@ -4,6 +4,9 @@ One object works as the `auth` of requests, httpx and httpx2, synchronous and as
 Nothing is imported before it is used.
 """
 
+# A provider is listed in `__all__` alone, and in `providers`: what a star imports, ruff does not see.
+# ruff: noqa: F403, F405
+
 from __future__ import annotations
 
 from importlib import import_module
@@ -24,15 +27,7 @@ if TYPE_CHECKING:
     from .core.events import Event, EventKind
     from .core.policy import Backoff, RefreshPolicy
     from .core.token import Token
-    from .providers import (
-        FyatuAuth,
-        FyatuBusinessAuth,
-        JWTPlusAuth,
-        MarketigerAuth,
-        OAuth2ClientCredentialsAuth,
-        OAuth2RefreshTokenAuth,
-        VaultAuth,
-    )
+    from .providers import *
     from .stores import MemoryStore, Store
     from .stores.file import FileStore
     from .stores.key_ring import KeyringStore
@@ -69,6 +64,7 @@ __all__ = [
     "VaultAuth",
 ]
 
+# A provider's class is not here: all other public names are in `providers`.
 _HOMES = {
     "AuthError": "core",
     "Backoff": "core",
@@ -78,16 +74,10 @@ _HOMES = {
     "Event": "core",
     "EventKind": "core",
     "FileStore": "stores.file",
-    "FyatuAuth": "providers",
-    "FyatuBusinessAuth": "providers",
     "InvalidTokenResponse": "core",
-    "JWTPlusAuth": "providers",
     "KeyringStore": "stores.key_ring",
     "LoginRequired": "core",
-    "MarketigerAuth": "providers",
     "MemoryStore": "stores",
-    "OAuth2ClientCredentialsAuth": "providers",
-    "OAuth2RefreshTokenAuth": "providers",
     "RedisStore": "stores.redis",
     "RefreshPolicy": "core",
     "Store": "stores",
@@ -95,18 +85,18 @@ _HOMES = {
     "Token": "core",
     "TokenAuth": "auth",
     "TokenEndpointUnavailable": "core",
-    "VaultAuth": "providers",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = _HOMES.get(name, "providers")
     try:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        return getattr(import_module(f".{module}", __name__), name)
     except AttributeError as error:
         # `from auth_plugins import ...` would turn it into "cannot import name", without its cause.
-        raise ImportError(f"{__name__}.{_HOMES[name]} cannot be imported: {error}") from error
+        raise ImportError(f"{__name__}.{module} cannot be imported: {error}") from error
 
 
 def __dir__() -> list[str]:

@@ -13,13 +13,14 @@ import httpx
 import requests
 import requests.auth
 
-from .clients import HttpxChannel, RequestsChannel, UsualCase
-from .clients.httpx_door import library_of
+from .clients import UsualCase
+from .clients.lent import lent_channel
 from .core.checks import check_bool, check_callable, check_origins
 from .core.events import Listener
 from .core.origin import Origin
 from .core.policy import RefreshPolicy
 from .core.provider import Provider
+from .core.renew_on import RENEW_ON_401, RenewOn, Statuses
 from .core.token import Token
 from .source import SYSTEM_CLOCK, Clock, Source
 from .stores import PROCESS_STORE, Store
@@ -64,6 +65,9 @@ class Options(TypedDict, total=False):
     """The client to make token calls with, for a proxy, a private CA or a test's transport. Not an async one."""
     on_event: Listener | None
     """Is told what happens, in the thread in which it does."""
+    renew_on: Statuses | None
+    """Which answers of the API say that the token is dead: statuses, or a function of the status and the headers; the
+    default is 401."""
     allow_http: bool
     """Lets the token out over plain http to other machines as well."""
     clock: Clock | None
@@ -98,6 +102,7 @@ class TokenAuth(UsualCase, _AnyAuth):
         origins: Iterable[str] = (),
         token_client: requests.Session | httpx.Client | None = None,
         on_event: Listener | None = None,
+        renew_on: Statuses | None = None,
         allow_http: bool = False,
         clock: Clock | None = None,
     ) -> None:
@@ -106,19 +111,22 @@ class TokenAuth(UsualCase, _AnyAuth):
         _check_store(store)
         _check_kind("policy", policy, RefreshPolicy)
         _check_kind("clock", clock, Clock)
+        rule = RENEW_ON_401 if renew_on is None else RenewOn.of(renew_on)
         contract = _contract(provider)
         allowed = check_origins(contract.base_url, origins, allow_http=allow_http)
         clock = SYSTEM_CLOCK if clock is None else clock
         store = PROCESS_STORE if store is None else store
         policy = _POLICY if policy is None else policy
-        if store.lease <= policy.deadline:
-            raise ValueError("store must have a lease that is longer than the policy's deadline")
+        if store.lease <= policy.deadline + getattr(store, "margin", 0.0):
+            raise ValueError(
+                "store must have a lease that is longer than the policy's deadline and its client's time-outs together"
+            )
         if getattr(store, "lock_timeout", policy.deadline) < policy.deadline:
             raise ValueError("store must have a lock_timeout that is not shorter than the policy's deadline")
         source = Source(contract, policy, clock, on_event, store=store)
         home = Origin.of(contract.base_url)
         assert home is not None, "it has just been checked"  # noqa: S101 - narrows a type
-        self._open(source, home, allowed, _lent_channel(token_client))
+        self._open(source, home, allowed, lent_channel(token_client), rule)
 
     @property
     def _provider(self) -> Provider:
@@ -140,9 +148,21 @@ class TokenAuth(UsualCase, _AnyAuth):
         """
         return _present((await self._source.acurrent(self._channel)).token)
 
-    def invalidate(self) -> None:
-        """Drop the current token: the next request renews it, as after a 401. Forgets refused credentials, too."""
-        self._source.invalidate()
+    def invalidate(self, token: Token | str | None = None) -> None:
+        """Drop the current token: the next request renews it, as after a 401.
+
+        Args:
+            token: the token that a server refused, or its text. Nothing happens if it is not the current one any more:
+                any number of reports of one token cost one renewal, and a late report drops no newer token. Reports
+                are limited to 8 in a row and then 1 in 5 seconds, since a server may refuse every token. `None`:
+                whatever the current token is; remembered failures are forgotten, too.
+
+        Raises:
+            TypeError: `token` is of another type.
+        """
+        if token is not None and not isinstance(token, (Token, str)):
+            raise TypeError("token must be a Token, a str or None")
+        self._source.invalidate(token)
 
     def logout(self) -> None:
         """Forget the token here and in the store, and revoke it where the provider can.
@@ -172,6 +192,7 @@ class TokenAuth(UsualCase, _AnyAuth):
             "origins": tuple(map(str, origins)),
             "token_client": self._channel.lent,
             "on_event": source.listener,
+            "renew_on": None if self._requests.renew_on is RENEW_ON_401 else self._requests.renew_on.given,
             "allow_http": not all(origin.guarded for origin in origins),
             "clock": source.clock,
         }
@@ -232,15 +253,3 @@ def _contract(provider: object) -> Provider:
 def _present(token: Token | None) -> Token:
     assert token is not None, "what a source gives has a token"  # noqa: S101 - narrows a type
     return token
-
-
-def _lent_channel(client: object) -> RequestsChannel | HttpxChannel | None:
-    if client is None:
-        return None
-    if isinstance(client, requests.Session):
-        return RequestsChannel(client)
-    for kind in type(client).__mro__:
-        root = kind.__module__.partition(".")[0]
-        if root in ("httpx", "httpx2") and kind.__name__ == "Client":
-            return HttpxChannel(library_of(type(client)), client)
-    raise TypeError("token_client must be a requests.Session, an httpx.Client or an httpx2.Client")

@@ -8,8 +8,9 @@ import pickle
 import re
 from typing import Any
 
-from auth_plugins.core import AuthError, Grant, RefreshPolicy, Token, TokenRequest, TokenResponse
-from auth_plugins.core.answers import longest_lifetime, unserved
+from auth_plugins.core import Answer, AuthError, Grant, RefreshPolicy, Token, TokenRequest, TokenResponse
+from auth_plugins.core.answers import longest_lifetime
+from auth_plugins.core.statuses import unserved
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.providers.jwtplus.contract import JWTPlusContract
 from auth_plugins.providers.marketiger import MarketigerContract
@@ -56,12 +57,13 @@ def judge(contract: Any, request: TokenRequest, response: TokenResponse) -> None
     Raises:
         AssertionError: a promise is broken. Anything else that is raised is one, too.
     """
-    said = contract.said(response)
+    said = contract.error_info(response)
+    answer = Answer(request, response, said, NOW, NOW + 1)
     assert all(each is None or isinstance(each, str) for each in (said.code, said.message, said.request_id))
-    error = unserved(request, response, said, NOW)
+    error = unserved(answer)
     if error is None:
         try:
-            token = contract.read(request, response, NOW)
+            token = contract.read(answer, NOW)
         except AuthError as refused:
             error = refused
         else:

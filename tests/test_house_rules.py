@@ -54,6 +54,7 @@ OFFENCES = [
     ("core-is-pure", "core/token.py", "def now():\n    from os import environ"),
     ("providers-are-pure", "providers/left.py", "import httpx"),
     ("providers-are-pure", "providers/left.py", "from ..source import flight"),
+    ("providers-use-the-public-core", "providers/left.py", "from ..core.token import LONG_AGO"),
     ("providers-are-strangers", "providers/left.py", "from .right import Right"),
     ("simulators-are-pure", "simulators/left.py", "from time import time"),
     ("stores-know-no-http", "stores/memory.py", "from requests import get"),

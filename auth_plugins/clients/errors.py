@@ -8,21 +8,37 @@ from typing import Any
 
 from ..core.errors import AuthError
 
-__all__ = ["as_library_error"]
+__all__ = ["as_library_error", "hidden_response"]
 
 
 def as_library_error(error: AuthError, base: type[Exception]) -> AuthError:
     """Make an error that is both `error` and a `base`."""
-    return _rebuild(type(error), base, error.message, error.details())
+    return _rebuild(type(error), base, error.message, error.details(), error.remembered)
 
 
-def _rebuild(kind: type[AuthError], base: type[Exception], message: str, details: dict[str, Any]) -> AuthError:
-    return _twin(kind, base)(message, **details)
+def hidden_response(failure: BaseException, library: Any) -> Any:
+    """Return the response for which an event hook of httpx raised, or None; `failure` is what ended the flow.
+
+    `event_hooks={"response": [raise_for_status]}` hides a 401 from the flow. The client closes the flow while it
+    handles the hook's exception, which is then the context of the `GeneratorExit`, and which carries the response.
+    """
+    for error in (failure, failure.__context__):
+        if isinstance(error, library.HTTPStatusError):
+            return error.response
+    return None
+
+
+def _rebuild(
+    kind: type[AuthError], base: type[Exception], message: str, details: dict[str, Any], remembered: bool = False
+) -> AuthError:
+    made = _twin(kind, base)(message, **details)
+    made.remembered = remembered
+    return made
 
 
 def _make_twin(kind: type[AuthError], base: type[Exception]) -> type[AuthError]:
     def reduce(self: AuthError) -> tuple[Any, ...]:
-        return (_rebuild, (kind, base, self.message, self.details()))
+        return (_rebuild, (kind, base, self.message, self.details(), self.remembered))
 
     # The class is made here and found nowhere: what an unpickler finds are the two it is made of.
     body = {"__doc__": kind.__doc__, "__module__": kind.__module__, "__reduce__": reduce}

@@ -12,7 +12,7 @@ from ..core.renew_on import RENEW_ON_401, RenewOn
 from ..core.unauthorized import endpoint_of
 from ..source import Channel, Flight, Live, OwnedBytes, Source
 from .bodies import Body
-from .errors import as_library_error
+from .errors import as_library_error, hidden_response
 from .httpx_channel import HttpxChannel
 from .scope import Scope, attach, tell_not_replayed
 
@@ -75,7 +75,7 @@ class HttpxDoor:
         try:
             response = yield again
         except BaseException as failure:  # The client closes the generator when a request fails.
-            hidden = self._hidden_response(failure)
+            hidden = hidden_response(failure, self.library)
             if hidden is None:
                 self._source.unanswered(renewed)
             else:
@@ -214,7 +214,7 @@ class HttpxDoor:
 
         The request fails; its token is renewed for the next one.
         """
-        response = self._hidden_response(failure)
+        response = hidden_response(failure, self.library)
         if response is not None and self._rejects(response) and self.covers(response.request):
             request = response.request
             early = live.sent_early
@@ -222,14 +222,6 @@ class HttpxDoor:
 
     def _rejects(self, response: Response) -> bool:
         return self._renew_on.rejects(response.status_code, response.headers)
-
-    def _hidden_response(self, failure: BaseException) -> Response | None:
-        """Return the response that the exception, or the one on whose account the flow is closed, was raised for."""
-        for error in (failure, failure.__context__):
-            response = getattr(error, "response", None)
-            if isinstance(error, self.library.HTTPStatusError) and isinstance(response, self.library.Response):
-                return response
-        return None
 
     def _made_again(self, rejected: Request, live: Live) -> tuple[Request, Live]:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.

@@ -11,6 +11,8 @@ from requests.cookies import extract_cookies_to_jar, get_cookie_header
 from requests.structures import CaseInsensitiveDict
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
+from ..core.renew_on import RENEW_ON_401, RenewOn
+from ..core.unauthorized import endpoint_of
 from ..core.wire import Masked
 from ..source import Live, Owned, Source
 from .errors import as_library_error
@@ -37,10 +39,11 @@ class RequestsDoor(OriginBoundHook):
     who signs a request answers for it.
     """
 
-    __slots__ = ("channel", "scope", "source")
+    __slots__ = ("channel", "renew_on", "scope", "slot", "source")
 
-    def __init__(self, source: Source, scope: Scope, channel: AnyChannel) -> None:
-        self.source, self.scope, self.channel = source, scope, channel
+    def __init__(self, source: Source, scope: Scope, channel: AnyChannel, renew_on: RenewOn = RENEW_ON_401) -> None:
+        self.source, self.scope, self.channel, self.renew_on = source, scope, channel, renew_on
+        self.slot = source.slot  # Each response is looked at with it.
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Attach the token if it belongs where the request goes, and take it off if it does not."""
@@ -57,15 +60,33 @@ class RequestsDoor(OriginBoundHook):
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
         """Look at a response before anybody else does; `sending` is how its request was sent."""
-        request = response.request
-        if response.status_code == 401:
-            if self.scope.covers(request.url) and self._has_signed(request):
-                response = self._renew_and_resend(response, sending)
-        elif self.source.slot.live.unproven:
-            self.source.accepted(request.headers.get, replay=False)
+        if response.status_code == 401 or self.renew_on is not RENEW_ON_401:
+            response = self._judge(response, sending)
+        elif self.slot.live.watched:
+            self._learn_acceptance(response.request)
         if 300 <= response.status_code < 400 and response.is_redirect and self._has_signed(response.request):
             note_redirect(response)
         return response
+
+    def _judge(self, response: requests.Response, sending: dict[str, Any]) -> requests.Response:
+        request = response.request
+        if not self._rejects(response):
+            if self.slot.live.watched:
+                self._learn_acceptance(request)
+        elif self.scope.covers(request.url) and self._has_signed(request):
+            return self._renew_and_resend(response, sending)
+        return response
+
+    def _rejects(self, response: requests.Response) -> bool:
+        try:
+            return self.renew_on.rejects(response.status_code, response.headers)
+        except BaseException:  # The predicate is the user's.
+            response.close()
+            raise
+
+    def _learn_acceptance(self, request: requests.PreparedRequest) -> None:
+        if self._carried_names(request):
+            self.source.accepted(request.headers.get, _endpoint(request), replay=False)
 
     def strip_elsewhere(self, request: requests.PreparedRequest) -> None:
         """Take the token off a request if its URL has another origin."""
@@ -122,7 +143,7 @@ class RequestsDoor(OriginBoundHook):
         request = response.request
         can_resend = can_rewind(request)
         try:
-            found = self.source.after_401(request.headers.get, self.channel)
+            found = self.source.after_401(request.headers.get, self.channel, _endpoint(request))
             if found is None:
                 return response
             if not can_resend or not rewind(request):
@@ -151,10 +172,10 @@ class RequestsDoor(OriginBoundHook):
         again.elapsed = timedelta(seconds=time.perf_counter() - began)
         again.history = [*response.history, response]
         again.request = request
-        if again.status_code == 401:
-            self.source.unhelpful(live)
-        elif live.unproven:
-            self.source.accepted(request.headers.get, replay=True)
+        if self._rejects(again):
+            self.source.unhelpful(live, _endpoint(request))
+        elif live.watched:
+            self.source.accepted(request.headers.get, _endpoint(request), replay=True)
         return again
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -174,6 +195,10 @@ class _SpentHook:
 
 def _spent_hook() -> _SpentHook:
     return _SpentHook()
+
+
+def _endpoint(request: requests.PreparedRequest) -> str:
+    return endpoint_of(request.method, str(request.url))
 
 
 def _attach(request: requests.PreparedRequest, headers: Headers) -> None:

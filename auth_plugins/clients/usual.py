@@ -15,6 +15,7 @@ import httpx
 import requests
 
 from ..core.origin import Origin
+from ..core.renew_on import RENEW_ON_401, RenewOn
 from ..source import SYSTEM_CLOCK, Clock, Source
 from .async_flow import AsyncRun, run_of
 from .httpx_door import HttpxDoor, library_of
@@ -84,11 +85,18 @@ class UsualCase:
 
     __slots__ = ("_home", "_httpx", "_requests", "_slot")
 
-    def _open(self, source: Source, home: Origin, origins: frozenset[Origin], lent: AnyChannel | None) -> None:
-        if self._has_own_flow:
-            home = _NO_ORIGIN  # The short way of httpx would pass an overridden flow by.
+    def _open(
+        self,
+        source: Source,
+        home: Origin,
+        origins: frozenset[Origin],
+        lent: AnyChannel | None,
+        renew_on: RenewOn = RENEW_ON_401,
+    ) -> None:
+        if self._has_own_flow or renew_on is not RENEW_ON_401:
+            home = _NO_ORIGIN  # The short way of httpx knows one flow, and one status.
         self._home = _home_of(home) if source.clock is SYSTEM_CLOCK else _Home(home, source.clock)
-        self._requests = RequestsDoor(source, _scope_of(origins), lent or _REQUESTS)
+        self._requests = RequestsDoor(source, _scope_of(origins), lent or _REQUESTS, renew_on)
         self._httpx: tuple[HttpxDoor, ...] = ()
         self._slot = source.slot
 
@@ -114,7 +122,7 @@ class UsualCase:
                 return door
         _learn(library)
         lent = None if self._channel is _REQUESTS else self._channel
-        door = HttpxDoor(library, self._source, self._requests.scope, lent)
+        door = HttpxDoor(library, self._source, self._requests.scope, lent, self._requests.renew_on)
         self._httpx += (door,)
         return door
 
@@ -171,7 +179,11 @@ class UsualCase:
                 headers._list.append(live.raw)  # What the other branch comes to, in less than half of its time.
             else:
                 headers["Authorization"] = live.usual
-            response = yield request
+            try:
+                response = yield request
+            except BaseException as failure:
+                self._door(request).learn_from_failure(failure, live)
+                raise
             if response.status_code != 401:
                 return
             yield from self._door(request).follow_up(request, response, live)
@@ -203,7 +215,11 @@ class UsualCase:
                 headers._list.append(live.raw)  # What the other branch comes to, in less than half of its time.
             else:
                 headers["Authorization"] = live.usual
-            response = yield request
+            try:
+                response = yield request
+            except BaseException as failure:
+                self._door(request).learn_from_failure(failure, live)
+                raise
             if response.status_code != 401:
                 return
             run = AsyncRun(self, self._door(request))

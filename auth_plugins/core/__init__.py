@@ -3,8 +3,20 @@
 What an author of a provider needs is all in this room; see "Add a provider" in the documentation.
 """
 
-from .answers import failure, is_token, json_object, jwt_claims, mapping, number, text, timestamp
-from .checks import check_json_text, check_text, check_url
+from .answers import (
+    Answer,
+    ErrorInfo,
+    is_token,
+    json_object,
+    json_value,
+    jwt_claims,
+    longest_lifetime,
+    mapping,
+    number,
+    text,
+    timestamp,
+)
+from .checks import MAX_TOKEN_LENGTH, check_count, check_json_text, check_seconds, check_text, check_url
 from .errors import (
     AuthError,
     ConfigurationError,
@@ -19,17 +31,22 @@ from .identity import fingerprint, role, scope_set
 from .lifecycle import LIFECYCLE, Age, Means, Step, Verb
 from .origin import Origin
 from .policy import Backoff, RefreshPolicy
-from .provider import Provider, Said, bearer
-from .token import Token
+from .provider import Provider, bearer
+from .token import LONG_AGO, NOTHING_MORE, Token
 from .wire import Grant, TokenRequest, TokenResponse
 
 __all__ = [
     "LIFECYCLE",
+    "LONG_AGO",
+    "MAX_TOKEN_LENGTH",
+    "NOTHING_MORE",
     "Age",
+    "Answer",
     "AuthError",
     "Backoff",
     "ConfigurationError",
     "CredentialsRejected",
+    "ErrorInfo",
     "Event",
     "EventKind",
     "Grant",
@@ -40,7 +57,6 @@ __all__ = [
     "Origin",
     "Provider",
     "RefreshPolicy",
-    "Said",
     "Step",
     "StoreError",
     "Token",
@@ -49,14 +65,17 @@ __all__ = [
     "TokenResponse",
     "Verb",
     "bearer",
+    "check_count",
     "check_json_text",
+    "check_seconds",
     "check_text",
     "check_url",
-    "failure",
     "fingerprint",
     "is_token",
     "json_object",
+    "json_value",
     "jwt_claims",
+    "longest_lifetime",
     "mapping",
     "number",
     "role",

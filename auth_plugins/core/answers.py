@@ -1,4 +1,7 @@
-"""How an answer is read when nothing in it can be trusted: every function gives a value or `None`, or says why not."""
+"""How an answer is read when nothing in it can be trusted: every reader returns a value or `None`.
+
+An `Answer` is what a contract reads: the call, what came back, the provider's own words, and both moments.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,22 @@ import base64
 import binascii
 import json
 import math
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
-from urllib.parse import quote, quote_plus
+from typing import Any, TypeGuard, TypeVar
 
 from .errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
-from .provider import Said
+from .redaction import redacted
 from .wire import TokenRequest, TokenResponse
 
 __all__ = [
-    "failure",
+    "Answer",
+    "ErrorInfo",
     "is_token",
     "json_object",
+    "json_value",
     "jwt_claims",
     "longest_lifetime",
     "mapping",
@@ -28,24 +32,25 @@ __all__ = [
     "retry_after",
     "text",
     "timestamp",
-    "unserved",
 ]
 
 E = TypeVar("E", bound=AuthError)
-
-_COME_AGAIN = {408: "gave up waiting for the call", 425: "was called too early", 429: "was called too often"}
-"""4xx of the road and not of the provider: RFC 9110, section 15.5.9; RFC 8470, section 5.2; RFC 6585, section 4."""
 
 longest_lifetime = 366 * 86_400.0
 """Seconds. A token that claims to live longer is renewed after this: a number that large is a mistake."""
 
 
+def json_value(response: TokenResponse) -> Any:
+    """Parse a body that is JSON of any kind, an array or a bare string too; return `None` for what is no JSON."""
+    try:
+        return json.loads(response.body, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+
+
 def json_object(response: TokenResponse) -> dict[str, Any]:
     """Parse a body that is a JSON object; anything else is the empty one."""
-    try:
-        value = json.loads(response.body, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        return {}
+    value = json_value(response)
     return value if isinstance(value, dict) else {}
 
 
@@ -85,9 +90,13 @@ def timestamp(value: object) -> float | None:
         return None
 
 
-def is_token(value: object) -> bool:
-    """Whether it can stand behind `Bearer`: visible ASCII, so that it cannot end the header it is put into."""
-    return isinstance(value, str) and 0 < len(value) <= 16_384 and all("!" <= c <= "~" for c in value)
+def is_token(value: object) -> TypeGuard[str]:
+    """Whether it can stand behind `Bearer`: visible ASCII, so that it cannot end the header it is put into.
+
+    It may have any length: `RefreshPolicy.max_response_bytes` bounds the answer.
+    """
+    # A character above "~" is not ASCII, and the smallest visible one is "!".
+    return isinstance(value, str) and value != "" and value.isascii() and all("!" <= c <= "~" for c in set(value))
 
 
 def jwt_claims(token: str) -> dict[str, Any]:
@@ -115,65 +124,105 @@ def retry_after(response: TokenResponse, now: float) -> float | None:
     return max(0.0, aware.timestamp() - now)
 
 
-def failure(kind: type[E], message: str, request: TokenRequest, response: TokenResponse, said: Said, **more: Any) -> E:
-    """Make an error of an answer, with the provider's words, cut and without the request's secrets."""
-    return kind(
-        message,
-        status=response.status,
-        provider_code=_clean(said.code, request, 80),
-        provider_message=_clean(said.message, request, 300),
-        request_id=_clean(said.request_id, request, 80),
-        **more,
-    )
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """The provider's own words in an error answer, as far as there are any."""
+
+    code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
 
 
-def unserved(request: TokenRequest, response: TokenResponse, said: Said, now: float) -> AuthError | None:
-    """Tell the errors that are no provider's own: come again (408, 425, 429, 5xx), not a token endpoint (1xx, 3xx)."""
-    status = response.status
-    if status in _COME_AGAIN or status >= 500:
-        what = _COME_AGAIN.get(status, f"failed with {status}")
-        asked = retry_after(response, now)
-        return failure(
-            TokenEndpointUnavailable, f"The token endpoint {what}", request, response, said, retry_after=asked
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a token call, as a contract reads it. The engine makes it once for each call."""
+
+    request: TokenRequest
+    response: TokenResponse
+    error_info: ErrorInfo = ErrorInfo()
+    """What the contract's `error_info` found in the answer."""
+    sent_at: float = 0.0
+    """When the call was sent, in seconds since the epoch: the `now` of `read`."""
+    arrived_at: float = 0.0
+    """When the answer was there: the server made it between the two moments."""
+    json_value: Any = field(init=False, repr=False, compare=False)
+    """The body, parsed as JSON of any kind; `None` for what is no JSON."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "json_value", json_value(self.response))
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The body, if it is a JSON object; else an empty one."""
+        return self.json_value if isinstance(self.json_value, dict) else {}
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.response.status
+
+    @property
+    def is_html(self) -> bool:
+        """Whether the body is an HTML page: no token endpoint answers so."""
+        kind = self.response.headers.get("content-type", "").lower()
+        start = self.response.body.lstrip()[:14].lower()
+        return "html" in kind or start.startswith((b"<!doctype html", b"<html"))
+
+    def error(self, kind: type[E], message: str, *, hint: str | None = None, retry_after: float | None = None) -> E:
+        """Return an error of `kind` that names the status and the endpoint, and quotes the provider's words.
+
+        The words are cut, and hold none of the request's `secrets`.
+        """
+        info, secrets = self.error_info, self.request.secrets
+        endpoint = redacted(self.request.url.partition("?")[0], secrets, 200)
+        return kind(
+            f"{message} (HTTP {self.status} from {endpoint})",
+            hint=hint,
+            status=self.status,
+            provider_code=redacted(info.code, secrets, 80),
+            provider_message=redacted(info.message, secrets, 300),
+            request_id=redacted(info.request_id, secrets, 80),
+            retry_after=retry_after,
         )
-    if not 200 <= status < 300 and not 400 <= status < 500:
-        hint = "Check the endpoint's URL: a token call is never redirected, since it carries credentials."
-        return failure(
-            InvalidTokenResponse, f"The token endpoint answered {status}", request, response, said, hint=hint
-        )
-    return None
+
+    def unrecognized(
+        self, *, hint: str | None = None, retry_after: float | None = None
+    ) -> InvalidTokenResponse | TokenEndpointUnavailable:
+        """Return the error for an answer that has none of the provider's documented shapes or codes.
+
+        Such an answer says nothing about credentials: an intermediary may have sent it (RFC 9110, section 3.7), such as
+        a proxy, a firewall or a captive portal. No login follows it, and it pauses calls as an outage does.
+
+        Args:
+            hint: what to check if the provider itself answered so.
+            retry_after: seconds until the next call; `None`: as after any outage.
+        """
+        foreign = self.status >= 400 or self.is_html
+        if foreign and self.status not in _NO_ENDPOINT:
+            hint = f"{_HINT_INTERMEDIARY} {hint or ''}".rstrip()
+        kind: type[InvalidTokenResponse] | type[TokenEndpointUnavailable] = InvalidTokenResponse
+        if self.status < 400:
+            what = "The answer holds no token"
+        elif self.status in _NO_ENDPOINT:
+            what = "There is no token endpoint"
+        else:
+            kind, what = TokenEndpointUnavailable, "Something other than the provider answered"
+        made = self.error(kind, f"{what}: {self._body_kind}", hint=hint, retry_after=retry_after)
+        made.from_intermediary = foreign
+        return made
+
+    @property
+    def _body_kind(self) -> str:
+        if not self.response.body.strip():
+            return "an empty body"
+        if self.is_html:
+            return "an HTML page"
+        return "text that is not JSON" if self.json_value is None else "JSON that is not the provider's"
 
 
-def _clean(said: str | None, request: TokenRequest, most: int) -> str | None:
-    if said is None:
-        return None
-    written = {each for secret in request.secrets if secret for each in _writings(secret)}
-    for secret in sorted(written, key=len, reverse=True):
-        said = said.replace(secret, "***")
-    printable = "".join(c if c.isprintable() else " " for c in said).strip()
-    return printable[:most] or None
-
-
-def _writings(secret: str) -> tuple[str, ...]:
-    """Give a secret as an answer may quote it: as it is, or as it stood in JSON, in a form or a URL, in HTML."""
-    from html import escape  # Its table of names takes longer to load than all of this room.
-
-    units = secret.encode("utf-16-be", "surrogatepass")
-    codes = [int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2)]
-    in_json = json.dumps(secret, ensure_ascii=False)[1:-1]
-    return (
-        secret,
-        json.dumps(secret)[1:-1],
-        in_json,
-        # As Go has it, and as .NET has it.
-        re.sub(r"[<>&]", lambda found: f"\\u{ord(found[0]):04x}", in_json),
-        "".join(
-            "\\\\" if code == 92 else chr(code) if code in _PLAIN_IN_DOTNET else f"\\u{code:04X}" for code in codes
-        ),
-        quote(secret, safe="", errors="surrogatepass"),
-        quote_plus(secret, errors="surrogatepass"),
-        escape(secret),
-    )
-
-
-_PLAIN_IN_DOTNET = frozenset(range(ord(" "), 127)) - set(b"\"&'+<>\\`")
+_NO_ENDPOINT = (404, 405, 406, 410, 415)
+"""Statuses of a server that has no such endpoint, or another kind of one (RFC 9110, section 15.5)."""
+_HINT_INTERMEDIARY = (
+    "The credentials were not judged. Look for a proxy, a firewall or a captive portal between this machine and the "
+    "endpoint: it may block this network, or the User-Agent."
+)

@@ -10,6 +10,7 @@ from inspect import iscoroutinefunction
 from .origin import Origin
 
 __all__ = [
+    "MAX_TOKEN_LENGTH",
     "check_bool",
     "check_callable",
     "check_count",
@@ -19,6 +20,10 @@ __all__ = [
     "check_text",
     "check_url",
 ]
+
+
+MAX_TOKEN_LENGTH = 262_144
+"""Characters of a token that is an argument: as many as an answer has bytes by default."""
 
 
 def check_text(name: str, value: object, *, at_least: int = 1, at_most: int = 4096) -> str:

@@ -114,10 +114,11 @@ def grants_within(tries: int, grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
 def worth_trying(grant: Grant, last: Grant | None, failure: AuthError, *, needed: bool) -> bool:
     """Whether `grant` is worth a call after `last` failed with `failure`; `needed`: somebody waits for its token.
 
-    After a refresh that failed for any reason one logs in (Fyatu's own strategy); but with a valid token at hand not
-    where the endpoint asked for time. A login is repeated only if it may not have arrived. Nothing follows a refusal.
+    A login follows a refresh that failed for any reason (Fyatu's own strategy); but while a token is valid, not where
+    the endpoint asked for time. A login is repeated only if it may not have arrived. Nothing follows a refusal, nor
+    an answer that was not the provider's: it says nothing about the refresh token, and no password must follow it.
     """
-    if isinstance(failure, CredentialsRejected):
+    if isinstance(failure, CredentialsRejected) or failure.from_intermediary:
         return False
     if failure.retry_after:
         return needed and last is not grant

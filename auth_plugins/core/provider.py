@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from .answers import Answer, ErrorInfo
 from .token import Token
 from .wire import TokenRequest, TokenResponse
 
-__all__ = ["Provider", "Said", "bearer"]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The provider's own words in an error answer, as far as there are any."""
-
-    code: str | None = None
-    message: str | None = None
-    request_id: str | None = None
+__all__ = ["Provider", "bearer"]
 
 
 @runtime_checkable
@@ -61,18 +52,19 @@ class Provider(Protocol):
     def revoke(self, token: Token) -> TokenRequest | None:
         """Make the call that ends `token`; `None` if the provider has none."""
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+    def read(self, answer: Answer, now: float) -> Token:
         """Read the answer to a login or a refresh that was sent at `now`.
 
-        Called with 2xx and 4xx answers but 408, 425 and 429; the others are read by nobody.
+        Called for 2xx and 4xx except 407, 408, 425, 429 and 451, which are handled before.
 
         Raises:
-            CredentialsRejected: a login was refused.
-            LoginRequired: a refresh was refused, or brought less than the token it renews.
-            InvalidTokenResponse: anything else. A 2xx alone is not success: there must be a token.
+            CredentialsRejected: a login was refused, in the provider's own words.
+            LoginRequired: a refresh was refused, in the provider's own words, or brought less than the token it renews.
+            TokenEndpointUnavailable, InvalidTokenResponse: anything else, see `Answer.unrecognized`. A 2xx alone is
+                not success: there must be a token.
         """
 
-    def said(self, response: TokenResponse) -> Said:
+    def error_info(self, response: TokenResponse) -> ErrorInfo:
         """Find the provider's own words in any error answer; never raises."""
 
     def headers(self, token: Token) -> Mapping[str, str]:

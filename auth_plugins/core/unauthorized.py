@@ -169,9 +169,7 @@ class UnauthorizedBackoff:
         renewed = Standing() if standing is None else standing.accepting()
         if renewed is standing and not (current and self.unconfirmed):
             return self
-        return replace(
-            self, accepted=self._with(endpoint, renewed), unconfirmed=0 if current else self.unconfirmed
-        )
+        return replace(self, accepted=self._with(endpoint, renewed), unconfirmed=0 if current else self.unconfirmed)
 
     def at(self, policy: RefreshPolicy, now: float) -> UnauthorizedBackoff:
         """Return what is known at `now`: the budget grows, and a back-off ends without 401s in the longest pause."""

@@ -77,6 +77,11 @@ class TokenRequest:
     secrets: tuple[str, ...] = field(repr=False, default=())
     """Every secret the request carries, so that no echo of one gets into a message."""
 
+    def __post_init__(self) -> None:
+        # However it was made: what shows a frame's locals, or a mapping, shows `repr`.
+        object.__setattr__(self, "headers", {name: Masked(value) for name, value in self.headers.items()})
+        object.__setattr__(self, "body", MaskedBytes(self.body))
+
     @classmethod
     def json(
         cls,
@@ -89,11 +94,11 @@ class TokenRequest:
         secrets: Iterable[str] = (),
     ) -> TokenRequest:
         """Make a request with a JSON body, or with none at all where `body` is `None`."""
-        masked = {name: Masked(value) for name, value in (headers or {}).items()}
+        named = dict(headers or {})
         if body is None:
-            return cls(grant, url, masked, b"", token, tuple(secrets))
-        content = MaskedBytes(json.dumps(body, separators=(",", ":")).encode())
-        return cls(grant, url, {"Content-Type": "application/json", **masked}, content, token, tuple(secrets))
+            return cls(grant, url, named, b"", token, tuple(secrets))
+        content = json.dumps(body, separators=(",", ":")).encode()
+        return cls(grant, url, {"Content-Type": "application/json", **named}, content, token, tuple(secrets))
 
 
 @dataclass(frozen=True, slots=True)

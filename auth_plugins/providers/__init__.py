@@ -1,4 +1,4 @@
-"""One file each: a provider's contract, which is pure, and the class that people use. None comes before it is used."""
+"""One file each: a provider's contract, which is pure, and the class that people use. Each is imported on first use."""
 
 from __future__ import annotations
 
@@ -6,21 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .fyatu import FyatuAuth, FyatuBusinessAuth
-    from .jwtplus import JWTPlusAuth
-    from .marketiger import MarketigerAuth
-    from .oauth2 import OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
-    from .vault import VaultAuth
-
-__all__ = [
-    "FyatuAuth",
-    "FyatuBusinessAuth",
-    "JWTPlusAuth",
-    "MarketigerAuth",
-    "OAuth2ClientCredentialsAuth",
-    "OAuth2RefreshTokenAuth",
-    "VaultAuth",
-]
+    from .fyatu import FyatuAuth as FyatuAuth
+    from .fyatu import FyatuBusinessAuth as FyatuBusinessAuth
+    from .jwtplus import JWTPlusAuth as JWTPlusAuth
+    from .marketiger import MarketigerAuth as MarketigerAuth
+    from .oauth2 import OAuth2ClientCredentialsAuth as OAuth2ClientCredentialsAuth
+    from .oauth2 import OAuth2RefreshTokenAuth as OAuth2RefreshTokenAuth
+    from .vault import VaultAuth as VaultAuth
 
 _HOMES = {
     "FyatuAuth": "fyatu",
@@ -31,6 +23,9 @@ _HOMES = {
     "OAuth2RefreshTokenAuth": "oauth2",
     "VaultAuth": "vault",
 }
+
+if not TYPE_CHECKING:  # To a type checker, "as" in the imports above exports them.
+    __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
@@ -44,4 +39,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})

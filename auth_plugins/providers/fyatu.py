@@ -12,12 +12,12 @@ from typing import Any, Unpack
 
 from ..auth import Options, TokenAuth
 from ..core import (
+    Answer,
     AuthError,
     CredentialsRejected,
+    ErrorInfo,
     Grant,
-    InvalidTokenResponse,
     LoginRequired,
-    Said,
     Token,
     TokenEndpointUnavailable,
     TokenRequest,
@@ -25,17 +25,16 @@ from ..core import (
     bearer,
     check_text,
     check_url,
-    failure,
     is_token,
     json_object,
     jwt_claims,
+    longest_lifetime,
     mapping,
     number,
     role,
     text,
     timestamp,
 )
-from ..core.answers import longest_lifetime
 
 __all__ = ["FyatuAuth", "FyatuBusinessAuth", "FyatuContract"]
 
@@ -93,37 +92,38 @@ class FyatuContract:
             secrets=(token.access_token, self.secret_key),
         )
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        """Read `data` of a success; or say whose turn it is."""
-        answer, said = json_object(response), self.said(response)
-        if response.status >= 400 or answer.get("success") is False:
-            raise self._refused(request, response, said)
-        data = mapping(answer.get("data"))
+    def read(self, answer: Answer, now: float) -> Token:
+        """Read `data` of a success; or return whose fault the refusal is."""
+        refused = answer.json.get("success") is False
+        if answer.status >= 400 or refused:
+            raise self._refused(answer) if refused or _is_fyatus(answer) else answer.unrecognized(hint=_NO_ENDPOINT)
+        data = mapping(answer.json.get("data"))
         access_token, kind = data.get("accessToken"), data.get("tokenType", "Bearer")
         if not is_token(access_token) or not isinstance(kind, str) or kind.lower() != "bearer":
-            raise failure(InvalidTokenResponse, "The answer holds no Bearer token", request, response, said)
-        token = _token(str(access_token), data, said, now)
-        if request.token is not None and set(token.scopes) < set(request.token.scopes):
-            # Until April 2026 a refresh lost the scopes (their changelog); a login brings them back.
-            raise failure(LoginRequired, "The refresh lost scopes", request, response, said)
+            raise answer.unrecognized(hint=_NO_ENDPOINT)
+        token = _token(access_token, data, answer.error_info.request_id, now)
+        before = answer.request.token
+        if before is not None and set(token.scopes) < set(before.scopes):
+            # Until April 2026 a refresh lost the scopes (their changelog); a login returns them.
+            raise answer.error(LoginRequired, "The refresh lost scopes")
         return token
 
-    def _refused(self, request: TokenRequest, response: TokenResponse, said: Said) -> AuthError:
-        if response.status in (404, 405) and not re.fullmatch("[A-Z][A-Z0-9_]*", said.code or ""):
-            return failure(InvalidTokenResponse, "There is no token endpoint at base_url", request, response, said)
-        if said.code in _THEIRS:
-            return failure(TokenEndpointUnavailable, "Fyatu could not answer", request, response, said)
-        if request.grant is Grant.REFRESH:
-            return failure(LoginRequired, "Fyatu did not refresh the token", request, response, said)
-        hint = _HINTS.get(said.code or "")
-        return failure(CredentialsRejected, "Fyatu did not accept the credentials", request, response, said, hint=hint)
+    def _refused(self, answer: Answer) -> AuthError:
+        code = answer.error_info.code or ""
+        if answer.status in (404, 405) and not _CODE.fullmatch(code):
+            return answer.unrecognized(hint=_NO_ENDPOINT)
+        if code in _THEIRS:
+            return answer.error(TokenEndpointUnavailable, "Fyatu could not answer")
+        if answer.request.grant is Grant.REFRESH:
+            return answer.error(LoginRequired, "Fyatu did not refresh the token")
+        return answer.error(CredentialsRejected, "Fyatu did not accept the credentials", hint=_HINTS.get(code))
 
-    def said(self, response: TokenResponse) -> Said:
+    def error_info(self, response: TokenResponse) -> ErrorInfo:
         """Find code, message and request id; where v3 puts the code is not documented."""
         answer = json_object(response)
         error, meta = answer.get("error"), mapping(answer.get("meta"))
         nested = mapping(error)
-        return Said(
+        return ErrorInfo(
             code=text(nested.get("code")) or text(answer.get("code")) or text(error),
             message=text(nested.get("detail")) or text(nested.get("message")) or text(answer.get("message")),
             request_id=text(meta.get("requestId")),
@@ -134,7 +134,16 @@ class FyatuContract:
         return bearer(token)
 
 
+def _is_fyatus(answer: Answer) -> bool:
+    """Whether a refusal without `success` has one of the codes of Fyatu's pages: their errors' shape has changed."""
+    code = answer.error_info.code or ""
+    return code in (*_THEIRS, *_OTHERS) or (code.startswith("AUTH_") and _CODE.fullmatch(code) is not None)
+
+
+_CODE = re.compile("[A-Z][A-Z0-9_]*")
 _THEIRS = ("INTERNAL_ERROR", "RATE_LIMIT_EXCEEDED")
+_OTHERS = ("API_KEY_INVALID", "INSUFFICIENT_SCOPE", "RESOURCE_NOT_FOUND", "VALIDATION_ERROR")
+_NO_ENDPOINT = "Check base_url; if it is right, Fyatu changed its API or is out of order."
 _HINTS = {
     "VALIDATION_ERROR": "Fyatu found the credentials malformed: compare them with the dashboard.",
     "AUTH_INVALID_CREDENTIALS": "Check the id and the secret key: Business Console, App, Settings, API Keys.",
@@ -144,9 +153,9 @@ _HINTS = {
 }
 
 
-def _token(access_token: str, data: Mapping[str, Any], said: Said, now: float) -> Token:
+def _token(access_token: str, data: Mapping[str, Any], request_id: str | None, now: float) -> Token:
     expires_at = now + _lifetime(access_token, data, now)
-    extra = {"app_type": text(data.get("appType")), "request_id": said.request_id}
+    extra = {"app_type": text(data.get("appType")), "request_id": request_id}
     scopes = data.get("scopes")
     return Token(
         access_token=access_token,

@@ -13,32 +13,32 @@ from typing import Unpack
 
 from ..auth import Options, TokenAuth
 from ..core import (
+    LONG_AGO,
+    MAX_TOKEN_LENGTH,
+    Answer,
     AuthError,
     CredentialsRejected,
+    ErrorInfo,
     Grant,
-    InvalidTokenResponse,
     LoginRequired,
-    Said,
     Token,
     TokenEndpointUnavailable,
     TokenRequest,
     TokenResponse,
     bearer,
     check_json_text,
+    check_seconds,
     check_text,
     check_url,
-    failure,
     is_token,
     json_object,
     jwt_claims,
+    longest_lifetime,
     mapping,
     number,
     role,
     text,
 )
-from ..core.answers import longest_lifetime
-from ..core.checks import check_seconds
-from ..core.token import LONG_AGO
 
 __all__ = ["MarketigerAuth", "MarketigerContract"]
 
@@ -46,7 +46,6 @@ REFRESH_LIFETIME = 43_200.0
 """Seconds that a refresh token lives, from its issue: "Refresh tokens expire after 12 hours"."""
 ASSUMED_LIFETIME = 900.0
 """Seconds. The pages do not say how long an access token lives; this is for one that does not say so either."""
-_LONGEST = 16_384
 _TYPES = {
     "0": "NOT_FOUND",
     "1": "OPERATION_FAILED",
@@ -113,24 +112,23 @@ class MarketigerContract:
         url = f"{self.base_url}/Auth/{path}"
         return TokenRequest.json(grant, url, body, token=token, secrets=filter(None, secrets))
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        """Read `data` of a success; or say whose turn it is."""
-        answer, said = json_object(response), self.said(response)
-        if response.status >= 400 or answer.get("success") is False:
-            raise _refused(request, response, said)
-        data = mapping(answer.get("data"))
+    def read(self, answer: Answer, now: float) -> Token:
+        """Read `data` of a success; or return whose fault the refusal is."""
+        if answer.status >= 400 or answer.json.get("success") is False:
+            raise _refused(answer)
+        data, before = mapping(answer.json.get("data")), answer.request.token
         access_token, refresh_token = data.get("accessToken"), data.get("refreshToken")
         if not is_token(access_token):
-            raise failure(InvalidTokenResponse, "The answer holds no access token", request, response, said)
+            raise answer.unrecognized(hint=_NO_ENDPOINT)
         refreshable_until = now + REFRESH_LIFETIME
-        if not isinstance(refresh_token, str) or not 0 < len(refresh_token) <= _LONGEST:
-            # A login may bring none. Where a refresh does not, the old one may still be good, to its own end.
-            refresh_token = None if request.token is None else request.token.refresh_token
-            refreshable_until = LONG_AGO if request.token is None else request.token.refreshable_until
+        if not isinstance(refresh_token, str) or not refresh_token:
+            # A login may answer without. Where a refresh does, the old one may still be good, to its own end.
+            refresh_token = None if before is None else before.refresh_token
+            refreshable_until = LONG_AGO if before is None else before.refreshable_until
         return Token(
-            access_token=str(access_token),
+            access_token=access_token,
             issued_at=now,
-            expires_at=now + self._lifetime(str(access_token), now),
+            expires_at=now + self._lifetime(access_token, now),
             refresh_token=refresh_token,
             refreshable_until=refreshable_until,
         )
@@ -145,28 +143,32 @@ class MarketigerContract:
         said = [] if end is None else [end - now] if begin is None else [end - begin, end - now]
         return min(next((each for each in said if each > 0), self.assumed_lifetime), longest_lifetime)
 
-    def said(self, response: TokenResponse) -> Said:
+    def error_info(self, response: TokenResponse) -> ErrorInfo:
         """Find type and message; a type that comes as a number is given by its name."""
         error = mapping(json_object(response).get("error"))
         kind = text(error.get("type"))
-        return Said(code=_TYPES.get(kind or "", kind), message=text(error.get("message")))
+        return ErrorInfo(code=_TYPES.get(kind or "", kind), message=text(error.get("message")))
 
     def headers(self, token: Token) -> Mapping[str, str]:
         """Carry the token as `Authorization: Bearer`."""
         return bearer(token)
 
 
-def _refused(request: TokenRequest, response: TokenResponse, said: Said) -> AuthError:
-    if response.status in (404, 405) and said.code is None:
-        return failure(InvalidTokenResponse, "There is no token endpoint at base_url", request, response, said)
-    if said.code == "OPERATION_FAILED" or response.status == 424:
-        return failure(TokenEndpointUnavailable, "Marketiger could not answer", request, response, said)
-    if request.grant is Grant.REFRESH:
-        return failure(LoginRequired, "Marketiger did not refresh the token", request, response, said)
-    hint = _HINTS.get(said.code or "")
-    return failure(CredentialsRejected, "Marketiger did not accept the credentials", request, response, said, hint=hint)
+def _refused(answer: Answer) -> AuthError:
+    code = answer.error_info.code
+    if answer.json.get("success") is not False and code not in _TYPES.values():
+        return answer.unrecognized(hint=_NO_ENDPOINT)
+    if answer.status in (404, 405) and code is None:
+        return answer.unrecognized(hint=_NO_ENDPOINT)
+    if code == "OPERATION_FAILED" or answer.status == 424:
+        return answer.error(TokenEndpointUnavailable, "Marketiger could not answer")
+    if answer.request.grant is Grant.REFRESH:
+        return answer.error(LoginRequired, "Marketiger did not refresh the token")
+    hint = _HINTS.get(code or "")
+    return answer.error(CredentialsRejected, "Marketiger did not accept the credentials", hint=hint)
 
 
+_NO_ENDPOINT = "Check base_url; if it is right, Marketiger changed its API or is out of order."
 _HINTS = {
     "AUTHENTICATION": "Check email and password, and that the account is one of this base_url.",
     "INCORRECT_PARAMETERS": "Marketiger found email or password malformed: check both.",
@@ -213,8 +215,8 @@ class MarketigerAuth(TokenAuth):
             check_json_text("email", email, blanks=False)
             check_json_text("password", password)
         if pair:
-            check_text("access_token", access_token, at_most=_LONGEST)
-            check_json_text("refresh_token", refresh_token, blanks=False, at_most=_LONGEST)
+            check_text("access_token", access_token, at_most=MAX_TOKEN_LENGTH)
+            check_json_text("refresh_token", refresh_token, blanks=False, at_most=MAX_TOKEN_LENGTH)
         url = check_url("base_url", base_url, allow_http=True)
         assumed = check_seconds("assumed_lifetime", assumed_lifetime, above_zero=True)
         contract = MarketigerContract(email, password, url, access_token, refresh_token, assumed)

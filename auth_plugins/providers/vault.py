@@ -7,17 +7,41 @@ https://api.vault.ist/reference/gettoken. Partner and grant travel as headers.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
 from ..auth import Options, TokenAuth
-from ..core import Grant, Said, Token, TokenRequest, TokenResponse, bearer, role
-from ..core.answers import failure, is_token, json_object, jwt_claims, longest_lifetime, number, text
-from ..core.checks import check_count, check_seconds, check_text, check_url
-from ..core.errors import CredentialsRejected, InvalidTokenResponse, LoginRequired
-from ..core.policy import Backoff, RefreshPolicy
-from ..core.token import LONG_AGO, NOTHING_MORE
+from ..core import (
+    LONG_AGO,
+    MAX_TOKEN_LENGTH,
+    NOTHING_MORE,
+    Answer,
+    AuthError,
+    Backoff,
+    CredentialsRejected,
+    ErrorInfo,
+    Grant,
+    InvalidTokenResponse,
+    LoginRequired,
+    RefreshPolicy,
+    Token,
+    TokenRequest,
+    TokenResponse,
+    bearer,
+    check_count,
+    check_seconds,
+    check_text,
+    check_url,
+    is_token,
+    json_object,
+    jwt_claims,
+    longest_lifetime,
+    number,
+    role,
+    text,
+)
 
 __all__ = ["VAULT_POLICY", "VaultAuth", "VaultContract"]
 
@@ -30,6 +54,9 @@ ASSUMED_LIFETIME = 3600.0
 """Seconds, for an answer without `expires_in`. The page's prose says 24 hours, its example an hour."""
 CODE_LIFETIME = 300.0
 """Seconds for which a confirmation code serves (docs/forgot-password). No login asks for another meanwhile."""
+UNCLEAR_PAUSE = 300.0
+"""Seconds without a password after a login that was answered by JSON of a kind that no page has."""
+_CODE = re.compile("[a-z]+(_[a-z]+)*|[A-Z]+(_[A-Z]+)+")
 _OURS = ("email", "password", "refreshToken")
 _REFUSALS = ("invalid_grant", "invalid_request", "UNAUTHORIZED")
 
@@ -96,51 +123,33 @@ class VaultContract:
         headers, url = {"partnerId": str(self.partner_id), "grantType": kind}, f"{self.base_url}{self.token_path}"
         return TokenRequest.json(grant, url, body, headers=headers, token=token, secrets=filter(None, secrets))
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        """Read a successful answer; or say whose turn it is."""
-        answer, said = json_object(response), self.said(response)
-        access_token, kind = answer.get("access_token"), answer.get("token_type", "Bearer")
-        refused = said.code in _REFUSALS or text(answer.get("error")) is not None
-        if response.status >= 400 or (not access_token and refused):
-            raise self._refused(request, response, said)
+    def read(self, answer: Answer, now: float) -> Token:
+        """Read a successful answer; or return whose fault the refusal is."""
+        fields, before = answer.json, answer.request.token
+        access_token, kind = fields.get("access_token"), fields.get("token_type", "Bearer")
+        if answer.status >= 400 or (not access_token and _is_vaults(answer)):
+            raise _refused(answer)
         if not is_token(access_token) or not isinstance(kind, str) or kind.lower() != "bearer":
-            raise self._without_token(request, response, said)
-        lifetime = number(answer.get("expires_in"))
+            raise _without_token(answer)
+        lifetime = number(fields.get("expires_in"))
         assumed = self.assumed_lifetime if lifetime is None else lifetime
         expires_at = now + min(max(assumed, 0.0), longest_lifetime)
         # A new refresh token comes "if applicable", and the user's id with a login only: else both are as they were.
-        before, user_id = request.token, text(answer.get("user_id"))
         refresh_token, extra = (None, NOTHING_MORE) if before is None else (before.refresh_token, before.extra)
-        if is_token(answer.get("refresh_token")):
-            refresh_token = answer["refresh_token"]
+        user_id, newer = text(fields.get("user_id")), fields.get("refresh_token")
+        if is_token(newer):
+            refresh_token = newer
         return Token(
-            access_token=str(access_token),
+            access_token=access_token,
             issued_at=now,
             expires_at=expires_at,
             refresh_token=refresh_token,
-            # How long a refresh token lives is not documented: one tries.
+            # The lifetime of refresh tokens is not documented, so they are always tried.
             refreshable_until=LONG_AGO if refresh_token is None else expires_at + longest_lifetime,
             extra=extra if user_id is None else {**extra, "user_id": user_id},
         )
 
-    def _refused(
-        self, request: TokenRequest, response: TokenResponse, said: Said
-    ) -> CredentialsRejected | LoginRequired | InvalidTokenResponse:
-        if response.status in (404, 405) and said.code not in _REFUSALS:
-            what = "There is no token endpoint at base_url and token_path"
-            return failure(InvalidTokenResponse, what, request, response, said, hint=_NO_ENDPOINT)
-        if request.grant is Grant.REFRESH:
-            return failure(LoginRequired, "Vault did not refresh the token", request, response, said)
-        hint = _MISSED if said.code == "invalid_request" else _COMPARE
-        return failure(CredentialsRejected, "Vault did not accept the login", request, response, said, hint=hint)
-
-    def _without_token(self, request: TokenRequest, response: TokenResponse, said: Said) -> InvalidTokenResponse:
-        more: dict[str, Any] = {"hint": _NO_ENDPOINT}
-        if response.status == 202 and request.grant is Grant.LOGIN:
-            more = {"hint": _SECOND_FACTOR, "retry_after": CODE_LIFETIME}
-        return failure(InvalidTokenResponse, "The answer holds no Bearer token", request, response, said, **more)
-
-    def said(self, response: TokenResponse) -> Said:
+    def error_info(self, response: TokenResponse) -> ErrorInfo:
         """Find code, message and request id, in either of the two shapes that Vault's errors have."""
         answer = json_object(response)
         listed, trace = answer.get("errors"), text(answer.get("traceId"))
@@ -149,11 +158,40 @@ class VaultContract:
         if trace is None or "unavailable" in trace.lower():
             trace = text(response.headers.get("x-request-id"))
         code = text(answer.get("error")) or text(answer.get("status"))
-        return Said(code, "; ".join(filter(None, words)) or None, trace)
+        return ErrorInfo(code, "; ".join(filter(None, words)) or None, trace)
 
     def headers(self, token: Token) -> Mapping[str, str]:
         """Carry the token as `Authorization: Bearer`, and nothing else: the partner's id is for token calls."""
         return bearer(token)
+
+
+def _is_vaults(answer: Answer) -> bool:
+    """Whether a refusal has one of the shapes of Vault's generations: a code as `error`, or `traceId`, or `errorId`."""
+    if answer.error_info.code in _REFUSALS or not {"traceId", "errorId"}.isdisjoint(answer.json):
+        return True
+    # Not "Forbidden" or "Not Found", as gateways write it.
+    return _CODE.fullmatch(text(answer.json.get("error")) or "") is not None
+
+
+def _refused(answer: Answer) -> AuthError:
+    code = answer.error_info.code
+    if not _is_vaults(answer):
+        # In words that no page has, it may be Vault all the same, and count the logins.
+        by_vault = answer.request.grant is Grant.LOGIN and answer.json
+        return answer.unrecognized(hint=_NO_ENDPOINT, retry_after=UNCLEAR_PAUSE if by_vault else None)
+    if answer.status in (404, 405) and code not in _REFUSALS:
+        return answer.unrecognized(hint=_NO_ENDPOINT)
+    if answer.request.grant is Grant.REFRESH:
+        return answer.error(LoginRequired, "Vault did not refresh the token")
+    hint = _MISSED if code == "invalid_request" else _COMPARE
+    return answer.error(CredentialsRejected, "Vault did not accept the login", hint=hint)
+
+
+def _without_token(answer: Answer) -> AuthError:
+    if answer.status == 202 and answer.request.grant is Grant.LOGIN:
+        what = "The answer holds no token"
+        return answer.error(InvalidTokenResponse, what, hint=_SECOND_FACTOR, retry_after=CODE_LIFETIME)
+    return answer.unrecognized(hint=_NO_ENDPOINT)
 
 
 _NO_ENDPOINT = "Check base_url and token_path: Vault has had its token endpoint below /reg as well."
@@ -215,7 +253,8 @@ class VaultAuth(TokenAuth):
         if check_count("partner_id", partner_id) > 2**31 - 1:
             raise ValueError("partner_id must not be more than 2147483647")
         url = check_url("base_url", base_url, allow_http=True)
-        _check_means({"email": email, "password": password}, refresh_token, access_token)
+        tokens = {"refresh_token": refresh_token, "access_token": access_token}
+        _check_means({"email": email, "password": password}, tokens)
         _check_path(token_path)
         extra = _members(extra_body, can_login=email is not None)
         if options.get("policy") is None:
@@ -225,14 +264,16 @@ class VaultAuth(TokenAuth):
         super().__init__(VaultContract(partner_id, url, *brought, token_path, extra, assumed), **options)
 
 
-def _check_means(login: Mapping[str, object], refresh_token: object, access_token: object) -> None:
-    for name, value in (*login.items(), ("refresh_token", refresh_token), ("access_token", access_token)):
+def _check_means(login: Mapping[str, object], tokens: Mapping[str, object]) -> None:
+    limits = [(*each, 16_384) for each in login.items()]
+    limits += [(name, value, MAX_TOKEN_LENGTH) for name, value in tokens.items()]
+    for name, value, at_most in limits:
         if value is not None:
-            check_text(name, value, at_most=16_384)
+            check_text(name, value, at_most=at_most)
     missing = [name for name, value in login.items() if value is None]
     if len(missing) == 1:
         raise ValueError(f"{missing[0]} is missing: email and password go together")
-    if missing and refresh_token is None:
+    if missing and tokens["refresh_token"] is None:
         raise ValueError("email and password are missing, and so is refresh_token: one begins with either")
     if not missing and "@" not in str(login["email"]):
         raise ValueError("email must be an e-mail address")

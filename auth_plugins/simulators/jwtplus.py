@@ -6,7 +6,8 @@ path that is not below /app.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -26,6 +27,9 @@ _FIELDS = {
     "verify": ("token",),
 }
 _NOT_FOUND = SimResponse(404, {"content-type": "text/plain"}, b"404 page not found")
+_ULID = re.compile("[0-9A-HJKMNP-TV-Z]{26}", re.IGNORECASE | re.ASCII)  # Crockford's base32 has no I, L, O, U.
+_COLUMN = 65_535
+"""Bytes in which the database keeps a token."""
 _NO_SESSION = {"message": "invalid refresh token"}
 
 
@@ -99,6 +103,8 @@ class JWTPlusSimulator(Simulator):
 
     def endpoint_of(self, request: SimRequest) -> Endpoint:
         """By the last name of a path below /app; all else there counts as "verify", and is not found."""
+        if request.path in (f"{self.base_path}/ping", f"{self.base_path}/health"):
+            return "verify"
         if not request.path.startswith(f"{self.base_path}/app/"):
             return "api"
         name = request.path.rstrip("/").rpartition("/")[2]
@@ -118,13 +124,24 @@ class JWTPlusSimulator(Simulator):
         return json_response(status, {"message": "error"})
 
     def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
+        """Do what the endpoint does; all its JSON says in which letters it is written."""
+        answer = self._answer(endpoint, request)
+        if answer.headers.get("content-type") != "application/json":
+            return answer
+        return replace(answer, headers={**answer.headers, "content-type": "application/json; charset=utf-8"})
+
+    def _answer(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
         """Look at the path, then at the key, then at the body, and do what the endpoint does."""
+        if request.path.endswith("/ping"):
+            return SimResponse(200, {"content-type": "text/plain; charset=utf-8"}, b"pong")
+        if request.path.endswith("/health"):
+            return json_response(200, {"message": "ok"})
         app_id, _, name = request.path.removeprefix(f"{self.base_path}/app/").partition("/")
         if name.endswith("/"):
             return SimResponse(307, {"location": request.path.rstrip("/")})
         if name not in _ENDPOINTS or request.method != "POST":
             return _NOT_FOUND
-        if len(app_id) != 26 or not app_id.isalnum():
+        if not _ULID.fullmatch(app_id):
             return json_response(403, {"errors": "invalid app id"})
         # The whole of the header is the key.
         if (app_id.upper(), request.headers.get("authorization")) != (self.app_id.upper(), self._secret):
@@ -202,13 +219,14 @@ class JWTPlusSimulator(Simulator):
         opens, ends = now + self.refresh_notbefore, now + self.refresh_expire
         renewal = {"jid": jid, "iss": self.app_name, "type": "refresh", "iat": now, "nbf": opens, "exp": ends}
         auth_token, refresh_token = key.sign(auth), key.sign(renewal)
+        if len(auth_token) > _COLUMN:
+            return error()
         session = _Session(jid, key.key_id, said, _time(auth["nbf"], now), opens, ends)
         self._sessions[jid] = session
-        self._issued[jid] = Issued(_time(auth["exp"], now + self.token_expire))
+        self.issue_until(jid, _time(auth["exp"], now + self.token_expire))
         self._auth_tokens[_digest(auth_token)] = self._refresh_tokens[_digest(refresh_token)] = jid
         answer = {"auth_token": auth_token, "key_id": key.key_id, "public_key": key.public_key}
-        plain = json_response(200, {**answer, "refresh_token": refresh_token})
-        return SimResponse(200, {"content-type": "application/json; charset=utf-8"}, plain.body)
+        return json_response(200, {**answer, "refresh_token": refresh_token})
 
 
 def _too_long(fields: dict[str, Any]) -> bool:

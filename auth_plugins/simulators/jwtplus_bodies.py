@@ -11,7 +11,7 @@ from typing import Any, Literal
 from .wire import SimResponse, json_response
 
 Build = Literal["std", "rel"]
-_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)  # The signature may be missing.
 _TEXTS = {
     "required": "This field is required.",
     "ip": "This field requires a valid ipv4 or ipv6 address.",
@@ -26,7 +26,11 @@ def _number(digits: str) -> int | float:
     return int(digits) if digits.lstrip("-").isdigit() else value
 
 
-_DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number)
+def _constant(name: str) -> float:
+    raise json.JSONDecodeError("NaN and Infinity are no JSON", name, -1)
+
+
+_DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_constant)
 EMPTY = SimResponse(200, {})
 """What a truncated body is answered with, and in the released build any that is no JSON of the right types."""
 
@@ -38,7 +42,7 @@ def error() -> SimResponse:
 
 def fields_of(body: bytes, needed: tuple[str, ...], build: Build) -> dict[str, Any] | SimResponse:
     """The members of a body, those needed by their lower-case names; or the answer to a bad one."""
-    if not body:
+    if not body.strip(b" \t\r\n"):
         return json_response(400, {"errors": "empty request body"})
     text = body.decode("utf-8", "replace")
     try:
@@ -98,4 +102,4 @@ def _is_address(value: str) -> bool:
         ip_address(value)
     except ValueError:
         return False
-    return True
+    return "%" not in value  # Go's net.ParseIP knows no zones.

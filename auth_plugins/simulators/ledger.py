@@ -27,6 +27,9 @@ class Call:
     body_length: int
     body_sha256: str
     had_authorization: bool
+    """Whether it carried a token, or an `Authorization` of any kind."""
+    granted: bool = False
+    """Whether a token was issued for it, whatever the status was."""
 
 
 class Ledger:
@@ -53,7 +56,17 @@ class Ledger:
         """Forget every call; the simulator's tokens live on."""
         self._calls.clear()
 
-    def record(self, request: SimRequest, at: float, endpoint: Endpoint, status: int, token_id: str | None) -> None:
+    def record(
+        self,
+        request: SimRequest,
+        at: float,
+        endpoint: Endpoint,
+        status: int,
+        token_id: str | None,
+        *,
+        carried: bool = False,
+        granted: bool = False,
+    ) -> None:
         """Write down a request and how it was answered."""
         self._calls.append(
             Call(
@@ -65,6 +78,7 @@ class Ledger:
                 token_id=token_id,
                 body_length=len(request.body),
                 body_sha256=sha256(request.body).hexdigest(),
-                had_authorization="authorization" in request.headers,
+                had_authorization=carried or "authorization" in request.headers,
+                granted=granted,
             )
         )

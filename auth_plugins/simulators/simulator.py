@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import traceback
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ class Simulator(ABC):
     Attributes:
         skew: The server's clock minus the true time, in seconds.
         latency: How long a token endpoint takes to answer.
+        request_latency: How long a call is on its way to a token endpoint, before it takes effect.
         api_latency: How long the API takes to answer.
         outage: What is wrong with the token endpoints. "unavailable": they answer 503. "drop": the connection
             breaks before the call takes effect. "lost": the call takes effect, then the connection breaks.
@@ -45,6 +47,7 @@ class Simulator(ABC):
         reject_all: The API answers 401 to every token, fresh ones too.
         api_status: The API answers every call with this status.
         ledger: What was called, in order.
+        mistakes: The tracebacks of what the simulator's author got wrong: each was answered with 500.
         base_path: Where the provider's paths begin.
     """
 
@@ -53,6 +56,7 @@ class Simulator(ABC):
         self.ledger = Ledger()
         self.skew = 0.0
         self.latency = 0.0
+        self.request_latency = 0.0
         self.api_latency = 0.0
         self.outage: Outage | None = None
         self.rate_limit: float | None = None
@@ -62,6 +66,8 @@ class Simulator(ABC):
         self._issued: dict[str, Issued] = {}
         self._time = 0.0
         self._lock = Lock()
+        self._granted = False
+        self.mistakes: list[str] = []
 
     def handle(self, request: SimRequest, now: float) -> SimResponse:
         """Answer a request that arrives at the true time `now`.
@@ -71,16 +77,23 @@ class Simulator(ABC):
         """
         with self._lock:
             self._time = now + self.skew
-            endpoint = self.endpoint_of(request)
-            delay = self.api_latency if endpoint == "api" else self.latency
-            token_id = self._token_id(request)
-            answer = self._api(request) if endpoint == "api" else self._token_endpoint(endpoint, request)
-            self.ledger.record(request, now, endpoint, answer.status if answer else 0, token_id)
+            try:
+                answer, delay = self._handle(request, now)
+            except Exception:
+                # To raise it would hide it: a token call's error quotes none, and a server makes a bare 500 of it.
+                self.mistakes.append(traceback.format_exc())
+                return SimResponse(500, {"content-type": "text/plain; charset=utf-8"}, self.mistakes[-1].encode())
         if answer is None:
             raise Dropped(delay)
         if request.method == "HEAD" or answer.status in _WITHOUT_BODY:
             answer = replace(answer, body=b"")
         return replace(answer, delay=delay)
+
+    def way_there(self, request: SimRequest) -> float:
+        """How many seconds a request is on its way before `handle` gets it: what carries it waits so long."""
+        if not self.request_latency:
+            return 0.0
+        return self.request_latency if self.endpoint_of(request) != "api" else 0.0
 
     def revoke_all(self) -> None:
         """Revoke every token given out so far, as a provider does after a break-in."""
@@ -117,11 +130,20 @@ class Simulator(ABC):
     def refuse(self, status: int) -> SimResponse:
         """An error in the provider's own shape."""
 
+    def token_of(self, request: SimRequest) -> str | None:
+        """The token that a request carries; None if it carries none. Override it for another header or scheme."""
+        return request.bearer
+
     def refuse_bearer(self, request: SimRequest) -> SimResponse:
         """The API's answer to a request without a valid token."""
         return self.refuse(401)
 
     # What a provider finds here.
+
+    @property
+    def secret(self) -> str:
+        """The secret that a login has to show."""
+        return self._secret
 
     @property
     def server_time(self) -> float:
@@ -130,7 +152,12 @@ class Simulator(ABC):
 
     def issue(self, token_id: str, lifetime: float) -> None:
         """Remember a token that lives `lifetime` seconds from now on."""
-        self._issued[token_id] = Issued(self._time + lifetime)
+        self.issue_until(token_id, self._time + lifetime)
+
+    def issue_until(self, token_id: str, end: float) -> None:
+        """Remember a token that ends at `end`, in server time."""
+        self._issued[token_id] = Issued(end)
+        self._granted = True
 
     def issued(self, request: SimRequest) -> Issued | None:
         """The record of the token that a request carries; None if it carries none of ours."""
@@ -143,7 +170,17 @@ class Simulator(ABC):
     # The two kinds of call.
 
     def _token_id(self, request: SimRequest) -> str | None:
-        return self.identify(request.bearer) if request.bearer else None
+        token = self.token_of(request)
+        return self.identify(token) if token else None
+
+    def _handle(self, request: SimRequest, now: float) -> tuple[SimResponse | None, float]:
+        self._granted = False
+        endpoint = self.endpoint_of(request)
+        token_id = self._token_id(request)
+        answer = self._api(request) if endpoint == "api" else self._token_endpoint(endpoint, request)
+        status, carried = answer.status if answer else 0, self.token_of(request) is not None
+        self.ledger.record(request, now, endpoint, status, token_id, carried=carried, granted=self._granted)
+        return answer, self.api_latency if endpoint == "api" else self.latency
 
     def _token_endpoint(self, endpoint: Endpoint, request: SimRequest) -> SimResponse | None:
         match self.outage:

@@ -7,4 +7,15 @@ from .live import Live, Owned, OwnedBytes
 from .once import BuiltOnce
 from .source import Source
 
-__all__ = ["SYSTEM_CLOCK", "BuiltOnce", "Channel", "Clock", "Flight", "Live", "Owned", "OwnedBytes", "Source", "SystemClock"]
+__all__ = [
+    "SYSTEM_CLOCK",
+    "BuiltOnce",
+    "Channel",
+    "Clock",
+    "Flight",
+    "Live",
+    "Owned",
+    "OwnedBytes",
+    "Source",
+    "SystemClock",
+]

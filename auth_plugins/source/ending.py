@@ -5,8 +5,9 @@ from __future__ import annotations
 from ..core.events import EventKind
 from .channel import Channel
 from .live import NOTHING, Live
+from .locking import GuardedStore
+from .outcome import newest
 from .place import InStore
-from .renewal import newest
 from .slot import Slot
 from .terms import Terms
 
@@ -20,11 +21,13 @@ def end(terms: Terms, slot: Slot, channel: Channel) -> Live:
         StoreError: the store failed, and may keep the token.
         TokenEndpointUnavailable: the provider could not be told; the token is forgotten all the same.
     """
-    place = InStore(slot.store, terms.provider)
-    with slot.store.lock(place.key):
+    store, unsaved = GuardedStore(slot.store), slot.unsaved
+    place = InStore(store, terms.provider)
+    with store.lock_if(place.key, lambda: True, None if unsaved is None else unsaved.want()):
         token = newest(terms, slot, place.load())
         place.delete()
         with slot.lock:
+            slot.predecessors = b""
             slot.live, slot.rejected, slot.trouble, slot.unsaved, slot.distrust = NOTHING, token, None, None, False
         request = terms.provider.revoke(token) if token is not None else None
         if request is not None:

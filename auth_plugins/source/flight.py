@@ -71,6 +71,9 @@ class Flight:
         """Or it only waits, or looks, for something: whoever needs another token is not served by that."""
         self._failure = failure
         """What whoever waited in vain is told."""
+        self.waits_for: AuthError | None = None
+        """The same, while the renewal waits for something else than its call."""
+        self._published: Live | None = None
         self._teller: int | None = None
         self._guard = threading.Lock()
         self._done = threading.Event()
@@ -111,6 +114,10 @@ class Flight:
         with self._guard:
             if self._outcome is None:
                 self._outcome, self._teller = outcome, threading.get_ident()
+
+    def publish(self, live: Live) -> None:
+        """Note the token that requests use already, though the renewal has not ended."""
+        self._published = live
 
     @property
     def is_told_here(self) -> bool:
@@ -168,10 +175,13 @@ class Flight:
         outcome = self._outcome
         if isinstance(outcome, Live):
             return outcome
+        if self._published is not None:
+            return self._published
         if instead is not None:
             return instead
-        if outcome is None and self._failure is not None:
-            raise self._failure.fresh()
+        failure = self._failure or self.waits_for
+        if outcome is None and failure is not None:
+            raise failure.fresh()
         if outcome is None:
             raise TokenEndpointUnavailable(f"The renewal did not end within {timeout:g} seconds")
         raise outcome.fresh()

@@ -67,7 +67,7 @@ def _fly(terms: Terms, slot: Slot, flight: Flight) -> None:
     if not flight.claim():
         return
     outcome: Live | AuthError
-    later = Later(terms)
+    later = Later(terms, flight)
     try:
         outcome = flight.job(later, slot)
     except AuthError as error:
@@ -87,3 +87,4 @@ def _fly(terms: Terms, slot: Slot, flight: Flight) -> None:
             if slot.flight is flight:
                 slot.flight = None
         flight.land(outcome)
+        later.work_off()  # A token that could not be saved is not waited for.

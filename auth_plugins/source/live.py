@@ -108,6 +108,8 @@ class Live:
 
     def watch(self) -> Live:
         """Return the same snapshot without the short way."""
+        if self.watched:
+            return self
         return replace(self, watched=True, usual=None, unusual=self.headers)
 
     def is_early(self, clock: Clock) -> bool:

@@ -14,6 +14,7 @@ from ..core.token import LONG_AGO, NOTHING_MORE, Token
 from ..core.wire import Masked
 from ..stores.record import Damaged, decode, encode
 from ..stores.store import Store
+from .locking import GuardedStore
 
 __all__ = ["InStore", "Nowhere", "Place"]
 
@@ -40,6 +41,12 @@ class Place(Protocol):
     def delete(self) -> None:
         """Keep nothing there, or raise `StoreError`."""
 
+    def retire(self) -> None:
+        """Let what is kept there end within a day, where the store can."""
+
+    def permit(self) -> object:
+        """Return what continues the lock of the place after a save that failed; `None` if nothing does."""
+
 
 class InStore:
     """The entry of a session in a store; it is changed only while its lock is held.
@@ -50,8 +57,8 @@ class InStore:
     """
 
     def __init__(self, store: Store, provider: Provider) -> None:
-        salt = store.salt
-        self._store, self._provider = store, provider
+        self._store = store if isinstance(store, GuardedStore) else GuardedStore(store)
+        self._provider, salt = provider, self._store.salt
         self.key = fingerprint(provider, salt)
         self._variant = variant_fingerprint(provider, salt)
         self._others: dict[str, Token] = {}
@@ -90,6 +97,14 @@ class InStore:
         """
         self._store.delete(self.key)
         self._others, self.kept = {}, None
+
+    def retire(self) -> None:
+        """Do as the store does."""
+        self._store.retire(self.key)
+
+    def permit(self) -> object:
+        """Do as the store does."""
+        return self._store.permit(self.key)
 
     def _of_variant(self, record: Token, variant: str) -> Token:
         newest, name = replace(record, extra=_without_ours(record.extra)), record.extra.get(_OWN)
@@ -158,3 +173,9 @@ class Nowhere:
     def delete(self) -> None:
         """Fail as the store did."""
         raise self._failure.fresh()
+
+    def retire(self) -> None:
+        """Do nothing."""
+
+    def permit(self) -> None:
+        """Return None."""

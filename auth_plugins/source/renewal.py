@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from ..core.errors import (
     AuthError,
+    ConfigurationError,
     CredentialsRejected,
     InvalidTokenResponse,
     LoginRequired,
@@ -15,17 +17,19 @@ from ..core.errors import (
 )
 from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grants_within, means_of, worth_trying
-from ..core.token import LONG_AGO, Token
+from ..core.token import Token
 from ..core.wire import Grant, TokenRequest
 from .channel import Channel
 from .live import Live
+from .locking import LOCKED_OUT, GuardedStore
+from .outcome import Outcome, newest
 from .place import InStore, Nowhere, Place
-from .session import leave_after, with_worth
-from .slot import Slot, Unsaved
+from .session import remove_unproven, with_worth
+from .slot import Slot
 from .terms import Terms
 from .turns import turn
 
-__all__ = ["look", "newest", "renew", "ripen"]
+__all__ = ["look", "renew", "ripen"]
 
 
 def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
@@ -34,19 +38,41 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
     Raises:
         AuthError: none could be had; nothing was changed.
     """
+    store = GuardedStore(slot.store)
     try:
-        place = InStore(slot.store, terms.provider)
+        place = InStore(store, terms.provider)
         found = _Renewal(terms, slot, channel, place, place.load()).without_lock()
-        if found is not None:
-            return found
-        with slot.store.lock(place.key):
-            return _Renewal(terms, slot, channel, place, place.load()).run()
+        return _under_lock(terms, slot, channel, store, place) if found is None else found
     except StoreError as failed:
         failure = failed.fresh()
     if terms.provider.rotates:
         raise failure
     kept = slot.live.token if slot.unsaved is None else slot.unsaved.before
     return _Renewal(terms, slot, channel, Nowhere(failure, kept), None).run()
+
+
+def _under_lock(terms: Terms, slot: Slot, channel: Channel, store: GuardedStore, place: InStore) -> Live:
+    found = list[Live]()
+
+    def needed() -> bool:
+        live = _Renewal(terms, slot, channel, place, place.load()).without_lock()
+        found.extend([] if live is None else [live])
+        return live is None
+
+    unsaved = slot.unsaved
+    with ExitStack() as held:
+        terms.waiting(LOCKED_OUT)
+        locked = held.enter_context(store.lock_if(place.key, needed, None if unsaved is None else unsaved.want()))
+        terms.waiting(None)
+        if not locked:
+            return found[-1]
+        renewal = _Renewal(terms, slot, channel, place, place.load())
+        live = renewal.run()
+        unsaved = slot.unsaved
+        if unsaved is not None and (terms.provider.rotates or unsaved.permit is not None):
+            held.callback(renewal.keep_saving, unsaved, store.lease)
+            terms.afterwards(held.pop_all())
+    return live
 
 
 def look(terms: Terms, slot: Slot, channel: Channel, failure: AuthError) -> Live:
@@ -73,60 +99,45 @@ def ripen(terms: Terms, slot: Slot) -> Live:
     return live
 
 
-def newest(terms: Terms, slot: Slot, stored: Token | None) -> Token | None:
-    """Give what the store has, for whoever renews saves it there. No clock can tell which of two tokens is newer.
-
-    But ours, if the store did not take it and has still what it had then.
-    """
-    ours = slot.live.token
-    if stored is None or (slot.unsaved is not None and stored == slot.unsaved.before):
-        return ours
-    if slot.unsaved is not None and ours is not None and not terms.provider.rotates:
-        return max(ours, stored, key=lambda token: token.expires_at)  # Both are good.
-    return stored
-
-
-class _Renewal:
+class _Renewal(Outcome):
     def __init__(self, terms: Terms, slot: Slot, channel: Channel, place: Place, stored: Token | None) -> None:
-        self.terms, self.slot, self.channel, self.place, self.stored = terms, slot, channel, place, stored
+        super().__init__(terms, slot, place)
+        self.channel, self.stored = channel, stored
 
     def without_lock(self) -> Live | None:
         """Take over a peer's good token: the lock may be a dead holder's, and last longer than anybody waits."""
         if self.slot.distrust or self.slot.unsaved is not None:
             return None
         peers = self._if_a_good_peers(self.stored, self.slot.live.token, self.terms.clock())
-        return None if peers is None else self._adopt(peers, self._due_at(peers))
+        return None if peers is None else self.adopt(peers, self.due_at(peers))
 
     def run(self) -> Live:
         token, clock = newest(self.terms, self.slot, self.stored), self.terms.clock
         ours = self._with_newest_refresh_token(token)
         known = token == ours.token
         if self.slot.distrust:
-            self._drop(token)
+            self.drop(token)
         now = ours.now(clock) if known else clock()
-        due_at = ours.window_at if known else self._due_at(token)
+        due_at = ours.window_at if known else self.due_at(token)
         age = age_of(token, now, due_at, rejected=self.slot.rejects(token))
         step = self._step(age, token, now)
         if step.verb is Verb.GIVE_UP:
             raise LoginRequired("The token ended and cannot be renewed")
         if step.verb is Verb.USE and token is not None:
-            return self._saved_by_now(ours) if known else self._adopt(token, due_at)
+            if not known:
+                return self.adopt(token, due_at)
+            is_kept = self.slot.unsaved is None and self.stored == token
+            return ours if is_kept else self.saved_by_now(ours)
         policy = self.terms.policy
         with turn(self.terms.provider, policy.calls_at_once, policy.deadline, clock) as left:
             brought, grant = self._call_in_turn(step, token, now, clock.tick() + left)
         if grant is None:
-            return self._adopt(brought, self._due_at(brought))
-        live = self._publish(
-            brought,
-            self._due_at(brought),
-            self._save(brought),
-            unproven=age is Age.REJECTED and self.slot.rejected_by_server,
-        )
-        self.terms.tell(EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED, brought)
-        return live
+            return self.adopt(brought, self.due_at(brought))
+        kind = EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED
+        return self.made(brought, kind, unproven=age is Age.REJECTED and self.slot.rejected_by_server)
 
     def _with_newest_refresh_token(self, token: Token | None) -> Live:
-        """Take over the refresh token of `token` if its access token is at hand: another variant was renewed."""
+        """Take over the refresh token of `token` if its access token is ours: another variant was renewed."""
         slot = self.slot
         with slot.lock:
             ours = slot.live.token
@@ -134,26 +145,9 @@ class _Renewal:
                 slot.live = replace(slot.live, token=token)
             return slot.live
 
-    def _drop(self, token: Token | None) -> None:
-        """Take what the store has for rejected; and where another one was given to begin with, for what is at hand."""
-        slot = self.slot
-        with slot.lock:
-            slot.distrust, slot.rejected, slot.rejected_by_server = False, token, False
-            if token is not None and token != slot.live.token:
-                slot.live = self._live(token, LONG_AGO).until(LONG_AGO)
-
-    def _live(self, token: Token, due_at: float, *, unproven: bool = False) -> Live:
-        provider, clock = self.terms.provider, self.terms.clock
-        watched = self.slot.unauthorized_backoff.is_on
-        return Live.of(token, provider, clock, due_at, owner=self.slot.key, unproven=unproven, watched=watched)
-
     def _step(self, age: Age, token: Token | None, now: float) -> Step:
         can_login, rejected = self.terms.provider.can_login, self.slot.rejects(token)
         return LIFECYCLE[age, means_of(token, now, can_login=can_login, rejected=rejected)]
-
-    def _due_at(self, token: Token | None) -> float:
-        luck = random.random()  # noqa: S311 - spreads a fleet's renewals, guards nothing
-        return self.terms.policy.due_at(token, luck) if token is not None else 0.0
 
     def _call_in_turn(self, step: Step, token: Token | None, now: float, ends: float) -> tuple[Token, Grant | None]:
         """Give what the first grant brought that brought something, or, without a grant, somebody else's token."""
@@ -184,11 +178,14 @@ class _Renewal:
         raise failure
 
     def _after_failed_refresh(self, refreshed: Token, failure: AuthError) -> None:
-        if refreshed.refresh_once and not isinstance(failure, CredentialsRejected):
-            self._spend(refreshed, failure)
-        elif self.terms.provider.rotates:
-            unknown = self.stored is None and refreshed == self.terms.provider.given()
-            leave_after(failure, refreshed, self.place, unknown=unknown)
+        """Put the store in order after `refreshed`, which was saved before the call, could not be renewed."""
+        if refreshed.refresh_once and not _left_untouched(failure):
+            self.spend(refreshed)
+        elif self.terms.provider.rotates and self.stored is None and refreshed == self.terms.provider.given():
+            remove_unproven(refreshed, self.place)
+        elif isinstance(failure, (CredentialsRejected, LoginRequired)):
+            with suppress(StoreError):  # The record ends within a day. Not at once: the access token may be valid yet.
+                self.place.retire()
 
     def _request(self, refreshed: Token | None, now: float) -> TokenRequest:
         if refreshed is None:
@@ -199,15 +196,14 @@ class _Renewal:
         return self.terms.provider.refresh(refreshed, now)
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
-        sent, left = self.terms.clock(), max(ends - self.terms.clock.tick(), 0.001)
-        response = self.terms.ask(request, self.channel, left)
+        answer = self.terms.ask(request, self.channel, max(ends - self.terms.clock.tick(), 0.001))
         try:
-            return with_worth(self.terms.provider.read(request, response, sent), self.terms.provider)
+            return with_worth(self.terms.provider.read(answer, answer.sent_at), self.terms.provider)
         except AuthError:
             raise
-        except Exception as bug:  # A contract that trips over an answer has been given one it was not told of.
+        except Exception as bug:  # The provider's page does not say that it may answer so.
             tripped = type(bug).__name__
-        raise InvalidTokenResponse(f"The answer could not be read ({tripped})", status=response.status)
+        raise answer.error(InvalidTokenResponse, f"The answer could not be read ({tripped})")
 
     def _peers_token(self, refused: Token, now: float) -> Token | None:
         """Look whether somebody who did not respect the lock, or whose lock ran out, has renewed meanwhile."""
@@ -217,65 +213,9 @@ class _Renewal:
             return None
 
     def _if_a_good_peers(self, stored: Token | None, ours: Token | None, now: float) -> Token | None:
-        if stored is None or self.slot.rejects(stored) or now >= stored.expires_at:
+        if stored is None or self.slot.rejects(stored) or self.slot.succeeded(stored) or now >= stored.expires_at:
             return None
         return None if ours is not None and stored.access_token == ours.access_token else stored
-
-    def _spend(self, token: Token, failure: AuthError) -> None:
-        """Write down that a renewal that is tried once has been tried."""
-        spent = replace(token, refreshable_until=LONG_AGO)
-        if self.terms.clock() < spent.useful_until:
-            self._save(spent)
-        else:
-            leave_after(failure, token, self.place, unknown=True)
-        with self.slot.lock:
-            if self.slot.live.token == token:
-                self.slot.live = replace(self.slot.live, token=spent)
-
-    def _adopt(self, token: Token, due_at: float) -> Live:
-        live = self._publish(token, due_at, None)
-        self.terms.tell(EventKind.ADOPTED, token)
-        return live
-
-    def _saved_by_now(self, live: Live) -> Live:
-        """Save what could not be saved before."""
-        if self.slot.unsaved is None or live.token is None:
-            return live
-        failure = self._save(live.token)
-        with self.slot.lock:
-            if failure is None:
-                self.slot.trouble = None
-                self.slot.live = live = live.until(min(live.window_at, live.token.expires_at))
-            else:
-                self.slot.remember(failure, self.terms.policy, self.terms.clock)
-        return live
-
-    def _save(self, token: Token) -> StoreError | None:
-        try:
-            self.place.save(token)
-        except StoreError as error:
-            failure = error.fresh()
-        else:
-            self.slot.unsaved = None
-            return None
-        self.slot.unsaved = Unsaved(self.place.kept)
-        # The provider may have used the old refresh token up: dropping the new one would end the session.
-        self.terms.tell(EventKind.SAVE_FAILED, token, failure)
-        return failure
-
-    def _publish(self, token: Token, due_at: float, failure: StoreError | None, *, unproven: bool = False) -> Live:
-        live = self._live(token, due_at, unproven=unproven)
-        with self.slot.lock:
-            if self.slot.unauthorized_backoff.is_on and not live.watched:
-                live = live.watch()  # The back-off began a moment ago.
-            self.slot.live, self.slot.trouble = live, None
-            if self.slot.rejects(token):
-                self.slot.rejected = None  # The provider gave the very same one again, so it is to be tried again.
-            if failure is None:
-                self.slot.unsaved = None
-            else:
-                self.slot.remember(failure, self.terms.policy, self.terms.clock)
-        return live
 
 
 def _still_asking(failure: AuthError, before: AuthError | None) -> AuthError:
@@ -284,3 +224,8 @@ def _still_asking(failure: AuthError, before: AuthError | None) -> AuthError:
     if asked and isinstance(failure, (TokenEndpointUnavailable, InvalidTokenResponse)):
         failure.retry_after = max(asked, failure.retry_after or 0.0)
     return failure
+
+
+def _left_untouched(failure: AuthError) -> bool:
+    """Whether a refresh that failed so cannot have used the refresh token up."""
+    return isinstance(failure, (CredentialsRejected, ConfigurationError)) or failure.from_intermediary

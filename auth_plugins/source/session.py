@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from ..core.errors import AuthError, LoginRequired, StoreError
+from ..core.errors import StoreError
 from ..core.provider import Provider
 from ..core.token import Token
 from .place import Place
 
-__all__ = ["leave_after", "with_worth"]
+__all__ = ["remove_unproven", "with_worth"]
 
 
 def with_worth(token: Token, provider: Provider) -> Token:
@@ -30,14 +30,11 @@ def _renewed_by(token: Token) -> str:
     return token.refresh_token or token.access_token
 
 
-def leave_after(failure: AuthError, refreshed: Token, place: Place, *, unknown: bool) -> None:
-    """Put the store in order after `refreshed`, which was saved before the call, could not be renewed.
+def remove_unproven(refreshed: Token, place: Place) -> None:
+    """Remove a token that the user supplied and that was saved before its first call, which failed.
 
-    What is `unknown` (the user supplied it, and the store had nothing) is removed: no server has accepted it. A token
-    whose session the provider has declared over stays, for that may be an error, but may be dropped from now on.
+    No server has accepted it, and the store had nothing before.
     """
     with suppress(StoreError):  # It is the failure of the call that counts.
-        if unknown and place.kept == refreshed:  # Or the lock ran out, and another process has saved a token since.
+        if place.kept == refreshed:  # Or the lock ran out, and another process has saved a token since.
             place.delete()
-        elif not unknown and isinstance(failure, LoginRequired) and refreshed.irreplaceable:
-            place.save(replace(refreshed, irreplaceable=False))

@@ -9,7 +9,7 @@ import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, TokenEndpointUnavailable
 from ..core.identity import object_fingerprint
@@ -20,6 +20,7 @@ from ..core.unauthorized import NO_BACKOFF, UnauthorizedBackoff
 from ..stores.store import Store
 from .clock import SYSTEM_CLOCK, Clock
 from .flight import Flight
+from .lineage import is_predecessor, with_predecessor
 from .live import Live
 from .recent import Recent
 from .same_store import SameStores, identity_of
@@ -65,6 +66,15 @@ class Unsaved:
 
     before: Token | None
     """What it had, as far as we know. While it has that, ours is the newer one."""
+    permit: object = field(default=None, compare=False, repr=False)
+    """What continues the lock under which it was to be saved; `None`: that lock ends where it was taken."""
+    wanted: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
+    """Set when another renewal, or a logout, of this process waits for the lock."""
+
+    def want(self) -> object:
+        """Let the thread that keeps saving the token give way; return the permit."""
+        self.wanted.set()
+        return self.permit
 
 
 def _new_locks() -> Iterator[threading.RLock]:
@@ -89,6 +99,7 @@ class Slot:
         "live",
         "lock",
         "pauses_matter_until",
+        "predecessors",
         "rejected",
         "rejected_by_server",
         "store",
@@ -100,6 +111,8 @@ class Slot:
     def __init__(self, store: Store, given: Live, key: bytes = b"", clock: Clock = SYSTEM_CLOCK) -> None:
         self.store, self.key = store, key
         self.live = given
+        self.predecessors = b""
+        """Digests of the tokens that stood here before the one at hand, so that a store that was set back is seen."""
         self.rejected: Token | None = None
         """The token that must not be used again, wherever it turns up."""
         self.rejected_by_server = False
@@ -115,6 +128,17 @@ class Slot:
         """Begin without locks held or flights up, as in a forked child, where neither will ever end."""
         self.lock = next(_locks)
         self.flight: Flight | None = None
+
+    def replace(self, live: Live) -> None:
+        """Put another token in the place of the one at hand, which becomes its predecessor."""
+        before, token = self.live.token, live.token
+        if before is not None and token is not None and before != token:
+            self.predecessors = with_predecessor(self.predecessors, before, token)
+        self.live = live
+
+    def succeeded(self, stored: Token) -> bool:
+        """Whether the token at hand came after `stored`: a store that has that one was set back."""
+        return is_predecessor(self.predecessors, stored)
 
     def reject(self, *, by_server: bool) -> None:
         """Take the token at hand for one that must not be used again."""
@@ -133,8 +157,7 @@ class Slot:
         """Keep what is known of renewals on a 401. While they back off, the answers of all requests are seen."""
         self.unauthorized_backoff, self.clock, tick = known, clock, clock.tick()
         if known.is_on:
-            if not self.live.watched:
-                self.live = self.live.watch()
+            self.live = self.live.watch()
             self._pause_matters(tick, max(0.0, known.until - tick))
         elif self.live.watched and not self.live.unproven:
             self.live = self.live.proven(watched=self.live.is_early(clock))
@@ -157,7 +180,7 @@ class Slot:
         if self.trouble is None or tick >= self.trouble.again:
             return None
         error = self.trouble.error.fresh()
-        error.retry_after = self.trouble.again - tick
+        error.retry_after, error.remembered = self.trouble.again - tick, True
         return error
 
     def looks(self, tick: float) -> bool:
@@ -204,7 +227,8 @@ class Slot:
         """Whether to forget this would repeat a call that pauses, lose a token, or use one that must not be used."""
         if self.flight is not None or self.distrust:
             return True
-        if (self.trouble is not None or self.unauthorized_backoff.is_on) and self.clock.tick() < self.pauses_matter_until:
+        pauses = self.trouble is not None or self.unauthorized_backoff.is_on
+        if pauses and self.clock.tick() < self.pauses_matter_until:
             return True
         token = self.live.token
         if token is None or not (self.unsaved is not None or self.rejects(token)):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import replace
 
-from ..core.answers import unserved
+from ..core.answers import Answer
 from ..core.errors import AuthError
 from ..core.events import Event, EventKind, Listener
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
+from ..core.statuses import unserved
 from ..core.token import Token
-from ..core.wire import TokenRequest, TokenResponse
+from ..core.wire import TokenRequest
 from .channel import Channel
 from .clock import Clock
+from .flight import Flight
+from .live import Live
 
 __all__ = ["Later", "Terms"]
 
@@ -31,8 +35,8 @@ class Terms:
     ) -> None:
         self.provider, self.policy, self.clock, self.listener = provider, policy, clock, listener
 
-    def ask(self, request: TokenRequest, channel: Channel, deadline: float | None = None) -> TokenResponse:
-        """Make a token call, and give what the provider itself has to say.
+    def ask(self, request: TokenRequest, channel: Channel, deadline: float | None = None) -> Answer:
+        """Make a token call, and return the answer for the contract to read.
 
         It ends within `deadline` seconds; `None`: within the policy's.
 
@@ -40,13 +44,16 @@ class Terms:
             TokenEndpointUnavailable: there was no answer, or one that asks to come again.
             InvalidTokenResponse: the answer is too long, or no token endpoint's.
         """
-        sent = self.clock()
+        sent, tick = self.clock(), self.clock.tick()
         policy = self.policy if deadline is None else replace(self.policy, deadline=deadline)
         response = channel.send(request, policy)
-        error = unserved(request, response, self.provider.said(response), sent)
+        # Not a second look at the wall clock: it may have been set meanwhile.
+        arrived = sent + max(self.clock.tick() - tick, 0.0)
+        answer = Answer(request, response, self.provider.error_info(response), sent, arrived)
+        error = unserved(answer)
         if error is not None:
             raise error
-        return response
+        return answer
 
     def warn(self, text: str, *values: object) -> None:
         """Log a warning that an operator should see."""
@@ -63,20 +70,50 @@ class Terms:
             except Exception as failure:
                 _log.error("on_event raised %s", type(failure).__name__)
 
+    def published(self, live: Live) -> None:
+        """Learn that requests use `live` from now on, whatever becomes of the rest of the renewal."""
+
+    def waiting(self, failure: AuthError | None) -> None:
+        """Learn what keeps the renewal, for those who stop waiting for it; `None`: the call does."""
+
+    def afterwards(self, work: ExitStack) -> None:
+        """Do `work` when there is nothing left for others to wait for."""
+        work.close()
+
 
 class Later(Terms):
-    """The same, but what there is to tell is kept until its time comes."""
+    """The same, but what there is to tell is kept until its time comes, and work for afterwards as well."""
 
-    __slots__ = ("_kept", "_terms")
+    __slots__ = ("_flight", "_kept", "_terms", "_works")
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, flight: Flight | None = None) -> None:
         super().__init__(terms.provider, terms.policy, terms.clock, terms.listener)
-        self._terms = terms
+        self._terms, self._flight = terms, flight
+        self._works: list[ExitStack] = []
         self._kept: list[tuple[EventKind, Token | None, AuthError | None]] = []
 
     def tell(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
         """Keep it."""
         self._kept.append((kind, token, error))
+
+    def published(self, live: Live) -> None:
+        """Let the flight have its outcome: those who stop waiting for the rest get the token."""
+        if self._flight is not None:
+            self._flight.publish(live)
+
+    def waiting(self, failure: AuthError | None) -> None:
+        """Let the flight raise `failure` to those who stop waiting."""
+        if self._flight is not None:
+            self._flight.waits_for = failure
+
+    def afterwards(self, work: ExitStack) -> None:
+        """Keep it until `work_off`."""
+        self._works.append(work)
+
+    def work_off(self) -> None:
+        """Do what is left to do."""
+        for work in self._works:
+            work.close()
 
     def tell_all(self) -> None:
         """Tell what was kept, in its order."""

@@ -57,7 +57,7 @@ class AnswerJudge(Terms):
         with slot.lock:
             live, before, believed = slot.live, slot.unauthorized_backoff, True
             if live.token is not None and live.is_carried(header) and not slot.rejects(live.token):
-                if sent_early or live.is_early(self.clock):
+                if sent_early or live.is_early(self.clock) or _is_tagged_early(live, header):
                     return live if live.token.valid_from - live.now(self.clock) <= self.policy.deadline else None
                 believed = self._reject(live, live.token, endpoint)
         self._warn_if_begun(before, endpoint)
@@ -77,8 +77,9 @@ class AnswerJudge(Terms):
         live, known, tick = slot.live, slot.unauthorized_backoff, clock.tick()
         current = live.is_carried(header)
         if known.is_on and not (current and live.unproven):
-            # A back-off may last for hours, so the answer that changes nothing takes no lock.
-            if known.accepted_by(endpoint, policy, tick, replay=replay, current=current) is known:
+            # A back-off may last for hours: an answer that changes nothing takes no lock.
+            learned = known.accepted_by(endpoint, policy, tick, replay=replay, current=current)
+            if learned is known:
                 return
         with slot.lock:
             current = slot.live.is_carried(header)
@@ -153,9 +154,14 @@ class AnswerJudge(Terms):
         """Log the beginning of a back-off, for an operator; not if it resumes one that ended a moment ago."""
         if before.failures == 0 and self.slot.unauthorized_backoff.failures == 1:
             self.warn(
-                "%s answered 401 to a new token, too, so renewals on a 401 back off; the endpoint may refuse every token",
+                "%s rejected a new token as well, so renewals on a 401 back off: it may reject every token",
                 endpoint or "An API",
             )
+
+
+def _is_tagged_early(live: Live, header: Header) -> bool:
+    """Whether the headers of a request say that it was signed before `valid_from`: requests keeps the very objects."""
+    return any(getattr(header(name), "sent_early", False) for name, _ in live.headers)
 
 
 def _text_of(token: Token | str) -> str:

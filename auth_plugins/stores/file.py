@@ -200,7 +200,7 @@ class FileStore:
         return f"FileStore({str(self._folder)!r})"
 
     def __getstate__(self) -> dict[str, object]:
-        keys = [str(key) for key in self._seal.keys]
+        keys = [None if key is None else str(key) for key in self._seal.keys]
         return {"lock_timeout": self._lock_timeout, "clock": self._clock, "encryption_key": keys or None} | {
             "path": str(self._folder)
         }

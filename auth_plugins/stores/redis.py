@@ -6,27 +6,28 @@ import hashlib
 import inspect
 import logging
 import math
-import random
 import secrets
-import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Self
 
-from ..core.checks import check_seconds, check_text
+from ..core.checks import check_count, check_seconds, check_text
 from ..core.errors import StoreError
-from ..core.token import Token
+from ..core.token import LONG_AGO, Token
 from ..core.wire import Masked
 from .record import Damaged, decode, encode
-from .scripts import ACQUIRE, ASIDE, RELEASE, SAVE
+from .redis_client import check_behaviour, connected, eval_and_wait, time_outs_of, warn_of_its_pool
+from .redis_errors import as_store_error
+from .redis_lock import Held, Locks, OfThisThread
+from .redis_salt import Salt
+from .scripts import ASIDE, DELETE, RETIRE, SAVE
 from .seal import Keys, Seal
+from .store import LockLost
 
 __all__ = ["RedisStore"]
 
 _log = logging.getLogger("auth_plugins")
-_PAUSES = (0.01, 0.5)
-"""The first and the longest pause between two looks at a lock that somebody else has, in seconds."""
 _SALT = secrets.token_bytes(32)
 """Of the digests of URLs, which may have passwords, by which this process tells servers apart."""
 _FOREVER = 0
@@ -45,16 +46,18 @@ class RedisStore:
     put an older token in place of a newer one. Waiting looks at the lock in pauses that grow to half a second.
 
     Args:
-        client: a synchronous client, for its settings (TLS, cluster, sentinel) are the caller's own.
+        client: a synchronous client, for its settings (TLS, cluster, sentinel) are the caller's own. Its pool should
+            wait for a connection (`redis.BlockingConnectionPool`); the log has a warning about one that does not.
         prefix: what all keys begin with; without `{}`, after which a cluster looks for no other hash tag.
         encryption_key: see `FileStore`.
-        lease: seconds after which a lock ends by itself; longer than the policy's `deadline`, and at most
-            ten years.
+        lease: seconds after which a lock ends by itself; longer than the policy's `deadline` and the time-outs of
+            the client together, and at most ten years.
         lock_timeout: seconds to wait for another renewal of the same token; not less than the policy's `deadline`.
+        wait_replicas: how many replicas have to confirm a token before it counts as saved (`WAIT`). Not for a cluster.
         clock: what tells the time, in seconds since the epoch.
 
     Raises:
-        TypeError: an argument is of a wrong type, or the client is an asynchronous one.
+        TypeError: an argument is of a wrong type, or the client is an asynchronous one or a pipeline.
         ValueError: an argument is out of range.
         ImportError: `cryptography` is needed, and is not installed.
     """
@@ -67,42 +70,50 @@ class RedisStore:
         encryption_key: Keys | None = None,
         lease: float = 60.0,
         lock_timeout: float = 90.0,
+        wait_replicas: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = _synchronous(client)
+        check_behaviour(client)
         self._prefix = check_text("prefix", prefix, at_most=256)
         if "{}" in prefix:  # A cluster looks at the first hash tag alone, and an empty one is none.
             raise ValueError("prefix must not have {} in it: a cluster could not keep a token beside its lock")
         self._seal = Seal(encryption_key)
         self._lease = check_seconds("lease", lease, above_zero=True, at_most=_LONGEST / 1000)
         self._lock_timeout = check_seconds("lock_timeout", lock_timeout, above_zero=True)
+        self._wait_replicas = 0 if wait_replicas == 0 else check_count("wait_replicas", wait_replicas, at_most=100)
         if not callable(clock):
             raise TypeError("clock must be callable")
         self._clock = clock
-        self._mine = threading.local()
+        warn_of_its_pool(client)
+        scratch = self._name(f"check-{secrets.token_hex(8)}")
+        self._locks = Locks(client, self._lease_ms, self._lock_timeout, scratch)
+        self._mine = OfThisThread()
         self._url: Masked | None = None
+        self._salt = Salt(client, prefix, self._seal)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:
         """Connect by redis-py to `redis://`, `rediss://` (TLS) or `unix://`; the connection is made when it is needed.
 
-        Nothing is waited for longer than 5 seconds, unless the URL says otherwise (`?socket_timeout=`).
+        Nothing is waited for longer than 5 seconds, unless the URL says otherwise (`?socket_timeout=`). At most 64
+        connections are open (`?max_connections=`); further commands wait for one of them, for 20 seconds (`?timeout=`).
 
         Args:
             url: with user and password, if need be; it is never shown.
             options: those of `RedisStore`.
 
         Raises:
-            ValueError: the URL is none of these.
+            ValueError: the URL is none of these, or has a wrong option, which is named.
             ImportError: redis is not installed.
         """
-        store = cls(_connected(url), **options)
+        store = cls(connected(url), **options)
         store._url = Masked(url)
         return store
 
     @property
     def lease(self) -> float:
-        """Seconds after which a lock ends though nobody gave it back."""
+        """Seconds after which a lock ends though it was not given back."""
         return self._lease
 
     @property
@@ -116,142 +127,133 @@ class RedisStore:
         if type(self) is not RedisStore:
             return None
         server = self._client if self._url is None else hashlib.blake2b(self._url.encode(), key=_SALT).digest()
-        return server, self._prefix, self._seal.key_names, self._lease, self._lock_timeout, self._clock
+        settings = self._prefix, self._seal.key_names, self._lease, self._lock_timeout, self._wait_replicas, self._clock
+        return (server, *settings)
+
+    @property
+    def margin(self) -> float:
+        """Seconds by which `lease` has to exceed the policy's `deadline`: the client's time-outs, where they show."""
+        return time_outs_of(self._client)
 
     @property
     def salt(self) -> bytes:
-        """Random, made by whoever comes first."""
-        name = self._prefix + "salt"
-        for _ in range(3):
-            raw = _bytes(self._told(lambda: self._client.get(name)))
-            salt = self._salt_of(raw)
-            if salt is not None and raw is not None:
-                if not self._seal.is_current(raw):
-                    again = self._seal.close(salt.hex().encode())
-                    self._told(lambda again=again: self._client.set(name, again, xx=True))  # type: ignore[misc]
-                return salt
-            made = self._seal.close(secrets.token_hex(32).encode())
-            if raw is not None:
-                _log.warning("The salt in Redis was damaged; there is a new one")
-                self._told(lambda raw=raw: self._client.eval(RELEASE, 1, name, raw))  # type: ignore[misc]
-            self._told(lambda made=made: self._client.set(name, made, nx=True))  # type: ignore[misc]
-        raise StoreError("The salt in Redis comes and goes")
+        """What Redis has; else what this process has seen there; else a digest of the settings.
+
+        It is written back where it is missing, so a salt that was lost makes no token unreachable: a process that
+        runs knows it, and one that starts derives it from the prefix and the first encryption key.
+        """
+        return self._salt.read()
 
     def load(self, key: str) -> Token | None:
-        """Give the token kept under `key`, if it still serves for anything."""
+        """Return the token kept under `key`. Redis alone decides how long it is kept, by the provider's statement."""
         name = self._name(key)
-        raw = _bytes(self._told(lambda: self._client.hget(name, "token")))
+        if key in self._mine.seen:  # It came along with the lock, or with its refusal.
+            raw = self._mine.seen.pop(key)
+        else:
+            raw = _bytes(as_store_error(lambda: self._client.hget(name, "token")))
         if raw is None:
             return None
         try:
-            token = decode(key, self._seal.open(raw))
+            return decode(key, self._seal.open(raw))
         except Damaged:
-            self._told(lambda: self._client.eval(ASIDE, 1, name, raw))
+            as_store_error(lambda: self._client.eval(ASIDE, 1, name, raw))
             _log.warning("A token in Redis was damaged or is not ours; it is set aside")
             return None
-        return token if self._clock() < token.useful_until else None
 
     def save(self, key: str, token: Token) -> None:
-        """Keep `token` until its `useful_until`, unless the lock was lost to somebody else."""
-        name, (number, holder) = self._name(key), self._held.get(key, (0, ""))
-        left = token.useful_until - self._clock()
-        ends = _FOREVER if left == math.inf else min(max(1, math.ceil((left + _SKEW) * 1000)), _LONGEST)
+        """Keep `token` until its `useful_until`, unless the lock was lost to another holder."""
+        name, held = self._name(key), self._mine.held.get(key)
+        number, holder = (held.number, held.holder) if held is not None else (0, "")
         record = self._seal.close(encode(key, token))
-        arguments = (number, record, ends, holder, self._lease_ms)
-        if not self._told(lambda: self._client.eval(SAVE, 2, name, name + ":lock", *arguments)):
-            raise StoreError("The lock ran out before the token could be saved, and somebody else has had it since")
+        arguments = (number, record, self._ms_to_live(token), holder, self._lease_ms)
+        if not self._written(name, f"{name}:lock", *arguments):
+            raise LockLost("The lock ran out before the token could be saved, and another holder has had it since")
+        if held is not None:
+            held.kept = False
 
     def delete(self, key: str) -> None:
-        """Forget what is kept under `key`; the number of its lock stays."""
-        self._told(lambda: self._client.hdel(self._name(key), "token"))
+        """Forget what is kept under `key`; the number of its lock stays for a day."""
+        as_store_error(lambda: self._client.eval(DELETE, 1, self._name(key)))
+
+    def retire(self, key: str) -> None:
+        """Let what is kept under `key` end within a day: the provider does not renew it any more."""
+        as_store_error(lambda: self._client.eval(RETIRE, 1, self._name(key)))
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Keep the whole fleet from renewing under `key`, for as long as the lease lasts."""
-        name, holder = self._name(key), secrets.token_hex(16)
-        try:
-            self._held[key] = self._wait_for(name, holder), holder
-            try:
-                yield
-            finally:
-                del self._held[key]
-        finally:
-            with suppress(StoreError):  # Then it ends with its lease. Also where nobody knows whether we had got it.
-                self._told(lambda: self._client.eval(RELEASE, 1, name + ":lock", holder))
+        with self.lock_if(key, lambda: True):
+            yield
 
-    @property
-    def _held(self) -> dict[str, tuple[int, str]]:
-        if not hasattr(self._mine, "held"):
-            self._mine.held = {}
-        held: dict[str, tuple[int, str]] = self._mine.held
+    @contextmanager
+    def lock_if(self, key: str, needed: Callable[[], bool], permit: object = None) -> Iterator[bool]:
+        """Do as `lock`, and yield True; but yield False, without the lock, as soon as it is not `needed`.
+
+        `needed` is called while another holder has the lock, whenever the record has changed: `load` then returns
+        what came along with the refusal. A `permit` continues a lock under which a save failed.
+        """
+        held = Held(self._name(key), permit.holder) if isinstance(permit, Held) else Held(self._name(key))
+
+        def is_needed(record: bytes | None) -> bool:
+            self._mine.seen[key] = record
+            return held.number > 0 or needed()
+
+        got = True
+        try:
+            got = self._locks.wait_for(held, is_needed)
+            if got:
+                self._mine.held[key] = held
+            yield got
+        finally:
+            self._mine.held.pop(key, None)
+            self._mine.seen.pop(key, None)
+            if got:  # Also where the answer was lost, and it is not known whether the lock is ours.
+                self._locks.give_back(held)
+
+    def permit(self, key: str) -> object:
+        """Keep the lock of this thread beyond its end, for a token that could not be saved: see `lock_if`."""
+        held = self._mine.held.get(key)
+        if held is not None:
+            held.kept = True
         return held
 
     @property
     def _lease_ms(self) -> int:
         return math.ceil(self._lease * 1000)
 
-    def _wait_for(self, name: str, holder: str) -> int:
-        ends, pause = time.monotonic() + self._lock_timeout, _PAUSES[0]
-        while True:
-            number = self._told(lambda: self._client.eval(ACQUIRE, 2, name, name + ":lock", holder, self._lease_ms))
-            if number:
-                return int(number)
-            if time.monotonic() + pause > ends:
-                raise StoreError("Another renewal of the same token did not end", hint="Try again later.")
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - keeps waiters apart, guards nothing
-            pause = min(pause * 1.5, _PAUSES[1])
+    def _ms_to_live(self, token: Token) -> int:
+        # By the host's clock, or as long as the provider said, by the clock of the host that asked it: what is longer.
+        stated = token.useful_until - token.issued_at if token.issued_at > LONG_AGO else 0.0
+        left = max(token.useful_until - self._clock(), stated)
+        return _FOREVER if left == math.inf else min(max(1, math.ceil((left + _SKEW) * 1000)), _LONGEST)
+
+    def _written(self, *arguments: Any) -> bool:
+        if not self._wait_replicas:
+            return bool(as_store_error(lambda: self._client.eval(SAVE, 2, *arguments)))
+        done, replicas = as_store_error(lambda: eval_and_wait(self._client, self._wait_replicas, SAVE, *arguments))
+        if done and replicas < self._wait_replicas:
+            raise StoreError(f"The token was saved, but {replicas} of {self._wait_replicas} replicas have confirmed it")
+        return bool(done)
 
     def _name(self, key: str) -> str:
         return f"{self._prefix}{{{key}}}"  # The braces keep a token and its lock on one node of a cluster.
-
-    def _told(self, call: Callable[[], Any]) -> Any:
-        """Make a call, and tell its failure by its kind alone: its text and its frames may hold the token."""
-        try:
-            return call()
-        except Exception as error:
-            what = type(error).__name__
-        raise StoreError(f"Redis did not do what it was asked for ({what})")
-
-    def _salt_of(self, raw: bytes | None) -> bytes | None:
-        try:
-            salt = bytes.fromhex(self._seal.open(raw or b"").decode("ascii", "replace"))
-        except (Damaged, ValueError):
-            return None
-        return salt if len(salt) == 32 else None
 
     def __repr__(self) -> str:
         return f"RedisStore(prefix={self._prefix!r})"
 
     def __getstate__(self) -> dict[str, object]:
-        keys = [str(key) for key in self._seal.keys]
-        settings = {"prefix": self._prefix, "lease": self._lease, "lock_timeout": self._lock_timeout}
+        keys = [None if key is None else str(key) for key in self._seal.keys]
+        settings: dict[str, object] = {"prefix": self._prefix, "lease": self._lease, "lock_timeout": self._lock_timeout}
+        settings["wait_replicas"] = self._wait_replicas
         place = {"client": self._client} if self._url is None else {"url": str(self._url)}
         return {**place, "clock": self._clock, "encryption_key": keys or None, **settings}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         url = state.pop("url", None)
         if url is not None:
-            state["client"] = _connected(url)
+            state["client"] = connected(url)
         self.__init__(**state)  # type: ignore[misc]
         self._url = None if url is None else Masked(url)
-
-
-def _connected(url: object) -> Any:
-    try:
-        import redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-    except ImportError:
-        raise ImportError("RedisStore.from_url needs: pip install 'auth-plugins[redis]'") from None
-    if not isinstance(url, str):
-        raise TypeError("url must be a str")
-    # One more try, at once: a connection that rested may have been cut, and all that we ask can be repeated.
-    retry = Retry(NoBackoff(), 1)
-    try:
-        return redis.Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=5.0, retry=retry)
-    except ValueError:  # Its text may quote the URL, which may have a password.
-        pass
-    raise ValueError("url must be redis://, rediss:// or unix://")
 
 
 def _synchronous(client: Any) -> Any:

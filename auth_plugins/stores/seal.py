@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Keys", "Seal"]
 
-Keys = str | bytes | Iterable[str | bytes]
-"""One Fernet key, or several: the first one encrypts, any of them decrypts."""
+Keys = str | bytes | Iterable[str | bytes | None]
+"""One Fernet key, or several: the first one encrypts, any of them decrypts. `None` in the place of a key stands for
+records without encryption: as the first it writes them so, anywhere it lets them be read."""
 
 _MARK = b"fernet:"
 _OTHERWISE = "Give its key, beside the new one, as encryption_key."
+_PLAIN = re.compile(rb"[0-9a-f]{32} \{.*\}|([0-9a-f]{2}){32,40}", re.DOTALL)
+"""A record or a salt of ours that was written without a key."""
+_HOW_TO_READ_PLAIN = "Give encryption_key=[key, None] until all tokens are encrypted."
 
 
 class Seal:
@@ -39,8 +44,10 @@ class Seal:
     def __init__(self, encryption_key: Keys | None = None, otherwise: str = _OTHERWISE) -> None:
         self._otherwise = otherwise
         self.keys = () if encryption_key is None else _keys(encryption_key)
-        fernets = [_fernet(key) for key in self.keys]
-        self._fernets = {_name(key): fernet for key, fernet in zip(self.keys, fernets, strict=True)}
+        self._takes_plain = not self.keys or None in self.keys
+        self._writes_plain = not self.keys or self.keys[0] is None
+        fernets = [(key, _fernet(key)) for key in self.keys if key is not None]
+        self._fernets = {_name(key): fernet for key, fernet in fernets}
 
     @property
     def key_names(self) -> tuple[object, ...]:
@@ -50,24 +57,28 @@ class Seal:
     def close(self, raw: bytes) -> MaskedBytes:
         """Encrypt with the first key."""
         for name, fernet in self._fernets.items():
-            return MaskedBytes(_MARK + name + b":" + fernet.encrypt(raw))
+            if not self._writes_plain:
+                return MaskedBytes(_MARK + name + b":" + fernet.encrypt(raw))
         return MaskedBytes(raw)
 
     def is_current(self, raw: bytes) -> bool:
         """Whether it was closed as it would be now."""
-        for name in self._fernets:
-            return raw.startswith(_MARK + name + b":")
-        return True
+        if self._writes_plain:
+            return not raw.startswith(_MARK)
+        return raw.startswith(_MARK + next(iter(self._fernets)) + b":")
 
     def open(self, raw: bytes) -> MaskedBytes:
         """Decrypt with the key whose name it bears.
 
         Raises:
-            Damaged: it was altered; or is not encrypted, though there are keys: whoever wrote it has none of them.
-            StoreError: it is encrypted with another key.
+            Damaged: it was altered.
+            StoreError: it is encrypted with another key; or it is not encrypted, though there are keys and none of
+                them is `None`: it may be from before there was a key, or from a writer who has none.
         """
         sealed = raw.startswith(_MARK)
-        if not sealed and self._fernets:
+        if not sealed and not self._takes_plain:
+            if _PLAIN.fullmatch(raw):
+                raise StoreError("The token is not encrypted, and there is an encryption_key", hint=_HOW_TO_READ_PLAIN)
             raise Damaged
         if not sealed:
             return MaskedBytes(raw)
@@ -87,16 +98,16 @@ def _decrypted(fernet: Fernet, content: bytes) -> MaskedBytes:
     raise Damaged
 
 
-def _keys(given: object) -> tuple[Masked, ...]:
+def _keys(given: object) -> tuple[Masked | None, ...]:
     each = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
-    if not each:
+    if all(key is None for key in each):
         raise ValueError("encryption_key must have one key at least")
-    return tuple(_text(key) for key in each)
+    return tuple(None if key is None else _text(key) for key in each)
 
 
 def _text(key: object) -> Masked:
     if not isinstance(key, str | bytes):
-        raise TypeError("encryption_key must be a Fernet key (str or bytes), or several")
+        raise TypeError("encryption_key must be a Fernet key (str or bytes), or several, of which one may be None")
     return Masked(key.decode("ascii", "replace") if isinstance(key, bytes) else key)
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
+from ..core.errors import StoreError
 from ..core.token import Token
 
-__all__ = ["Store"]
+__all__ = ["LockLost", "Store"]
+
+
+class LockLost(StoreError):
+    """A save came too late: the lock ran out, and another holder has had it since."""
 
 
 @runtime_checkable
@@ -24,7 +29,9 @@ class Store(Protocol):
     - Tokens that do not rotate are renewed all the same, for this process alone, and `SAVE_FAILED` is told.
     - A token that rotates is not: a refresh token that two use ends the session. `StoreError` it is, for those who
       have no valid token left; and one is never used up before the store has just shown that it can write.
-    - A token that could not be saved is used, and saved again later, unless somebody else's has come in its place.
+    - A token that could not be saved is used, and saved again: one that rotates under its lock, at once and until the
+      lease ends; and later, unless another process has saved one in its place.
+    - A store that has a predecessor of this process's token, or none, gets this process's token at its next renewal.
     - When the provider refuses a refresh, the store is read once more, and a token that somebody else saved meanwhile
       is taken over.
     - A refresh token that the user supplied is saved before it is used, and deleted again if that fails: nothing is

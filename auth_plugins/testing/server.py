@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from auth_plugins.simulators import Dropped, SimRequest, SimResponse, Simulator
 
-from .transports import Clock
+from .transports import Clock, seconds_there
 
 if TYPE_CHECKING:
     from asyncio import Transport
@@ -105,7 +105,7 @@ class SimulatorServer:
         if body is None:
             return
         try:
-            answer = self._answer(scope, body)
+            answer = await self._answer(scope, body)
         except Dropped as dropped:
             await asyncio.sleep(dropped.delay)
             scope["state"]["close"]()
@@ -118,7 +118,7 @@ class SimulatorServer:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
-    def _answer(self, scope: HTTPScope, body: bytes) -> SimResponse:
+    async def _answer(self, scope: HTTPScope, body: bytes) -> SimResponse:
         path = scope["raw_path"].decode("ascii")
         prefix = path
         while prefix not in self._mounted:
@@ -128,7 +128,9 @@ class SimulatorServer:
         simulator, clock = self._mounted[prefix]
         query = scope["query_string"].decode("ascii")
         url = (path[len(prefix) :] or "/") + (f"?{query}" if query else "")
-        return simulator.handle(SimRequest(scope["method"], url, _headers(scope), body), clock())
+        request = SimRequest(scope["method"], url, _headers(scope), body)
+        await asyncio.sleep(seconds_there(simulator, request))
+        return simulator.handle(request, clock())
 
 
 async def _read_body(receive: ASGIReceiveCallable) -> bytes | None:

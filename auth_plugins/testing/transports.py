@@ -83,6 +83,9 @@ class RequestsAdapter(HTTPAdapter):
 
 def ask(simulator: Simulator, request: SimRequest, clock: Clock, sleep: Sleep) -> SimResponse:
     """Put a request to a simulator and wait as long as the answer, or its failing to come, takes."""
+    way = seconds_there(simulator, request)
+    if way:
+        sleep(way)
     try:
         answer = simulator.handle(request, clock())
     except Dropped as dropped:
@@ -90,6 +93,11 @@ def ask(simulator: Simulator, request: SimRequest, clock: Clock, sleep: Sleep) -
         raise
     sleep(answer.delay)
     return answer
+
+
+def seconds_there(simulator: Simulator, request: SimRequest) -> float:
+    """How long a request is on its way; not at all to what has `handle` alone, as a test's own server may."""
+    return simulator.way_there(request) if hasattr(simulator, "way_there") else 0.0
 
 
 def from_requests(request: requests.PreparedRequest) -> SimRequest:

@@ -94,6 +94,7 @@ def test_a_copy_keeps_every_option(duplicate: Any) -> None:
     origins = {*options.pop("origins"), "https://api.fyatu.com"}
     assert set(state.pop("origins")) == origins
     assert state.pop("provider") == FyatuAuth(*APP)._provider
+    assert state.pop("attributes") == {}
     assert state == options
 
 
@@ -362,7 +363,7 @@ BLOCKED = """
 import sys
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "httpx2": raise ImportError(name)
+        if name.partition(".")[0] == "httpx2": raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Blocked())
 """
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from auth_plugins import AuthError, CredentialsRejected, MemoryStore, RefreshPolicy, Token, TokenAuth
-from auth_plugins.core import TokenRequest, TokenResponse, fingerprint
+from auth_plugins.core import Answer, fingerprint
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator, Issued, SimRequest
 from auth_plugins.testing import CLIENT_KINDS, FakeClock, mock_transport, settle
@@ -24,16 +24,16 @@ URL = "https://api.example/api/v3"
 class LateContract(FyatuContract):
     """Its tokens are accepted a second after they came."""
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        return replace(FyatuContract.read(self, request, response, now), valid_from=now + 1)
+    def read(self, answer: Answer, now: float) -> Token:
+        return replace(FyatuContract.read(self, answer, now), valid_from=now + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class OnceContract(FyatuContract):
     """A renewal is tried once."""
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        return replace(FyatuContract.read(self, request, response, now), refresh_once=True)
+    def read(self, answer: Answer, now: float) -> Token:
+        return replace(FyatuContract.read(self, answer, now), refresh_once=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class TestOfRequests:
         live = room.replaced()
         room.auth._source.unhelpful(live)
         room.door(answered(room.signed(), 200))
-        assert room.slot.strikes.count == 1
+        assert room.slot.unauthorized_backoff.failures == 1
 
     @pytest.mark.parametrize("url", ["https://stranger.example/x", "http://api.example/x", "////api.example/x", None])
     def test_a_copy_that_gets_a_url_elsewhere_loses_every_header_of_the_token(self, url: str | None) -> None:
@@ -299,17 +299,17 @@ class TestOfHttpx:
         door, request = room.httpx_door(library), library.Request("GET", f"{URL}/x", headers=dict(live.headers))
         response = library.Response(200, request=request)
         assert not door.is_rejected(response, live)
-        assert (room.slot.live.unproven, room.slot.strikes.count) == (False, 1)
+        assert (room.slot.live.unproven, room.slot.unauthorized_backoff.failures) == (False, 1)
         door.learn(response, live)
-        assert room.slot.strikes.count == 0
+        assert room.slot.unauthorized_backoff.failures == 0
 
     def test_what_is_sent_again_is_the_same_request(self, library: Any) -> None:
         room = Room()
         extensions = {"timeout": {"connect": 1.0}, "own": object()}
         request = library.Request("PUT", f"{URL}/x?a=1", headers={"X": "y"}, content=b"body", extensions=extensions)
         door, body = room.httpx_door(library), Body(request.stream, library)
-        door.sign(request, body)
-        made = door.again(request, library.Response(401, request=request), body)
+        signed = door.sign(request, body)
+        made = door.again(request, library.Response(401, request=request), signed, body)
         assert made is not None
         again, live = made
         assert (again.method, again.url, again.stream) == ("PUT", request.url, request.stream)
@@ -330,9 +330,9 @@ class TestOfHttpx:
         room = Room()
         request = library.Request("POST", f"{URL}/x", content=iter([b"body"]))
         door, body = room.httpx_door(library), Body(request.stream, library)
-        door.sign(request, body)
+        signed = door.sign(request, body)
         with pytest.warns(BodyNotReplayed, match=r"^A 401 was not answered: the request's body cannot be sent again$"):
-            assert door.again(request, library.Response(401, request=request), body) is None
+            assert door.again(request, library.Response(401, request=request), signed, body) is None
 
     def test_the_general_flow_is_the_synchronous_one(self, library: Any) -> None:
         room = Room()

@@ -17,7 +17,7 @@ from auth_plugins import (
     TokenAuth,
     VaultAuth,
 )
-from auth_plugins.core import Token, TokenRequest, TokenResponse
+from auth_plugins.core import Answer, Token, TokenRequest
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator, JWTPlusSimulator, OAuth2Simulator, VaultSimulator
 from auth_plugins.testing import CLIENT_KINDS
@@ -124,14 +124,14 @@ class ShowsItsSecret(FyatuContract):
 
 @dataclass(frozen=True, slots=True)
 class ForgetsTheEnd(FyatuContract):
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        return replace(FyatuContract.read(self, request, response, now), expires_at=now + 1e9)
+    def read(self, answer: Answer, now: float) -> Token:
+        return replace(FyatuContract.read(self, answer, now), expires_at=now + 1e9)
 
 
 @dataclass(frozen=True, slots=True)
 class EndsTooSoon(FyatuContract):
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        return replace(FyatuContract.read(self, request, response, now), expires_at=now, refreshable_until=now)
+    def read(self, answer: Answer, now: float) -> Token:
+        return replace(FyatuContract.read(self, answer, now), expires_at=now, refreshable_until=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,10 @@ class AttachesNothing(FyatuContract):
 
 @dataclass(frozen=True, slots=True)
 class QuotesTheRequest(FyatuContract):
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        if response.status >= 400:
-            raise CredentialsRejected(f"Refused: {request.body.decode()}")
-        return FyatuContract.read(self, request, response, now)
+    def read(self, answer: Answer, now: float) -> Token:
+        if answer.status >= 400:
+            raise CredentialsRejected(f"Refused: {answer.request.body.decode()}")
+        return FyatuContract.read(self, answer, now)
 
 
 @dataclass(frozen=True, slots=True)

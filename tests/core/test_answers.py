@@ -18,16 +18,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from auth_plugins.core import (
+    Answer,
     AuthError,
     CredentialsRejected,
+    ErrorInfo,
     Grant,
     InvalidTokenResponse,
     LoginRequired,
-    Said,
     TokenEndpointUnavailable,
     TokenRequest,
     TokenResponse,
-    failure,
     is_token,
     json_object,
     jwt_claims,
@@ -36,7 +36,8 @@ from auth_plugins.core import (
     text,
     timestamp,
 )
-from auth_plugins.core.answers import longest_lifetime, retry_after, unserved
+from auth_plugins.core.answers import longest_lifetime, retry_after
+from auth_plugins.core.statuses import unserved
 
 NOW = 1_800_000_000.0
 REQUEST = TokenRequest(Grant.LOGIN, "https://api.example/auth/token")
@@ -270,7 +271,7 @@ class TestIsToken:
     def test_refuses_what_could_end_or_break_a_header(self, odd: str, place: str) -> None:
         assert not is_token(place.format(odd))
 
-    @pytest.mark.parametrize(("length", "fits"), [(0, False), (1, True), (16_384, True), (16_385, False)])
+    @pytest.mark.parametrize(("length", "fits"), [(0, False), (1, True), (16_385, True), (250_000, True)])
     def test_length_on_both_sides_of_each_edge(self, length: int, fits: bool) -> None:
         assert is_token("x" * length) is fits
 
@@ -398,16 +399,16 @@ class TestRetryAfter:
 
 
 class TestUnserved:
-    SAID = Said("CODE", "their words", "req_1")
+    SAID = ErrorInfo("CODE", "their words", "req_1")
 
     def error(self, status: int, **headers: str) -> AuthError | None:
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
-        return unserved(REQUEST, TokenResponse(status, fields), self.SAID, NOW)
+        return unserved(Answer(REQUEST, TokenResponse(status, fields), self.SAID, NOW, NOW))
 
     @pytest.mark.parametrize("status", range(100, 600))
     def test_every_status(self, status: int) -> None:
         error = self.error(status)
-        if status in (408, 425, 429) or status >= 500:
+        if status in (407, 408, 425, 429, 451) or status >= 500:
             assert type(error) is TokenEndpointUnavailable
         elif 200 <= status < 300 or 400 <= status < 500:
             assert error is None
@@ -456,24 +457,17 @@ class TestUnserved:
         assert "evil.example" not in str(error)
 
 
-def told(said: Said, *secrets: str, **more: Any) -> AuthError:
+def told(said: ErrorInfo, *secrets: str, **more: Any) -> AuthError:
     request = TokenRequest(Grant.LOGIN, "https://api.example", secrets=secrets)
-    return failure(LoginRequired, "It failed", request, TokenResponse(400), said, **more)
+    return Answer(request, TokenResponse(400), said).error(LoginRequired, "It failed", **more)
 
 
 class TestFailure:
     def test_is_of_the_kind_asked_for_and_has_all_that_is_known(self) -> None:
-        error = failure(
-            CredentialsRejected,
-            "It failed",
-            REQUEST,
-            TokenResponse(403),
-            Said("CODE", "their words", "req_1"),
-            hint="Do this.",
-            retry_after=5.0,
-        )
+        answer = Answer(REQUEST, TokenResponse(403), ErrorInfo("CODE", "their words", "req_1"))
+        error = answer.error(CredentialsRejected, "It failed", hint="Do this.", retry_after=5.0)
         assert type(error) is CredentialsRejected
-        assert error.message == "It failed"
+        assert error.message == f"It failed (HTTP 403 from {REQUEST.url})"
         assert error.details() == {
             "hint": "Do this.",
             "status": 403,
@@ -484,33 +478,33 @@ class TestFailure:
         }
 
     def test_what_was_not_said_is_none(self) -> None:
-        error = told(Said())
+        error = told(ErrorInfo())
         assert (error.provider_code, error.provider_message, error.request_id) == (None, None, None)
 
     @pytest.mark.parametrize("blank", ["", " ", "\r\n", "\x00\x1b"], ids=plain)
     def test_what_says_nothing_is_none(self, blank: str) -> None:
-        error = told(Said(blank, blank, blank))
+        error = told(ErrorInfo(blank, blank, blank))
         assert (error.provider_code, error.provider_message, error.request_id) == (None, None, None)
 
     def test_their_words_are_cut(self) -> None:
-        error = told(Said("c" * 1000, "m" * 1000, "r" * 1000))
+        error = told(ErrorInfo("c" * 1000, "m" * 1000, "r" * 1000))
         assert error.provider_code == "c" * 80
         assert error.provider_message == "m" * 300
         assert error.request_id == "r" * 80
 
     def test_their_words_are_trimmed_before_they_are_cut(self) -> None:
-        error = told(Said(" " * 100 + "c" * 80 + " "))
+        error = told(ErrorInfo(" " * 100 + "c" * 80 + " "))
         assert error.provider_code == "c" * 80
 
     def test_their_words_keep_to_one_line(self) -> None:
-        error = told(Said("a\r\nb", "\x1b[31mred\u2028\u202e\ud800 é", "\ttab\x7f"))
+        error = told(ErrorInfo("a\r\nb", "\x1b[31mred\u2028\u202e\ud800 é", "\ttab\x7f"))
         assert error.provider_code == "a  b"
         assert error.provider_message == "[31mred    é"
         assert error.request_id == "tab"
 
     @given(every_character, every_character, every_character)
     def test_their_words_are_printable_whatever_they_are(self, code: str, message: str, request_id: str) -> None:
-        error = told(Said(code, message, request_id))
+        error = told(ErrorInfo(code, message, request_id))
         for got in (error.provider_code, error.provider_message, error.request_id):
             assert got is None or (got != "" and got.isprintable())
         assert str(error).isprintable()
@@ -523,7 +517,7 @@ class TestSecretsAreStruckOut:
     @given(st.lists(visible, min_size=1, max_size=4), st.data())
     def test_of_everything_that_is_said(self, secrets: list[str], data: st.DataObject) -> None:
         pieces = st.lists(st.sampled_from([*secrets, " ", "x", "\n", "*"]), max_size=8).map("".join)
-        error = told(Said(data.draw(pieces), data.draw(pieces), data.draw(pieces)), *secrets)
+        error = told(ErrorInfo(data.draw(pieces), data.draw(pieces), data.draw(pieces)), *secrets)
         shown = "\n".join((str(error), repr(error), repr(error.details())))
         assert not any(secret in shown for secret in secrets)
 
@@ -531,24 +525,24 @@ class TestSecretsAreStruckOut:
     @pytest.mark.parametrize("inner", ["aaaa", "zzzz"])
     def test_also_where_one_contains_another(self, inner: str, order: int) -> None:
         outer = f"mmmm{inner}mmmm"
-        error = told(Said(outer, f"{inner} and {outer}"), *(inner, outer)[::order])
+        error = told(ErrorInfo(outer, f"{inner} and {outer}"), *(inner, outer)[::order])
         assert error.provider_code == "***"
         assert error.provider_message == "*** and ***"
 
     def test_every_time_they_are_said(self) -> None:
-        assert told(Said(None, "s3cret s3crets3cret"), "s3cret").provider_message == "*** ******"
+        assert told(ErrorInfo(None, "s3cret s3crets3cret"), "s3cret").provider_message == "*** ******"
 
     def test_before_the_words_are_cut_so_that_no_half_is_left(self) -> None:
-        error = told(Said("c" * 78 + "s3cret", "m" * 298 + "s3cret", "r" * 78 + "s3cret"), "s3cret")
+        error = told(ErrorInfo("c" * 78 + "s3cret", "m" * 298 + "s3cret", "r" * 78 + "s3cret"), "s3cret")
         assert error.provider_code == "c" * 78 + "**"
         assert error.provider_message == "m" * 298 + "**"
         assert error.request_id == "r" * 78 + "**"
 
     def test_the_rest_is_left_as_it_was_said(self) -> None:
-        assert told(Said("CODE", "wrong key", "req_1"), "s3cret").provider_message == "wrong key"
+        assert told(ErrorInfo("CODE", "wrong key", "req_1"), "s3cret").provider_message == "wrong key"
 
     def test_an_empty_secret_is_none(self) -> None:
-        assert told(Said("CODE", "wrong key", "req_1"), "", "s3cret").provider_message == "wrong key"
+        assert told(ErrorInfo("CODE", "wrong key", "req_1"), "", "s3cret").provider_message == "wrong key"
 
 
 def test_longest_lifetime_is_about_a_year() -> None:
@@ -559,8 +553,8 @@ def test_longest_lifetime_is_about_a_year() -> None:
 def test_a_secret_that_is_quoted_as_it_stood_in_json_is_struck_out(ascii_only: bool) -> None:
     secret = 'p\u00e4"s\\w'
     request = TokenRequest(Grant.LOGIN, "https://api.example/login", secrets=(secret,))
-    said = Said(message=f"You said {json.dumps({'password': secret}, ensure_ascii=ascii_only)}")
-    error = failure(CredentialsRejected, "It failed", request, TokenResponse(400), said)
+    said = ErrorInfo(message=f"You said {json.dumps({'password': secret}, ensure_ascii=ascii_only)}")
+    error = Answer(request, TokenResponse(400), said).error(CredentialsRejected, "It failed")
     assert error.provider_message == 'You said {"password": "***"}'
 
 
@@ -580,11 +574,15 @@ WRITINGS: dict[str, Callable[[str], str]] = {
 def test_a_secret_is_struck_out_as_whatever_quotes_it_writes_it(way: str, secret: str) -> None:
     quoted = WRITINGS[way](secret)
     request = TokenRequest(Grant.LOGIN, "https://api.example/login", secrets=(secret,))
-    error = failure(CredentialsRejected, "It failed", request, TokenResponse(400), Said(message=f"<{quoted}>"))
+    error = Answer(request, TokenResponse(400), ErrorInfo(message=f"<{quoted}>")).error(
+        CredentialsRejected, "It failed"
+    )
     assert error.provider_message == "<***>"
 
 
 def test_half_a_surrogate_pair_in_a_secret_does_no_harm() -> None:
     request = TokenRequest(Grant.LOGIN, "https://api.example/login", secrets=("half \ud800",))
-    error = failure(CredentialsRejected, "It failed", request, TokenResponse(400), Said(message="half \ud800 is wrong"))
+    error = Answer(request, TokenResponse(400), ErrorInfo(message="half \ud800 is wrong")).error(
+        CredentialsRejected, "It failed"
+    )
     assert error.provider_message == "*** is wrong"

@@ -150,3 +150,9 @@ def test_a_piece_of_masked_bytes_is_masked_and_a_pickle_holds_plain_ones() -> No
     assert repr(masked[:4]) == repr(masked) == "b'***'"
     assert (masked[:4], masked[0]) == (b"a-se", ord("a"))
     assert type(pickle.loads(pickle.dumps(masked))) is bytes
+
+
+def test_a_request_masks_its_headers_and_body_however_it_is_made() -> None:
+    request = TokenRequest(Grant.LOGIN, "https://api.example", {"X-Key": SECRET}, SECRET.encode())
+    assert SECRET not in f"{dict(request.headers)} {request.body!r} {request}"
+    assert (request.headers["X-Key"], request.body) == (SECRET, SECRET.encode())

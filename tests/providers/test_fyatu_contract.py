@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from auth_plugins import FyatuAuth, FyatuBusinessAuth, MemoryStore, TokenAuth
 from auth_plugins.core import (
+    Answer,
     AuthError,
     CredentialsRejected,
+    ErrorInfo,
     Grant,
     InvalidTokenResponse,
     LoginRequired,
     Provider,
-    Said,
     Token,
     TokenEndpointUnavailable,
     TokenRequest,
@@ -77,16 +78,16 @@ def success(**changes: Any) -> TokenResponse:
 
 
 def login(answer: TokenResponse, now: float = NOW) -> Token:
-    return V3.read(V3.login(), answer, now)
+    return V3.read(Answer(V3.login(), answer, V3.error_info(answer)), now)
 
 
 def refresh(answer: TokenResponse, old: Token = OLD) -> Token:
-    return V3.read(V3.refresh(old, NOW), answer, NOW)
+    return V3.read(Answer(V3.refresh(old, NOW), answer, V3.error_info(answer)), NOW)
 
 
 def refused(answer: TokenResponse, request: TokenRequest | None = None) -> AuthError:
     with pytest.raises(AuthError) as caught:
-        V3.read(request or V3.login(), answer, NOW)
+        V3.read(Answer(request or V3.login(), answer, V3.error_info(answer)), NOW)
     assert "s3cret" not in str(caught.value)
     assert "s3cret" not in repr(caught.value.details())
     assert caught.value.message
@@ -218,7 +219,6 @@ class TestToken:
             "new s3cret",
             "new-s3crét",
             "new-s3cret\x00",
-            "x" * 16_385,
         ],
         ids=plain,
     )
@@ -228,7 +228,7 @@ class TestToken:
         assert (error.status, error.request_id) == (200, "req_1")
 
     def test_as_long_as_a_header_may_be_is_one(self) -> None:
-        assert login(success(accessToken="x" * 16_384)).access_token == "x" * 16_384
+        assert login(success(accessToken="x" * 200_000)).access_token == "x" * 200_000
 
     @pytest.mark.parametrize(
         ("scopes", "read"),
@@ -424,9 +424,9 @@ def test_a_fault_of_theirs_is_told_as_one_whatever_its_status(code: str, status:
 
 class TestRefusalsWithoutACode:
     @pytest.mark.parametrize("status", [400, 401, 402, 403, 406, 409, 422])
-    def test_are_of_the_credentials_or_the_token(self, status: int) -> None:
-        assert type(refused(response({}, status))) is CredentialsRejected
-        assert type(refused(response({}, status), V3.refresh(OLD, NOW))) is LoginRequired
+    def test_are_of_the_credentials_or_the_token_in_fyatus_envelope(self, status: int) -> None:
+        assert type(refused(response({"success": False}, status))) is CredentialsRejected
+        assert type(refused(response({"success": False}, status), V3.refresh(OLD, NOW))) is LoginRequired
 
     @pytest.mark.parametrize("status", [404, 405])
     @pytest.mark.parametrize("request_", [V3.login(), V3.refresh(OLD, NOW)], ids=["login", "refresh"])
@@ -453,7 +453,7 @@ class TestRefusalsWithoutACode:
 
     def test_a_token_that_comes_with_a_refusal_is_not_taken(self) -> None:
         answer = response({"success": True, "data": DATA}, 400)
-        assert type(refused(answer)) is CredentialsRejected
+        assert type(refused(answer)) is TokenEndpointUnavailable
 
     @pytest.mark.parametrize("success_", [None, 0, "", "false", 1, "true", True, ...], ids=plain)
     def test_only_a_plain_false_is_a_failure_of_its_own(self, success_: object) -> None:
@@ -489,8 +489,8 @@ class TestRefreshKeepsTheScopes:
 
 
 class TestSaid:
-    def said(self, body: object) -> Said:
-        return V3.said(response(body, 401))
+    def said(self, body: object) -> ErrorInfo:
+        return V3.error_info(response(body, 401))
 
     @pytest.mark.parametrize(
         ("body", "code", "message"),
@@ -512,14 +512,14 @@ class TestSaid:
         ids=plain,
     )
     def test_the_nearest_word_counts(self, body: object, code: str | None, message: str | None) -> None:
-        assert self.said(body) == Said(code, message, None)
+        assert self.said(body) == ErrorInfo(code, message, None)
 
     @pytest.mark.parametrize("meta", [None, [], "req_1", {}, {"requestId": None}, {"requestId": ""}], ids=plain)
     def test_without_a_request_id_there_is_none(self, meta: object) -> None:
-        assert self.said({"code": "A", "meta": meta}) == Said("A")
+        assert self.said({"code": "A", "meta": meta}) == ErrorInfo("A")
 
     def test_the_request_id_is_that_of_meta(self) -> None:
-        assert self.said({"requestId": "x", "meta": {"requestId": "req_1"}}) == Said(request_id="req_1")
+        assert self.said({"requestId": "x", "meta": {"requestId": "req_1"}}) == ErrorInfo(request_id="req_1")
 
     some = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -540,14 +540,15 @@ class TestSaid:
 
     @given(envelopes | some)
     def test_never_fails(self, body: object) -> None:
-        assert isinstance(self.said(body), Said)
+        assert isinstance(self.said(body), ErrorInfo)
 
     @given(envelopes, st.sampled_from([200, 201, 204, 400, 401, 403, 404, 405, 422]), st.booleans())
     def test_what_is_read_is_a_token_or_an_error_of_ours(self, body: object, status: int, first: bool) -> None:
         request = V3.login() if first else V3.refresh(OLD, NOW)
         try:
-            token = V3.read(request, response(body, status), NOW)
-        except (CredentialsRejected, LoginRequired, InvalidTokenResponse) as error:
+            got = response(body, status)
+            token = V3.read(Answer(request, got, V3.error_info(got)), NOW)
+        except (CredentialsRejected, LoginRequired, InvalidTokenResponse, TokenEndpointUnavailable) as error:
             assert error.status == status  # noqa: PT017 - one of both
         else:
             assert token.access_token.isascii()
@@ -555,7 +556,7 @@ class TestSaid:
 
     @given(st.binary(), st.sampled_from([200, 401]))
     def test_no_bytes_at_all_do_any_harm(self, body: bytes, status: int) -> None:
-        assert isinstance(V3.said(TokenResponse(status, {}, body)), Said)
+        assert isinstance(V3.error_info(TokenResponse(status, {}, body)), ErrorInfo)
         assert isinstance(refused(TokenResponse(status, {}, body)), AuthError)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auth_plugins.core import Grant, Token, TokenRequest, TokenResponse
+from auth_plugins.core import Answer, Grant, Token, TokenRequest, TokenResponse
 from auth_plugins.providers.fyatu import FyatuContract
 
 PAGES = Path(__file__).parents[1] / "simulators" / "pages"
@@ -29,7 +29,7 @@ def moment(page: Any) -> float:
 
 
 def first_token() -> Token:
-    return CONTRACT.read(CONTRACT.login(), answer(LOGIN), moment(LOGIN))
+    return CONTRACT.read(Answer(CONTRACT.login(), answer(LOGIN), CONTRACT.error_info(answer(LOGIN))), moment(LOGIN))
 
 
 def sent(request: TokenRequest) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class TestRefresh:
     def test_answer_is_read_as_the_token_it_describes(self) -> None:
         issued = moment(REFRESH)
         request = CONTRACT.refresh(first_token(), issued)
-        assert CONTRACT.read(request, answer(REFRESH), issued) == Token(
+        assert CONTRACT.read(Answer(request, answer(REFRESH), CONTRACT.error_info(answer(REFRESH))), issued) == Token(
             access_token=REFRESH["answer"]["data"]["accessToken"],
             issued_at=issued,
             expires_at=datetime.fromisoformat(REFRESH["answer"]["data"]["expiresAt"]).timestamp(),
@@ -110,5 +110,5 @@ def test_pages_end_of_the_token_is_that_of_its_lifetime(page: Any) -> None:
 def test_answer_without_its_lifetime_still_ends_when_it_says(page: Any) -> None:
     data = {name: value for name, value in page["answer"]["data"].items() if name != "expiresIn"}
     response = answer({**page, "answer": {**page["answer"], "data": data}})
-    token = CONTRACT.read(CONTRACT.login(), response, moment(page))
+    token = CONTRACT.read(Answer(CONTRACT.login(), response, CONTRACT.error_info(response)), moment(page))
     assert token.expires_at == datetime.fromisoformat(data["expiresAt"]).timestamp()

@@ -90,15 +90,22 @@ class TestAsked:
             SimResponse(200, {}),
             SimResponse(200, {}, b'{"verified": "true"}'),
             SimResponse(404, {}, b"x"),
-            SimResponse(400, {}, b'{"verified": true}'),
         ],
-        ids=["empty", "string", "not-found", "a verdict with 400"],
+        ids=["empty", "string", "not-found"],
     )
     def test_an_answer_that_makes_no_sense_is_none(self, answer: SimResponse) -> None:
         room = Room()
         room.auth.token()
         room.server.answer_token_call = lambda *_: answer  # type: ignore[method-assign]
         with pytest.raises(InvalidTokenResponse):
+            room.auth.verify()
+
+    def test_a_verdict_that_comes_with_400_is_not_the_servers(self) -> None:
+        room = Room()
+        room.auth.token()
+        odd = SimResponse(400, {}, b'{"verified": true}')
+        room.server.answer_token_call = lambda *_: odd  # type: ignore[method-assign]
+        with pytest.raises(TokenEndpointUnavailable, match="not the provider's"):
             room.auth.verify()
 
     def test_a_server_that_asks_for_time_is_given_it_from_when_it_was_asked(self) -> None:

@@ -537,7 +537,7 @@ class TestArguments:
         assert MarketigerAuth(EMAIL, value) is not None
 
     @pytest.mark.parametrize(
-        ("name", "length"), [("email", 4096), ("password", 4096), ("access_token", 16_384), ("refresh_token", 16_384)]
+        ("name", "length"), [("email", 4096), ("password", 4096), ("access_token", 262_144), ("refresh_token", 262_144)]
     )
     def test_lengths_on_both_sides_of_their_edges(self, name: str, length: int) -> None:
         self.refused(ValueError, name, "")

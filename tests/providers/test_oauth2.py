@@ -30,7 +30,7 @@ from auth_plugins import (
     Token,
     TokenEndpointUnavailable,
 )
-from auth_plugins.core import Grant, Provider, TokenRequest, TokenResponse
+from auth_plugins.core import Answer, Grant, Provider, TokenRequest, TokenResponse
 from auth_plugins.core.answers import longest_lifetime
 from auth_plugins.providers.oauth2 import (
     OAuth2ClientCredentialsAuth,
@@ -119,6 +119,10 @@ def form(request: TokenRequest | None) -> dict[str, list[str]]:
 
 def answer(status: int = 200, **members: Any) -> TokenResponse:
     return TokenResponse(status, {}, json.dumps(members).encode())
+
+
+def read(ours: OAuth2Contract, request: TokenRequest, got: TokenResponse) -> Token:
+    return ours.read(Answer(request, got, ours.error_info(got), NOW, NOW), NOW)
 
 
 def granted(**members: Any) -> TokenResponse:
@@ -345,7 +349,7 @@ class TestErrors:
         request = contract().refresh(token(), NOW)
         assert request is not None
         with pytest.raises(AuthError) as caught:
-            contract().read(request, answer(400, error=code), NOW)
+            read(contract(), request, answer(400, error=code))
         kind = ERRORS[code] if code in ("invalid_client", "server_error", "temporarily_unavailable") else LoginRequired
         assert type(caught.value) is kind
 
@@ -355,8 +359,9 @@ class TestErrors:
         assert len(set(hints)) == len(codes)
 
     @pytest.mark.parametrize("status", [400, 401, 403])
-    def test_a_refusal_without_a_code_is_a_refusal(self, status: int) -> None:
-        assert type(refusal(status)) is CredentialsRejected
+    def test_a_refusal_without_a_code_says_nothing_of_the_client(self, status: int) -> None:
+        assert type(refusal(status)) is TokenEndpointUnavailable
+        assert "token_url" in refusal(status).hint
 
     @pytest.mark.parametrize("status", [404, 405, 406, 415])
     def test_what_is_no_token_endpoint_is_named(self, status: int) -> None:
@@ -394,7 +399,7 @@ class TestErrors:
         ]
         for said in (*echo, base64.b64decode(request.headers["Authorization"][6:]).decode()):
             with pytest.raises(AuthError) as caught:
-                ours.read(request, answer(400, error="invalid_grant", error_description=f"<{said}>"), NOW)
+                read(ours, request, answer(400, error="invalid_grant", error_description=f"<{said}>"))
             shown = repr(caught.value) + str(caught.value) + repr(vars(caught.value))
             assert "***" in shown
             for secret in request.secrets:
@@ -404,7 +409,7 @@ class TestErrors:
         ours = contract(extra=(("audience", "https://api"),))
         said = answer(400, error="invalid_target", error_description="https://api is unknown")
         with pytest.raises(CredentialsRejected, match="https://api is unknown"):
-            ours.read(ours.login(), said, NOW)
+            read(ours, ours.login(), said)
 
 
 def token(refresh_token: str | None = "rt", **fields: Any) -> Token:
@@ -414,7 +419,7 @@ def token(refresh_token: str | None = "rt", **fields: Any) -> Token:
 
 def refusal(status: int, **members: Any) -> AuthError:
     with pytest.raises(AuthError) as caught:
-        contract().read(contract().login(), answer(status, **members), NOW)
+        read(contract(), contract().login(), answer(status, **members))
     return caught.value
 
 
@@ -485,7 +490,7 @@ class TestAnswers:
     def read(self, got: TokenResponse, *, renewed: Token | None = None, **fields: Any) -> Token:
         ours = contract(**fields)
         request = first_call(ours) if renewed is None else ours.refresh(renewed, NOW)
-        return ours.read(request, got, NOW)
+        return read(ours, request, got)
 
     def test_the_answer_of_section_4_4_3(self) -> None:
         body = b'{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"example","expires_in":3600}'
@@ -508,14 +513,44 @@ class TestAnswers:
     def test_the_lifetime(self, stated: Any, lifetime: float) -> None:
         assert self.read(granted(expires_in=stated)).expires_at == NOW + lifetime
 
-    @pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER"])
-    def test_the_type_s_letters_may_be_of_any_size(self, kind: str) -> None:
+    @pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER", "Bearer ", "BearerToken", "", None, ...])
+    def test_a_bearer_token_may_have_any_of_its_names_or_none(self, kind: Any) -> None:
         assert self.read(granted(token_type=kind)).token_type == "Bearer"
 
     @pytest.mark.parametrize(
+        ("kind", "shown"),
+        [
+            ("mac", "'mac'"),
+            ("DPoP", "'DPoP'"),
+            (1, "of type int"),
+            (["Bearer"], "of type list"),
+            ("x" * 41, "of type str"),
+            ("at", "***"),
+        ],
+    )
+    def test_another_type_is_refused_by_name(self, kind: Any, shown: str) -> None:
+        with pytest.raises(InvalidTokenResponse, match="token_type is ") as caught:
+            self.read(granted(token_type=kind))
+        assert shown in caught.value.message
+        assert "token_type=" in caught.value.hint
+
+    def test_another_type_may_be_allowed(self) -> None:
+        assert self.read(granted(token_type="JWT-Bearer"), token_type="jwt-bearer").access_token == "at"
+        assert self.read(granted(token_type="Token"), scheme="Token").access_token == "at"
+
+    def test_another_word_than_bearer_is_sent_where_it_is_wanted(self) -> None:
+        assert contract(scheme="Token").headers(token()) == {"Authorization": "Token at"}
+
+    def test_members_are_kept_by_name_and_stay_where_a_renewal_leaves_them_out(self) -> None:
+        first = self.read(granted(instance_url="https://i", id=7, more={"a": 1}), keep=("id", "instance_url", "more"))
+        assert first.extra == {"instance_url": "https://i", "id": "7", "more": '{"a": 1}'}
+        again = self.read(granted(id=8), renewed=first, keep=("id", "instance_url"))
+        assert again.extra == {**first.extra, "id": "8"}
+        assert self.read(granted(instance_url="https://i")).extra == {}
+
+    @pytest.mark.parametrize(
         "members",
-        [{"token_type": kind} for kind in (..., "mac", "DPoP", None, 1)]
-        + [{"access_token": each} for each in (..., "", None, 1, "a b", "a\r\nb", "ä")],
+        [{"access_token": each} for each in (..., "", None, 1, "a b", "a\r\nb", "ä")],
         ids=str,
     )
     def test_without_a_bearer_token_it_is_no_success(self, members: dict[str, Any]) -> None:
@@ -607,7 +642,7 @@ class TestArguments:
 
     def test_the_lifetime_that_is_assumed_can_be_another(self, make: Callable[..., Any]) -> None:
         ours = make("https://issuer.example/token", "id", "secret", assumed_lifetime=60)._provider
-        assert ours.read(ours.login(), answer(200, access_token="at", token_type="Bearer"), NOW).expires_at == NOW + 60
+        assert read(ours, ours.login(), answer(200, access_token="at", token_type="Bearer")).expires_at == NOW + 60
 
     def test_a_query_and_a_last_slash_of_the_token_url_are_kept(self, make: Callable[..., Any]) -> None:
         url = f"{TOKEN_URL}/?p=a%20b"

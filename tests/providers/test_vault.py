@@ -26,7 +26,7 @@ from auth_plugins import (
     TokenEndpointUnavailable,
     VaultAuth,
 )
-from auth_plugins.core import Grant, Provider, TokenRequest, TokenResponse, fingerprint
+from auth_plugins.core import Answer, Grant, Provider, TokenRequest, TokenResponse, fingerprint
 from auth_plugins.core.answers import longest_lifetime
 from auth_plugins.core.lifecycle import grants_within
 from auth_plugins.providers.vault import VAULT_POLICY, VaultContract
@@ -83,16 +83,16 @@ def granted(**members: Any) -> TokenResponse:
 
 
 def logged_in(got: TokenResponse) -> Token:
-    return BOTH.read(BOTH.login(), got, NOW)
+    return BOTH.read(Answer(BOTH.login(), got, BOTH.error_info(got)), NOW)
 
 
 def refreshed(got: TokenResponse, old: Token = OLD) -> Token:
-    return BOTH.read(BOTH.refresh(old, NOW), got, NOW)
+    return BOTH.read(Answer(BOTH.refresh(old, NOW), got, BOTH.error_info(got)), NOW)
 
 
 def refused(got: TokenResponse, request: TokenRequest | None = None) -> AuthError:
     with pytest.raises(AuthError) as caught:
-        BOTH.read(request or BOTH.login(), got, NOW)
+        BOTH.read(Answer(request or BOTH.login(), got, BOTH.error_info(got)), NOW)
     assert caught.value.status == got.status
     return caught.value
 
@@ -277,15 +277,26 @@ class TestAnswers:
         assert logged_in(granted(status="UNAUTHORIZED")).access_token == "at"
 
     def test_a_token_that_comes_with_a_refusal_is_not_taken(self) -> None:
-        assert type(refused(answer({"access_token": "at", "token_type": "Bearer"}, 400))) is CredentialsRejected
+        assert type(refused(answer({"access_token": "at", "token_type": "Bearer"}, 400))) is TokenEndpointUnavailable
 
 
 class TestErrors:
     @pytest.mark.parametrize("status", [400, 401, 403, 409, 422, 423])
     def test_any_refusal_is_one(self, status: int) -> None:
-        for body in ("", "<html>", '{"error": "something_else"}', '{"status": 5}'):
+        for body in ('{"error": "something_else"}', '{"status": "LOCKED", "traceId": "t"}', '{"errorId": 11}'):
             assert type(refused(answer(body, status))) is CredentialsRejected
             assert type(refused(answer(body, status), REFRESH)) is LoginRequired
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 409, 422, 423])
+    def test_a_refusal_in_other_words_is_none(self, status: int) -> None:
+        for body in ("", "<html>", '{"error": "Forbidden"}', '{"status": 5}', '{"message": "Forbidden"}'):
+            assert type(refused(answer(body, status))) is TokenEndpointUnavailable
+            assert type(refused(answer(body, status), REFRESH)) is TokenEndpointUnavailable
+
+    def test_a_password_rests_where_json_in_other_words_may_be_vaults(self) -> None:
+        assert refused(answer('{"code": "WRONG"}', 400)).retry_after == 300
+        assert refused(answer('{"code": "WRONG"}', 400), REFRESH).retry_after is None
+        assert refused(answer("<html>", 403)).retry_after is None
 
     @pytest.mark.parametrize("status", [404, 405])
     @pytest.mark.parametrize("body", ["", '{"status": 404, "error": "Not Found", "path": "/v1/auth/token"}'])
@@ -314,7 +325,7 @@ class TestErrors:
         ],
     )
     def test_the_trace_is_the_request_id(self, body: Any, headers: dict[str, str], request_id: str | None) -> None:
-        assert BOTH.said(answer(body, 401, **headers)).request_id == request_id
+        assert BOTH.error_info(answer(body, 401, **headers)).request_id == request_id
 
     @pytest.mark.parametrize(
         ("body", "code", "words"),
@@ -329,7 +340,7 @@ class TestErrors:
         ids=str,
     )
     def test_code_and_words_are_found_in_either_shape(self, body: Any, code: str | None, words: str | None) -> None:
-        said = BOTH.said(answer(json.dumps(body), 401))
+        said = BOTH.error_info(answer(json.dumps(body), 401))
         assert (said.code, said.message) == (code, words)
 
     def test_an_echo_of_a_secret_is_struck_out(self) -> None:
@@ -695,7 +706,7 @@ class TestArguments:
             ("refresh_token", "", ValueError),
             ("access_token", b"hunter2", TypeError),
             ("access_token", "hunter2\r\nX-Evil: 1", ValueError),
-            ("access_token", "hunter2" * 3000, ValueError),
+            ("access_token", "hunter2" * 40_000, ValueError),
             ("token_path", None, TypeError),
             ("token_path", "hunter2", ValueError),
             ("token_path", "/hunter2?x", ValueError),
@@ -753,5 +764,5 @@ class TestArguments:
 
     def test_the_lifetime_that_is_assumed_can_be_another(self) -> None:
         provider = VaultAuth(1042, base_url=URL, refresh_token="rt", assumed_lifetime=60)._provider
-        token = provider.read(REFRESH, answer({"access_token": "at", "token_type": "Bearer"}), NOW)
+        token = provider.read(Answer(REFRESH, answer({"access_token": "at", "token_type": "Bearer"})), NOW)
         assert token.expires_at == NOW + 60

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from auth_plugins.core import InvalidTokenResponse, LoginRequired, TokenResponse
+from auth_plugins.core import Answer, InvalidTokenResponse, LoginRequired, TokenRequest, TokenResponse
 
 FUZZ = Path(__file__).parents[2] / "fuzz" / "answers.py"
 
@@ -127,8 +127,12 @@ def test_no_token_breaks_out_of_its_header(provider: str) -> None:
             response = TokenResponse(200, {}, json.dumps(changed).encode())
             for request in answers.requests_of(contract):
                 with pytest.raises((InvalidTokenResponse, LoginRequired)):
-                    contract.read(request, response, answers.NOW)
+                    contract.read(answered(contract, request, response), answers.NOW)
                 answers.judge(contract, request, response)
+
+
+def answered(contract: Any, request: TokenRequest, response: TokenResponse) -> Answer:
+    return Answer(request, response, contract.error_info(response), answers.NOW, answers.NOW)
 
 
 def test_every_provider_is_among_those_that_were_read() -> None:
@@ -145,7 +149,7 @@ def test_a_good_answer_is_a_token_for_somebody(good: dict[str, Any]) -> None:
     read = []
     for contract in answers.CONTRACTS.values():
         try:
-            read.append(contract.read(contract.login(), response, answers.NOW).access_token)
+            read.append(contract.read(answered(contract, contract.login(), response), answers.NOW).access_token)
         except Exception as error:
             assert type(error).__name__ == "InvalidTokenResponse"  # noqa: PT017
     assert read

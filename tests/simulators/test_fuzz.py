@@ -29,6 +29,7 @@ headers = st.fixed_dictionaries(
 
 def check(simulator: FyatuSimulator, request: SimRequest) -> None:
     answer = simulator.handle(request, 1_800_000_000.0)
+    assert simulator.mistakes == []
     assert 200 <= answer.status <= 599
     assert all(name.isascii() and value.isprintable() for name, value in answer.headers.items())
     "".join(answer.headers.values()).encode("ascii")

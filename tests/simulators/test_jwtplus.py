@@ -341,3 +341,32 @@ class TestApi:
         assert caller.api(pair["auth_token"]) == 200
         caller.renew(pair)
         assert caller.api(pair["auth_token"]) == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b" \n", 400, "empty request body"),
+        (b'{"sub": NaN}', 400, "invalid json format"),
+        (b'{"sub":"s","aud":"a","ip":"fe80::1%eth0","useragent":"u"}', 400, "valid ipv4 or ipv6"),
+    ],
+)
+def test_a_body_is_read_as_gos_json_reads_it(body: bytes, status: int, words: str) -> None:
+    server = JWTPlusSimulator()
+    request = SimRequest("POST", f"/app/{server.app_id}/sign", {"authorization": server.secret}, body)
+    answer = server.handle(request, 1_800_000_000.0)
+    assert (answer.status, words in answer.body.decode()) == (status, True)
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+
+
+def test_an_id_with_letters_that_a_ulid_has_not_is_no_app_id() -> None:
+    server = JWTPlusSimulator()
+    request = SimRequest("POST", f"/app/{'I' * 26}/sign", {"authorization": server.secret}, b"{}")
+    assert b"invalid app id" in server.handle(request, 1_800_000_000.0).body
+
+
+def test_a_token_without_a_signature_is_not_verified_and_ping_is_answered() -> None:
+    server = JWTPlusSimulator()
+    request = SimRequest("POST", f"/app/{server.app_id}/verify", {"authorization": server.secret}, b'{"token":"a.b."}')
+    assert json.loads(server.handle(request, 1_800_000_000.0).body) == {"verified": False}
+    assert server.handle(SimRequest("GET", "/ping", {}), 1_800_000_000.0).body == b"pong"

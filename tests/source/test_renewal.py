@@ -24,12 +24,14 @@ from auth_plugins import (
     Token,
     TokenEndpointUnavailable,
 )
-from auth_plugins.core import Grant, Said, TokenRequest, TokenResponse, bearer, fingerprint
+from auth_plugins.core import Answer, ErrorInfo, Grant, TokenRequest, TokenResponse, bearer, fingerprint
 from auth_plugins.source.ending import end
 from auth_plugins.source.live import NOTHING, Live
-from auth_plugins.source.renewal import newest, renew
+from auth_plugins.source.outcome import newest
+from auth_plugins.source.renewal import renew
 from auth_plugins.source.slot import Slot, Unsaved
 from auth_plugins.source.terms import Terms
+from auth_plugins.source.unauthorized import AnswerJudge
 from auth_plugins.testing import FakeClock
 
 URL = "https://api.example"
@@ -62,23 +64,29 @@ class Toy:
     def revoke(self, token: Token) -> TokenRequest:
         return TokenRequest(Grant.REVOKE, URL, token=token)
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        return token(response.body.decode(), now)
+    def read(self, answer: Answer, now: float) -> Token:
+        return token(answer.response.body.decode(), now)
 
-    def said(self, response: TokenResponse) -> Said:
-        return Said()
+    def error_info(self, response: TokenResponse) -> ErrorInfo:
+        return ErrorInfo()
 
     headers = staticmethod(bearer)
 
 
-Answer = TokenResponse | AuthError
+def count_failure(stage: Stage, live: Live) -> None:
+    judge = AnswerJudge(stage.terms.provider, stage.terms.policy, stage.clock)
+    judge.slot = stage.slot
+    judge.unhelpful(live, "GET /x")
+
+
+Outcome = TokenResponse | AuthError
 
 
 @dataclass(slots=True)
 class Script:
     """A channel that answers what it was told to, and remembers what it was asked."""
 
-    answers: list[Callable[[], Answer]]
+    answers: list[Callable[[], Outcome]]
     asked: list[tuple[TokenRequest, RefreshPolicy]] = field(default_factory=list)
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
@@ -129,7 +137,7 @@ class Watched(MemoryStore):
 class Stage:
     """All that a renewal gets."""
 
-    def __init__(self, *answers: str | Callable[[], Answer], toy: Toy | None = None, **policy: Any) -> None:
+    def __init__(self, *answers: str | Callable[[], Outcome], toy: Toy | None = None, **policy: Any) -> None:
         self.clock, self.events = FakeClock(THEN), list[Event]()
         self.store = Watched(self.clock)
         policy = {"jitter": 0.0, **policy}
@@ -155,12 +163,12 @@ class Stage:
         return renew(self.terms, self.slot, self.script)
 
 
-def _answering(answer: str | Callable[[], Answer]) -> Callable[[], Answer]:
+def _answering(answer: str | Callable[[], Outcome]) -> Callable[[], Outcome]:
     return answer if callable(answer) else lambda: TokenResponse(200, body=answer.encode())
 
 
-def after(clock: FakeClock, seconds: float, answer: Answer) -> Callable[[], Answer]:
-    def answering() -> Answer:
+def after(clock: FakeClock, seconds: float, answer: Outcome) -> Callable[[], Outcome]:
+    def answering() -> Outcome:
         clock.advance(seconds)
         return answer
 
@@ -397,7 +405,7 @@ def test_a_date_to_come_again_counts_from_when_the_call_was_made(job: Callable[[
     ids=["lost", "asked for less", "refused"],
 )
 def test_what_a_refresh_was_asked_to_wait_is_kept_whatever_becomes_of_the_login(
-    then: Callable[[], Answer], retry_after: float | None
+    then: Callable[[], Outcome], retry_after: float | None
 ) -> None:
     stage = Stage(lambda: TokenResponse(429, {"retry-after": "120"}), then)
     stage.have(token("old", THEN - 3700))
@@ -452,11 +460,11 @@ class TestTheSlot:
         new = token("new", THEN, lifetime=10.0, valid_from=THEN)
         live = Live.of(new, stage.terms.provider, stage.clock, new.expires_at, unproven=True)
         stage.clock.advance(1.0 + now)
-        stage.slot.strike(live, stage.terms.policy, stage.clock)
-        assert stage.slot.strikes.count == counts
+        count_failure(stage, live)
+        assert stage.slot.unauthorized_backoff.failures == counts
 
     def test_counts_a_401_for_a_token_that_had_ended_when_it_came(self) -> None:
         stage = Stage()
         live = Live.of(token("new", THEN - 10, lifetime=10.0), Toy(), stage.clock, THEN, unproven=True)
-        stage.slot.strike(live, stage.terms.policy, stage.clock)
-        assert stage.slot.strikes.count == 1
+        count_failure(stage, live)
+        assert stage.slot.unauthorized_backoff.failures == 1

@@ -28,7 +28,7 @@ from auth_plugins import (
     TokenAuth,
     TokenEndpointUnavailable,
 )
-from auth_plugins.core import Origin, TokenRequest, TokenResponse
+from auth_plugins.core import Answer, Origin, TokenRequest
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator, OAuth2Simulator
 from auth_plugins.source import slot as slots
@@ -166,7 +166,7 @@ def test_a_thread_that_is_ended_by_anything_at_all_tells_whoever_waits() -> None
 def test_a_contract_that_trips_says_over_which_status() -> None:
     @dataclass(frozen=True, slots=True)
     class Tripping(FyatuContract):
-        def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        def read(self, answer: Answer, now: float) -> Token:
             raise KeyError
 
     with pytest.raises(AuthError, match=r"could not be read \(KeyError\)") as caught:
@@ -248,8 +248,8 @@ class LateContract(FyatuContract):
 
     early: float = 0.25
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        return replace(FyatuContract.read(self, request, response, now), valid_from=now + self.early)
+    def read(self, answer: Answer, now: float) -> Token:
+        return replace(FyatuContract.read(self, answer, now), valid_from=now + self.early)
 
 
 def _after_401(room: Room, live: Any, way: str) -> Any:
@@ -372,10 +372,10 @@ def test_no_set_waits_for_anothers_token_call() -> None:
 
     @dataclass(frozen=True, slots=True)
     class Slow(FyatuContract):
-        def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
+        def read(self, answer: Answer, now: float) -> Token:
             called.set()
             assert go.wait(60.0)
-            return FyatuContract.read(self, request, response, now)
+            return FyatuContract.read(self, answer, now)
 
     slow, other = Room(Slow(APP_ID, SECRET_KEY, URL)), Room()
     waiting = threading.Thread(target=slow.auth.token)
@@ -617,7 +617,7 @@ def test_a_401_for_a_token_that_came_after_a_401_earns_a_pause_though_nothing_wa
     newer = _after_401(room, live, "thread")
     assert newer.unproven
     assert _after_401(room, newer, "thread") is None
-    assert (room.slot.strikes.count, room.slot.live) == (1, newer)
+    assert (room.slot.unauthorized_backoff.failures, room.slot.live) == (1, newer)
 
 
 def test_a_token_that_served_is_proven() -> None:
@@ -679,8 +679,8 @@ def test_a_listener_may_send_a_request_with_a_token_that_is_not_accepted_yet() -
 def test_a_listener_that_asks_for_a_token_that_ended_as_it_came_is_given_that_one() -> None:
     @dataclass(frozen=True, slots=True)
     class Ended(FyatuContract):
-        def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-            return replace(FyatuContract.read(self, request, response, now), expires_at=now)
+        def read(self, answer: Answer, now: float) -> Token:
+            return replace(FyatuContract.read(self, answer, now), expires_at=now)
 
     def use(event: Event) -> None:
         if len(given) < 10:
@@ -815,8 +815,8 @@ class TestWhileCallsPause:
 class SameContract(FyatuContract):
     """A provider that gives one token out until it ends, however often it is asked."""
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        return replace(FyatuContract.read(self, request, response, now), access_token="the-same-one")
+    def read(self, answer: Answer, now: float) -> Token:
+        return replace(FyatuContract.read(self, answer, now), access_token="the-same-one")
 
 
 @pytest.mark.parametrize("way", ["invalidate", "401"])

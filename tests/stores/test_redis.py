@@ -20,7 +20,7 @@ from redis.crc import key_slot
 
 from auth_plugins import FyatuAuth, MarketigerAuth, RedisStore, RefreshPolicy, StoreError, Token
 from auth_plugins.simulators import MarketigerSimulator
-from auth_plugins.stores.scripts import ACQUIRE
+from auth_plugins.stores.scripts import ACQUIRE, SAVE
 from auth_plugins.testing import RequestsAdapter, settle
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def name(prefix: str) -> str:
 
 
 def token(name: str = "at", lifetime: float = 3600.0) -> Token:
-    return Token(access_token=name, issued_at=1e9, expires_at=time.time() // 1 + lifetime)
+    now = time.time() // 1
+    return Token(access_token=name, issued_at=now, expires_at=now + lifetime)
 
 
 def loaded(store: RedisStore) -> str | None:
@@ -134,7 +135,7 @@ class TestAHolderWhoseLockRanOut:
     ) -> None:
         ahead = int((time.time() + 1e6) * 1e6)
         client.hset(name, "number", ahead)
-        for step in (1, 2):
+        for step in (1, 3):  # To give a lock back raises the number as well.
             with store.lock(KEY):
                 assert int(client.hget(name, "number")) == ahead + step
 
@@ -154,9 +155,9 @@ class TestLock:
             assert client.get(f"{name}:lock") != b"gone"
 
     def test_is_given_once_more_to_the_same_holder_whose_answer_was_lost(self, client: Any, name: str) -> None:
-        first, again = (int(client.eval(ACQUIRE, 2, name, f"{name}:lock", "me", 9000)) for _ in range(2))
+        first, again = (int(client.eval(ACQUIRE, 2, name, f"{name}:lock", "me", 9000)[0]) for _ in range(2))
         assert 0 < first < again
-        assert client.eval(ACQUIRE, 2, name, f"{name}:lock", "somebody else", 9000) == 0
+        assert client.eval(ACQUIRE, 2, name, f"{name}:lock", "somebody else", 9000)[0] == b"0"
 
     def test_all_that_is_asked_can_be_asked_twice(self, server: RedisServer, prefix: str, name: str) -> None:
         class Twice(redis.Redis):
@@ -256,7 +257,7 @@ class TestWhatIsKept:
         assert 100_000 < client.pttl(name) <= 160_000
         with store.lock(KEY):
             assert client.pttl(name) <= 160_000
-            store.save(KEY, replace(token(), refreshable_until=time.time() + 5000.0))
+            store.save(KEY, replace(token(), refreshable_until=token().issued_at + 5000.0))
         assert 5_000_000 < client.pttl(name) <= 5_060_000
 
     def test_of_a_token_that_never_ends_has_no_end(self, store: RedisStore, client: Any, name: str) -> None:
@@ -324,7 +325,7 @@ class TestEncryptionKeys:
     def test_that_come_to_a_fleet_at_once_give_it_one_salt(self, server: RedisServer, client: Any, prefix: str) -> None:
         stores = [self.make(server, prefix, NEW) for _ in range(8)]
         for _ in range(20):
-            client.set(f"{prefix}salt", "00" * 32)  # As it was without a key.
+            client.set(f"{prefix}salt", "damaged")
             start = threading.Barrier(8)
 
             def salt(store: RedisStore, start: threading.Barrier = start) -> bytes:
@@ -378,8 +379,24 @@ class TestClient:
 
     @pytest.mark.parametrize(
         "client",
-        [redis.asyncio.Redis(), redis.asyncio.RedisCluster("127.0.0.1"), Coroutines(), Entered(), object(), None],
-        ids=["asynchronous", "asynchronous-cluster", "of-coroutines", "entered-by-async-with", "none", "null"],
+        [
+            redis.asyncio.Redis(),
+            redis.asyncio.RedisCluster("127.0.0.1"),
+            redis.Redis().pipeline(),
+            Coroutines(),
+            Entered(),
+            object(),
+            None,
+        ],
+        ids=[
+            "asynchronous",
+            "asynchronous-cluster",
+            "pipeline",
+            "of-coroutines",
+            "entered-by-async-with",
+            "none",
+            "null",
+        ],
     )
     def test_of_another_kind_is_refused(self, client: object) -> None:
         with pytest.raises(TypeError, match=r"^client must be"):
@@ -394,6 +411,12 @@ class TestClient:
 
 
 class TestURL:
+    @pytest.mark.parametrize("option", ["socket_timeout=hunter2", "sockettimeout=1"])
+    def test_with_a_wrong_option_is_refused_by_the_options_name(self, option: str) -> None:
+        with pytest.raises(ValueError, match=option.partition("=")[0]) as caught:
+            RedisStore.from_url(f"redis://:hunter2@h?{option}")
+        assert "hunter2" not in str(caught.value)
+
     @pytest.mark.parametrize(
         "url",
         ["http://:hunter2@h", "redis://:hunter2@h:port", "hunter2", "", "redis://:hunter2@h?socket_timeout=x"],
@@ -423,7 +446,7 @@ class TestURL:
 
 
 def test_a_lease_that_ends_before_a_renewal_does_is_refused(server: RedisServer) -> None:
-    store = RedisStore.from_url(server.url, lease=30.0)
+    store = RedisStore.from_url(server.url, lease=40.0)  # Its client's time-outs are 5 seconds each.
     with pytest.raises(ValueError, match=r"^store must have a lease"):
         FyatuAuth("A1B2C3D4E5F6G7H8", "your_secret_key_here", store=store)
     FyatuAuth("A1B2C3D4E5F6G7H8", "your_secret_key_here", store=store, policy=RefreshPolicy(deadline=29.0))
@@ -434,3 +457,107 @@ def test_a_lease_is_as_long_as_redis_can_keep_it(server: RedisServer, prefix: st
         pass
     with pytest.raises(ValueError, match=r"^lease must be a finite number above zero, and at most 315,360,000$"):
         RedisStore.from_url(server.url, lease=315_360_001)
+
+
+class TestALateSave:
+    def test_is_refused_once_the_lock_was_given_back_and_sets_no_lock(
+        self, store: RedisStore, client: Any, name: str
+    ) -> None:
+        with store.lock(KEY):
+            store.save(KEY, token("new"))
+            number, holder = client.hget(name, "number"), client.get(f"{name}:lock")
+        assert client.eval(SAVE, 2, name, f"{name}:lock", number, "late", 9000, holder, 60_000) == 0
+        assert not client.exists(f"{name}:lock")
+        assert loaded(store) == "new"
+
+
+class TestALockThatIsKept:
+    def test_is_not_given_back_until_its_token_is_saved_and_is_continued_by_its_permit(
+        self, store: RedisStore, client: Any, name: str
+    ) -> None:
+        with store.lock(KEY):
+            permit = store.permit(KEY)
+        assert client.exists(f"{name}:lock")
+        with store.lock_if(KEY, lambda: True, permit) as got:
+            assert got
+            store.save(KEY, token("new"))
+        assert not client.exists(f"{name}:lock")
+
+    def test_shows_the_record_to_those_who_wait_for_it(self, store: RedisStore, client: Any, name: str) -> None:
+        client.set(f"{name}:lock", "a holder that was killed after its save", px=60_000)
+        store.save(KEY, token("new"))
+        with store.lock_if(KEY, lambda: loaded(store) != "new") as got:
+            assert not got
+        assert client.get(f"{name}:lock").startswith(b"a holder")
+
+
+class TestWhatIsOver:
+    def test_ends_within_a_day(self, store: RedisStore, client: Any, name: str) -> None:
+        for end in (store.retire, store.delete):
+            with store.lock(KEY):
+                store.save(KEY, token(lifetime=1e7))
+            assert client.pttl(name) > 86_400_000
+            end(KEY)
+            assert 0 < client.pttl(name) <= 86_400_000
+
+    def test_is_not_for_the_clock_of_a_host_to_say(self, store: RedisStore, client: Any, name: str) -> None:
+        past = replace(token("behind"), issued_at=time.time() - 50_000, expires_at=time.time() - 46_400)
+        store.save(KEY, past)
+        assert loaded(store) == "behind"
+        assert 3_600_000 <= client.pttl(name) <= 3_700_000
+
+
+class TestSalt:
+    def test_that_is_lost_is_the_same_for_a_store_that_starts(
+        self, server: RedisServer, client: Any, prefix: str
+    ) -> None:
+        for key in (None, NEW):
+            made = [RedisStore.from_url(server.url, prefix=f"{prefix}{key}", encryption_key=key) for _ in range(2)]
+            before = made[0].salt
+            client.delete(f"{prefix}{key}salt")
+            assert made[1].salt == before
+
+    def test_that_was_random_is_written_back_by_a_process_that_knows_it(
+        self, server: RedisServer, client: Any, prefix: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("auth_plugins.stores.redis_salt._LOOKS", 0.0)
+        client.set(f"{prefix}salt", "ab" * 32)
+        store = RedisStore.from_url(server.url, prefix=prefix)
+        assert store.salt == bytes.fromhex("ab" * 32)
+        client.delete(f"{prefix}salt")
+        assert store.salt == bytes.fromhex("ab" * 32)
+        assert client.get(f"{prefix}salt") == b"ab" * 32
+
+
+class TestWhatAnOperatorIsShown:
+    def test_is_the_first_word_of_the_servers_answer(self, redis_server: RedisServer) -> None:
+        with redis_server.client() as admin:
+            admin.execute_command("ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-persist")
+            url = redis_server.url.replace("unix://", "unix://app:secret@")
+            with pytest.raises(StoreError, match="NOPERM"), RedisStore.from_url(url).lock(KEY):
+                pytest.fail("a command is missing")
+            with pytest.raises(StoreError, match="WRONGPASS"):
+                RedisStore.from_url(redis_server.url.replace("unix://", "unix://app:wrong@")).load(KEY)
+            admin.config_set("maxmemory", "1")
+            with pytest.raises(StoreError, match="OOM"):
+                RedisStore.from_url(redis_server.url).save(KEY, token())
+
+    def test_is_a_log_line_when_a_lock_could_not_be_given_back(
+        self, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with RedisStore.from_url(redis_server.url).lock(KEY):
+            redis_server.stop()
+        assert "could not be given back" in caplog.text
+
+    def test_is_a_warning_about_a_pool_that_does_not_wait(
+        self, server: RedisServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with server.client() as client:
+            RedisStore(client)
+        assert "BlockingConnectionPool" in caplog.text
+
+
+def test_a_token_is_saved_only_once_the_replicas_have_it(redis_server: RedisServer) -> None:
+    store = RedisStore.from_url(redis_server.url, wait_replicas=1)
+    with store.lock(KEY), pytest.raises(StoreError, match="0 of 1 replicas"):
+        store.save(KEY, token())

@@ -32,12 +32,12 @@ def test_those_who_come_first_at_once_agree_on_one(tmp_path: Path) -> None:
         assert at_once(stores) == {stores[0].salt}
 
 
-@pytest.mark.parametrize("key", [None, NEW], ids=["damaged", "plain-though-there-is-a-key"])
+@pytest.mark.parametrize("key", [None, NEW], ids=["plain", "encrypted"])
 def test_those_who_find_it_unreadable_at_once_agree_on_one(tmp_path: Path, key: bytes | None) -> None:
     stores = [FileStore(tmp_path / "tokens", encryption_key=key) for _ in range(8)]
     before = stores[0].salt
     for _ in range(20):
-        (tmp_path / "tokens" / "salt").write_bytes(b"00" * 32 if key else b"damaged")
+        (tmp_path / "tokens" / "salt").write_bytes(b"damaged")
         assert at_once(stores) == {stores[0].salt}
         assert stores[0].salt != before
 
@@ -48,3 +48,14 @@ def test_a_key_can_be_dropped_once_it_has_been_replaced(tmp_path: Path) -> None:
     assert FileStore(tmp_path / "tokens", encryption_key=NEW).salt == salt
     with pytest.raises(StoreError, match="another key"):
         _ = FileStore(tmp_path / "tokens", encryption_key=OLD).salt
+
+
+def test_one_that_is_plain_is_an_error_under_a_key_and_read_where_plain_ones_are_allowed(tmp_path: Path) -> None:
+    salt = FileStore(tmp_path / "tokens").salt
+    with pytest.raises(StoreError, match="not encrypted"):
+        _ = FileStore(tmp_path / "tokens", encryption_key=NEW).salt
+    assert FileStore(tmp_path / "tokens", encryption_key=[None, NEW]).salt == salt
+    assert FileStore(tmp_path / "tokens", encryption_key=[NEW, None]).salt == salt
+    assert FileStore(tmp_path / "tokens", encryption_key=NEW).salt == salt
+    assert FileStore(tmp_path / "tokens", encryption_key=[None, NEW]).salt == salt
+    assert FileStore(tmp_path / "tokens").salt == salt

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from ...core import check_text
-from .session import session
+from ...core import MAX_TOKEN_LENGTH, check_text
+from .session import session, session_to_renew
 
 __all__ = ["checked_app_id", "checked_claims", "checked_header", "checked_ip", "checked_pair", "checked_words"]
 
@@ -58,14 +58,18 @@ def _whole(name: str, value: str) -> str:
     return value
 
 
-def checked_pair(auth_token: object, refresh_token: object) -> tuple[str, str] | tuple[None, None]:
-    """Accept both tokens of a session, or none."""
+def checked_pair(auth_token: object, refresh_token: object) -> tuple[str | None, str | None]:
+    """Accept both tokens of a session, or its refresh token alone, or none."""
     if auth_token is None and refresh_token is None:
         return None, None
-    if auth_token is None or refresh_token is None:
-        raise ValueError("auth_token and refresh_token must be given together")
-    auth = check_text("auth_token", auth_token, at_most=16_384)
-    renewal = check_text("refresh_token", refresh_token, at_most=16_384)
+    if refresh_token is None:
+        raise ValueError("auth_token must be given together with refresh_token")
+    renewal = check_text("refresh_token", refresh_token, at_most=MAX_TOKEN_LENGTH)
+    if auth_token is None:
+        if session_to_renew(renewal) is None:
+            raise ValueError("refresh_token must be a JWT as JWTPlus signs it")
+        return None, renewal
+    auth = check_text("auth_token", auth_token, at_most=MAX_TOKEN_LENGTH)
     if session(auth, renewal, None, 0.0) is None:
         raise ValueError("auth_token and refresh_token must be JWTs as JWTPlus signs them")
     return auth, renewal
@@ -86,7 +90,8 @@ def checked_claims(value: object) -> str:
 
     Raises:
         TypeError: they, or one of them, are of a type that JSON does not have.
-        ValueError: a name is reserved, a number is one that the server would change, or they are nested too deep.
+        ValueError: a name is reserved, a number is one that the server would change, they are nested too deep, or too
+            long for the server's database.
     """
     if value is None:
         return "{}"
@@ -94,7 +99,27 @@ def checked_claims(value: object) -> str:
         raise TypeError("claims must be a mapping of str to JSON values")
     if any(isinstance(name, str) and name.lower() in RESERVED for name in value):
         raise ValueError(f"claims must have none of {', '.join(sorted(RESERVED))}")
-    return json.dumps(_json(value, _DEEPEST), sort_keys=True, separators=(",", ":"))
+    claims = json.dumps(_json(value, _DEEPEST), sort_keys=True, separators=(",", ":"))
+    if _least_token_length(claims) > _COLUMN:
+        raise ValueError(f"claims must be shorter: the server stores auth tokens of at most {_COLUMN:,} bytes")
+    return claims
+
+
+def _least_token_length(claims: str) -> int:
+    """Return how long an auth token with these claims is at least: a JWT is base64url, four bytes for three."""
+    # Non-ASCII is UTF-8 in the token, and these three are six characters each, as Go's JSON has them.
+    text = json.dumps(json.loads(claims), ensure_ascii=False, separators=(",", ":"))
+    length = len(text.encode()) + sum(5 * text.count(each) for each in "<>&") + _LEAST_CLAIMS
+    return -(-length * 4 // 3) + _LEAST_REST
+
+
+_COLUMN = 65_535
+"""Bytes in which the server's database keeps an auth token."""
+_LEAST_CLAIMS = (
+    len('"aud":"a","exp":1740430649,"iat":1740427049,"ip":"::","iss":"a","jid":"","nbf":1740427049,') + 26 + 26
+)
+_LEAST_REST = 83 + 86 + 2
+"""The header, the shortest signature (ES256), two dots."""
 
 
 def _json(value: object, depth: int) -> Any:

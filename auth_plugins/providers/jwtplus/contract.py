@@ -8,24 +8,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...core import (
+    Answer,
     AuthError,
     CredentialsRejected,
+    ErrorInfo,
     Grant,
     InvalidTokenResponse,
     LoginRequired,
-    Said,
     Token,
     TokenRequest,
     TokenResponse,
-    failure,
     json_object,
     mapping,
     role,
     text,
 )
-from .session import session
+from .session import session, session_to_renew
 
-__all__ = ["JWTPlusContract"]
+__all__ = ["HINT_BAD_KEY", "JWTPlusContract", "is_jwtplus_error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,11 @@ class JWTPlusContract:
         return self.subject is not None
 
     def given(self) -> Token | None:
-        """Give the pair that the user brought along; the server's clock is taken for ours until it has answered."""
-        if self.auth_token is None or self.refresh_token is None:
+        """Return the tokens that the user gave; the server's clock is taken for ours until it has answered."""
+        if self.refresh_token is None:
             return None
+        if self.auth_token is None:
+            return session_to_renew(self.refresh_token)
         return session(self.auth_token, self.refresh_token, None, self.fresh_after)
 
     def login(self) -> TokenRequest:
@@ -92,46 +94,63 @@ class JWTPlusContract:
         headers = {"Authorization": self.app_key}
         return TokenRequest.json(grant, url, body, headers=headers, token=token, secrets=(self.app_key, *pair))
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        """Read a new session; a 200 alone is none: it may be empty, or hold empty tokens."""
-        if response.status >= 400:
-            raise self._refused(request, response)
-        answer = json_object(response)
-        auth_token, refresh_token = answer.get("auth_token"), answer.get("refresh_token")
-        extra = {name: text(answer.get(name)) for name in ("key_id", "public_key")}
-        brought = session(auth_token, refresh_token, now, self.fresh_after, extra)
-        if brought is not None:
-            return brought
-        said = self.said(response)
-        if request.grant is Grant.REFRESH and auth_token == refresh_token == "":
-            raise failure(LoginRequired, "JWTPlus ended the session instead of renewing it", request, response, said)
-        raise failure(InvalidTokenResponse, "The answer holds no pair of tokens", request, response, said)
+    def read(self, answer: Answer, now: float) -> Token:
+        """Read a session. A 200 may be empty or hold empty tokens, and is then not a success."""
+        if answer.status >= 400:
+            raise self._refused(answer)
+        fields = answer.json
+        auth_token, refresh_token = fields.get("auth_token"), fields.get("refresh_token")
+        extra = {name: text(fields.get(name)) for name in ("key_id", "public_key")}
+        moments = (now, max(now, answer.arrived_at))
+        found = session(auth_token, refresh_token, moments, self.fresh_after, extra)
+        if found is not None:
+            return found
+        if answer.request.grant is Grant.REFRESH and auth_token == refresh_token == "":
+            raise answer.error(LoginRequired, "JWTPlus ended the session instead of renewing it")
+        if fields or not answer.response.body:
+            raise answer.error(InvalidTokenResponse, "The answer holds no pair of tokens", hint=_NO_ENDPOINT)
+        raise answer.unrecognized(hint=_NO_ENDPOINT)
 
-    def _refused(self, request: TokenRequest, response: TokenResponse) -> AuthError:
-        said = self.said(response)
-        if response.status == 403:
-            what = "JWTPlus did not accept the app key"
-            return failure(CredentialsRejected, what, request, response, said, hint=_BAD_KEY)
-        if request.grant is Grant.REFRESH:
-            return failure(LoginRequired, "JWTPlus did not renew the session", request, response, said)
-        if response.status == 400:
+    def _refused(self, answer: Answer) -> AuthError:
+        if not is_jwtplus_error(answer):
+            return answer.unrecognized(hint=_NO_ENDPOINT)
+        if answer.status == 403:
+            return answer.error(CredentialsRejected, "JWTPlus did not accept the app key", hint=HINT_BAD_KEY)
+        if answer.request.grant is Grant.REFRESH:
+            return answer.error(LoginRequired, "JWTPlus did not renew the session")
+        if answer.status == 400:
             what = "JWTPlus did not accept what is to be signed"
-            return failure(CredentialsRejected, what, request, response, said, hint=_BAD_FIELD)
-        return failure(InvalidTokenResponse, "There is no JWTPlus at base_url", request, response, said)
+            return answer.error(CredentialsRejected, what, hint=_BAD_FIELD)
+        return answer.unrecognized(hint=_NO_ENDPOINT)
 
-    def said(self, response: TokenResponse) -> Said:
+    def error_info(self, response: TokenResponse) -> ErrorInfo:
         """Find the words: in `message`, or in `errors`, which is a string, an object or a list of objects."""
         answer = json_object(response)
         errors = answer.get("errors")
         words = [_words(each) for each in (errors if isinstance(errors, list) else [errors])]
-        return Said(message=text(answer.get("message")) or text("; ".join(filter(None, words))))
+        return ErrorInfo(message=text(answer.get("message")) or text("; ".join(filter(None, words))))
 
     def headers(self, token: Token) -> Mapping[str, str]:
         """Carry the auth token where the user's API looks for it."""
         return {self.header: f"{self.scheme} {token.access_token}".lstrip()}
 
 
-_BAD_KEY = "Check app_key and app_id; a key that was rotated is refused at once."
+def is_jwtplus_error(answer: Answer) -> bool:
+    """Whether a refusal has the shape that JWTPlus gives it, by its status.
+
+    A bad key (403) is `errors`, a text; a bad body (400) is `errors`, of any type; a dead session (404) is one of two
+    texts as `message`.
+    """
+    errors, message = answer.json.get("errors"), answer.json.get("message")
+    if answer.status == 403:
+        return isinstance(errors, str) and errors.startswith("invalid app")
+    if answer.status == 400 and errors is not None:
+        return True
+    return message in ("invalid refresh token", "error")
+
+
+_NO_ENDPOINT = "Check base_url; if it is right, what answers there is not JWTPlus 1.1."
+HINT_BAD_KEY = "Check app_key and app_id; a key that was rotated is refused at once."
 _BAD_FIELD = "Check subject, audience, ip, user_agent and claims: provider_message names the field."
 
 

@@ -9,16 +9,14 @@ from ...auth import Options, TokenAuth
 from ...core import (
     CredentialsRejected,
     InvalidTokenResponse,
+    RefreshPolicy,
     Token,
+    check_seconds,
     check_text,
     check_url,
-    failure,
-    json_object,
 )
-from ...core.checks import check_seconds
-from ...core.policy import RefreshPolicy
 from .arguments import checked_app_id, checked_claims, checked_header, checked_ip, checked_pair, checked_words
-from .contract import JWTPlusContract
+from .contract import HINT_BAD_KEY, JWTPlusContract, is_jwtplus_error
 from .session import server_clock_ahead
 from .verifying import checked_jwt, verified
 
@@ -32,8 +30,8 @@ there are no more of them the server ends: a program with a session for each use
 class JWTPlusAuth(TokenAuth):
     """JWTPlus: `session.auth = JWTPlusAuth(app_id, app_key, base_url=..., ip=..., user_agent=..., ...)`.
 
-    With `subject` and `audience` it signs sessions by itself; else it lives from the pair of tokens it is given,
-    as long as that can be renewed.
+    With `subject` and `audience` it signs sessions by itself; else it uses the tokens it is given, as long as they can
+    be renewed.
 
     Args:
         app_id: the app's ULID, 26 characters.
@@ -44,8 +42,9 @@ class JWTPlusAuth(TokenAuth):
         subject: the user (`sub`), and ...
         audience: ... the application (`aud`) to sign for.
         claims: further claims of a session that is signed here: JSON values. A renewal keeps them.
-        auth_token: the auth token of a session that there is already, and ...
-        refresh_token: ... its refresh token. This machine's clock is taken for the server's then.
+        auth_token: the auth token of a session that exists already. It may be left out: the first call renews then.
+        refresh_token: that session's refresh token. This machine's clock is taken for the server's until the first
+            renewal.
         header: the header that your API reads the token from. Any but `Authorization` works with requests alone:
             httpx and httpx2 would carry it to wherever a redirect leads, so their requests are refused.
         scheme: what stands before the token; `""`: nothing.
@@ -79,8 +78,8 @@ class JWTPlusAuth(TokenAuth):
         pair = checked_pair(auth_token, refresh_token)
         if (subject is None) != (audience is None):
             raise ValueError("subject and audience must be given together")
-        if subject is None and (claims is not None or pair[0] is None):
-            raise ValueError("subject and audience must be given, or else auth_token and refresh_token, without claims")
+        if subject is None and (claims is not None or pair[1] is None):
+            raise ValueError("subject and audience must be given, or else refresh_token, without claims")
         checked_header(header, scheme)
         contract = JWTPlusContract(
             checked_app_id(app_id),
@@ -120,14 +119,15 @@ class JWTPlusAuth(TokenAuth):
             AuthError: there is no current token.
         """
         request = self._contract.verification(checked_jwt(self.token().access_token if token is None else token))
-        response = self._source.ask(request, self._channel)
-        said = self._contract.said(response)
-        if response.status == 403:
-            raise failure(CredentialsRejected, "JWTPlus did not accept the app key", request, response, said)
-        verdict = json_object(response).get("verified")
-        if response.status >= 400 or not isinstance(verdict, bool):
-            raise failure(InvalidTokenResponse, "JWTPlus did not verify the token", request, response, said)
-        return verdict
+        answer = self._source.ask(request, self._channel)
+        if answer.status == 403 and is_jwtplus_error(answer):
+            raise answer.error(CredentialsRejected, "JWTPlus did not accept the app key", hint=HINT_BAD_KEY)
+        verdict = answer.json.get("verified")
+        if isinstance(verdict, bool) and answer.status < 400:
+            return verdict
+        if answer.status >= 400 and not is_jwtplus_error(answer):
+            raise answer.unrecognized()
+        raise answer.error(InvalidTokenResponse, "JWTPlus did not verify the token")
 
     def verify_locally(
         self,

@@ -1,8 +1,9 @@
 """How two JWTs become a `Token`: when they end, and while they can be renewed, by the server's clock.
 
 The server's clock shows whole seconds, and its moments may be off ours by any amount. The refresh token's `iat`
-says what it showed while the call was under way, at the latest a second before it went on: so every other claim
-counts from there, and is rounded to the safe side. The body of a call cannot set the refresh token's claims.
+is what it showed at some moment between the sending of the call and the arrival of the answer. So what ends counts from
+the sending, what begins counts from the arrival, and both are rounded to the safe side. The body of a call cannot set
+the refresh token's claims.
 """
 
 from __future__ import annotations
@@ -11,11 +12,9 @@ import math
 import re
 from collections.abc import Mapping
 
-from ...core import Token, is_token, jwt_claims, number
-from ...core.answers import longest_lifetime
-from ...core.token import LONG_AGO
+from ...core import LONG_AGO, Token, is_token, jwt_claims, longest_lifetime, number
 
-__all__ = ["is_jwt", "server_clock_ahead", "session"]
+__all__ = ["is_jwt", "server_clock_ahead", "session", "session_to_renew"]
 
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
@@ -28,19 +27,20 @@ that had gone by, and a second for the way."""
 
 def is_jwt(value: object) -> bool:
     """Whether it has the shape of a JWT: three parts of base64url, and claims in the second."""
-    return is_token(value) and _JWT.fullmatch(str(value)) is not None and bool(jwt_claims(str(value)))
+    return is_token(value) and _JWT.fullmatch(value) is not None and bool(jwt_claims(value))
 
 
 def session(
     auth_token: object,
     refresh_token: object,
-    sent: float | None,
+    moments: tuple[float, float] | None,
     fresh_after: float,
     extra: Mapping[str, str | None] | None = None,
 ) -> Token | None:
-    """Make a `Token` of a pair that came for a call sent at `sent`; `None`: ours is the server's clock.
+    """Make a `Token` of a pair, by the moments at which the call was sent and its answer arrived, in seconds.
 
-    Gives `None` if either is no JWT, or lacks a claim that the server always sets. All in seconds.
+    Without `moments` the server's clock is taken for ours. Returns `None` if either is no JWT, or lacks a claim that
+    the server always sets.
     """
     if not is_jwt(auth_token) or not is_jwt(refresh_token):
         return None
@@ -48,23 +48,46 @@ def session(
     iat, nbf, ends = number(renewal.get("iat")), number(renewal.get("nbf")), number(auth.get("exp"))
     if iat is None or nbf is None or ends is None:
         return None
-    now = iat if sent is None else sent
+    sent, arrived = moments or (iat, iat)
     last, starts = number(renewal.get("exp")), number(auth.get("nbf"))
     lifetime = min(max(ends - iat, 0.0), longest_lifetime)
     renewable = min(lifetime, math.inf if last is None else last - iat)
-    opens, closes = now + (nbf - iat) + TOO_EARLY, now + renewable - TOO_LATE
+    opens, closes = arrived + (nbf - iat) + TOO_EARLY, sent + renewable - TOO_LATE
     return Token(
         access_token=str(auth_token),
         refresh_token=str(refresh_token),
-        issued_at=now,
-        # A second early: how much of the second of `iat` had gone by nobody knows.
-        expires_at=now + max(lifetime - 1.0, 0.0),
-        valid_from=now + ((iat if starts is None else starts) - iat) + fresh_after,
+        issued_at=sent,
+        # A second early: how much of the second of `iat` had gone by is unknown.
+        expires_at=sent + max(lifetime - 1.0, 0.0),
+        valid_from=arrived + ((iat if starts is None else starts) - iat) + fresh_after,
         refreshable_from=opens,
         # Where `nbf` and `exp` leave nothing between them (token_expire <= refresh_notbefore + 1) it never can.
         refreshable_until=closes if opens < closes else LONG_AGO,
         refresh_once=True,
         extra={name: value for name, value in (extra or {}).items() if value is not None},
+    )
+
+
+def session_to_renew(refresh_token: object) -> Token | None:
+    """Make a `Token` of a refresh token alone: it has ended, and the first call renews it.
+
+    The server's clock is taken for ours. Returns `None` if it is no JWT, or lacks a claim that the server always sets.
+    """
+    if not is_jwt(refresh_token):
+        return None
+    claims = jwt_claims(str(refresh_token))
+    iat, nbf, exp = (number(claims.get(name)) for name in ("iat", "nbf", "exp"))
+    if iat is None or nbf is None or exp is None:
+        return None
+    return Token(
+        access_token="",
+        refresh_token=str(refresh_token),
+        issued_at=iat,
+        expires_at=LONG_AGO,
+        refreshable_from=nbf + TOO_EARLY,
+        # The auth token that came with it ends the session earlier. When that is, only the server knows.
+        refreshable_until=exp,
+        refresh_once=True,
     )
 
 

@@ -6,8 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from ...core import jwt_claims
-from ...core.checks import check_seconds
+from ...core import check_seconds, jwt_claims
 from .session import is_jwt
 
 __all__ = ["checked_jwt", "verified"]

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
-from ...core import Grant, Said, Token, TokenEndpointUnavailable, TokenRequest, TokenResponse, bearer, role, scope_set
-from ...core.answers import failure, is_token, json_object, longest_lifetime, number, text
-from ...core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired
-from ...core.token import LONG_AGO
-from ...core.wire import Masked, MaskedBytes
+from ...core import (
+    LONG_AGO,
+    NOTHING_MORE,
+    Answer,
+    ErrorInfo,
+    Grant,
+    InvalidTokenResponse,
+    Token,
+    TokenRequest,
+    TokenResponse,
+    is_token,
+    json_object,
+    longest_lifetime,
+    number,
+    role,
+    scope_set,
+    text,
+)
+from .refusals import CODES, HINT_NO_ENDPOINT, refusal
 
 __all__ = ["ASSUMED_LIFETIME", "OURS", "ClientAuth", "OAuth2Contract"]
 
@@ -42,6 +58,12 @@ class OAuth2Contract:
     extra: tuple[tuple[str, str], ...] = field(default=(), repr=False, metadata=role("variant", key=sorted))
     assumed_lifetime: float = field(default=ASSUMED_LIFETIME, metadata=role("tuning"))
     """Seconds, for an answer without `expires_in`."""
+    scheme: str = field(default="Bearer", metadata=role("tuning"))
+    """The word before the token in `Authorization`."""
+    token_type: str | None = field(default=None, metadata=role("tuning"))
+    """A further `token_type` that the server may state, in lower case."""
+    keep: tuple[str, ...] = field(default=(), metadata=role("tuning"))
+    """Members of an answer that are kept in `Token.extra`."""
 
     name = "oauth2"
 
@@ -97,77 +119,77 @@ class OAuth2Contract:
             grant,
             self.token_url,
             {"Content-Type": "application/x-www-form-urlencoded", **headers},
-            MaskedBytes(body.encode("ascii")),
+            body.encode("ascii"),
             token,
             (*(each for each in plain if each), *(value.removeprefix("Basic ") for value in headers.values())),
         )
 
-    def read(self, request: TokenRequest, response: TokenResponse, now: float) -> Token:
-        """Read a successful answer (5.1); or say whose turn it is (5.2)."""
-        answer, said = json_object(response), self.said(response)
-        access_token, kind = answer.get("access_token"), answer.get("token_type")
+    def read(self, answer: Answer, now: float) -> Token:
+        """Read a successful answer (5.1); or return whose fault the refusal is (5.2)."""
+        fields, before = answer.json, answer.request.token
+        access_token = fields.get("access_token")
         # Some servers send their errors with 200.
-        if response.status >= 400 or (said.code is not None and not access_token):
-            raise self._refused(request, response, said)
-        if not is_token(access_token) or not isinstance(kind, str) or kind.lower() != "bearer":
-            what = "The answer holds no Bearer token"
-            raise failure(InvalidTokenResponse, what, request, response, said, hint=_NO_ENDPOINT)
-        lifetime = number(answer.get("expires_in"))
+        if answer.status >= 400 or (answer.error_info.code is not None and not access_token):
+            raise refusal(answer, for_user=not self.can_login)
+        if not is_token(access_token):
+            raise answer.unrecognized(hint=HINT_NO_ENDPOINT)
+        self._check_type(answer, access_token)
+        lifetime = number(fields.get("expires_in"))
         assumed = self.assumed_lifetime if lifetime is None else lifetime
         expires_at = now + min(max(assumed, 0.0), longest_lifetime)
         # What the answer leaves out is as it was (6), or as it was asked for (5.1).
-        before = request.token
-        scope, refresh_token = answer.get("scope"), answer.get("refresh_token")
+        scope, refresh_token = fields.get("scope"), fields.get("refresh_token")
         if not isinstance(refresh_token, str) or not is_token(refresh_token.replace(" ", "_")):
             refresh_token = None if before is None else before.refresh_token
         asked = tuple((self.scope or "").split()) if before is None else before.scopes
         return Token(
-            access_token=str(access_token),
+            access_token=access_token,
             issued_at=now,
             expires_at=expires_at,
             refresh_token=refresh_token,
-            # How long a refresh token lives nobody says: one tries.
+            # The lifetime of refresh tokens is not documented, so they are always tried.
             refreshable_until=LONG_AGO if refresh_token is None else expires_at + longest_lifetime,
             scopes=tuple(scope.split()) if isinstance(scope, str) else asked,
+            extra=self._kept(fields, NOTHING_MORE if before is None else before.extra),
         )
 
-    def _refused(self, request: TokenRequest, response: TokenResponse, said: Said) -> AuthError:
-        def error(kind: type[AuthError], what: str, hint: str | None = None) -> AuthError:
-            return failure(kind, what, request, response, said, hint=hint or _HINTS.get(said.code or ""))
+    def _check_type(self, answer: Answer, access_token: str) -> None:
+        """Accept a bearer token, by any name that servers give it; REQUIRED as it is (5.1), some leave the name out."""
+        stated = answer.json.get("token_type")
+        word = "" if stated is None else stated.strip().lower() if isinstance(stated, str) else None
+        if word is not None and word in ("", "bearer", "bearertoken", self.token_type, self.scheme.lower()):
+            return
+        shown = (
+            repr(stated) if isinstance(stated, str) and _SHORT.fullmatch(stated) else f"of type {type(stated).__name__}"
+        )
+        if access_token in shown:
+            shown = "'***'"
+        hint = "If the token goes into the Authorization header all the same, pass token_type= as it is stated."
+        raise answer.error(InvalidTokenResponse, f"The answer's token_type is {shown}, and not Bearer", hint=hint)
 
-        known = said.code in _CODES if response.status in (404, 405) else said.code is not None
-        if not known and response.status not in (400, 401, 403):
-            return error(InvalidTokenResponse, "There is no token endpoint at token_url", _NO_ENDPOINT)
-        if said.code in _THEIRS:
-            return error(TokenEndpointUnavailable, "The authorization server could not answer")
-        if said.code == "invalid_grant" and (self.refresh_token is not None or request.token is not None):
-            return error(LoginRequired, "The refresh token is not valid any more")
-        if request.token is not None and self.refresh_token is None and said.code != "invalid_client":
-            # A client may be given a refresh token and not be allowed to use it; it can still log in.
-            return error(LoginRequired, "The authorization server did not refresh the token")
-        return error(CredentialsRejected, "The authorization server refused the client")
+    def _kept(self, fields: Mapping[str, Any], before: Mapping[str, str]) -> Mapping[str, str]:
+        """Keep members by name: text as it is, all else as JSON. What a renewal leaves out is as it was."""
+        new = {name: fields[name] for name in self.keep if fields.get(name) is not None}
+        if not new:
+            return before
+        return {
+            **before,
+            **{name: value if isinstance(value, str) else json.dumps(value) for name, value in new.items()},
+        }
 
-    def said(self, response: TokenResponse) -> Said:
-        """Find the error's code and its description (5.2)."""
+    def error_info(self, response: TokenResponse) -> ErrorInfo:
+        """Find the error's code and its description (5.2), or Okta's `errorCode` and `errorSummary`."""
         answer = json_object(response)
-        return Said(code=text(answer.get("error")), message=text(answer.get("error_description")))
+        code, other = text(answer.get("error")), text(answer.get("errorCode"))
+        words = text(answer.get("error_description")) or text(answer.get("errorSummary"))
+        return ErrorInfo(code=code or (other if other in CODES else None), message=words)
 
     def headers(self, token: Token) -> Mapping[str, str]:
-        """Carry the token as `Authorization: Bearer` (RFC 6750, section 2.1)."""
-        return bearer(token)
+        """Carry the token as `Authorization: Bearer` (RFC 6750, section 2.1), or behind the word in `scheme`."""
+        return {"Authorization": f"{self.scheme} {token.access_token}"}
 
 
-_NO_ENDPOINT = "Check token_url; if it is right, the server does not keep to RFC 6749, section 5."
-_THEIRS = ("server_error", "slow_down", "temporarily_unavailable")
-_HINTS = {
-    "invalid_client": "Check client_id and client_secret, and client_auth: the server may want another.",
-    "invalid_request": "Check client_auth, scope and extra: the server misses a field, or refuses one.",
-    "invalid_scope": "Check scope: the server does not know it, or does not grant it here.",
-    "invalid_target": "Check resource or audience in extra (RFC 8707): the server does not know it.",
-    "unauthorized_client": "Allow this client this grant, at the authorization server.",
-    "unsupported_grant_type": "Check token_url: what answers there does not know this grant at all.",
-}
-_CODES = (*_HINTS, *_THEIRS, "access_denied", "invalid_grant")
+_SHORT = re.compile(r"[\w .:/+-]{1,40}", re.ASCII)
 
 
 def _basic(client: Any, _: str, uri: str, headers: dict[str, str], body: str) -> tuple[str, Any, str]:
@@ -177,5 +199,5 @@ def _basic(client: Any, _: str, uri: str, headers: dict[str, str], body: str) ->
     or a percent sign in a secret is misread. A blank goes as %20, which is read where "+" is not, too.
     """
     pair = ":".join(quote(each, safe="") for each in (client.client_id, client.client_secret))
-    headers["Authorization"] = Masked(f"Basic {base64.b64encode(pair.encode()).decode()}")
+    headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
     return uri, headers, body

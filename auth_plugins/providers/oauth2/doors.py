@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Unpack
 
 from ...auth import Options, TokenAuth
-from ...core import Origin
-from ...core.checks import check_seconds, check_text, check_url
+from ...core import MAX_TOKEN_LENGTH, Origin, check_seconds, check_text, check_url
 from .contract import ASSUMED_LIFETIME, OURS, ClientAuth, OAuth2Contract
 
 __all__ = ["OAuth2ClientCredentialsAuth", "OAuth2RefreshTokenAuth"]
 
 
 def _contract(
-    options: Options, url: Any, base: Any, secret: Any, auth: Any, extra: Any, assumed: Any, **names: Any
+    options: Options, url: Any, base: Any, secret: Any, auth: Any, extra: Any, answers: dict[str, Any], **names: Any
 ) -> OAuth2Contract:
     # A query has to be kept (3.2), and a slash at the end belongs to the path.
     flat = url.replace("?", "/", 1) if isinstance(url, str) else url
@@ -31,12 +30,26 @@ def _contract(
     for name, value in texts:
         if value is not None or name not in ("client_secret", "scope"):
             # To the common check a blank is a slip of the hand; here it may belong to the value.
-            check_text(name, value.replace(" ", "_") if isinstance(value, str) else value, at_most=16_384)
+            plain = value.replace(" ", "_") if isinstance(value, str) else value
+            check_text(name, plain, at_most=MAX_TOKEN_LENGTH if name == "refresh_token" else 16_384)
     if auth not in (("none",) if secret is None else ("client_secret_basic", "client_secret_post")):
         raise ValueError("client_auth must fit client_secret: without one it is none, with one it is not")
-    assumed = check_seconds("assumed_lifetime", assumed, above_zero=True)
-    given = {"client_secret": secret, "client_auth": auth, "extra": fields, "assumed_lifetime": assumed}
+    given = {"client_secret": secret, "client_auth": auth, "extra": fields, **_answers(**answers)}
     return OAuth2Contract(url, base, **given, **names)
+
+
+def _answers(assumed_lifetime: Any, scheme: Any, token_type: Any, keep: Any) -> dict[str, Any]:
+    check_seconds("assumed_lifetime", assumed_lifetime, above_zero=True)
+    check_text("scheme", scheme, at_most=64)
+    if token_type is not None:
+        token_type = check_text("token_type", token_type, at_most=64).lower()
+    if isinstance(keep, (str, bytes)) or not isinstance(keep, Iterable):
+        raise TypeError("keep must be an iterable of str")
+    # In an order that all processes agree on: it is part of the key.
+    names = tuple(sorted({check_text("keep", name) for name in keep}))
+    if not {"access_token", "refresh_token"}.isdisjoint(names):
+        raise ValueError("keep must have neither access_token nor refresh_token: a Token has them")
+    return {"assumed_lifetime": assumed_lifetime, "scheme": scheme, "token_type": token_type, "keep": names}
 
 
 class OAuth2ClientCredentialsAuth(TokenAuth):
@@ -54,6 +67,10 @@ class OAuth2ClientCredentialsAuth(TokenAuth):
         extra: further form fields of every token call, such as `audience` or `resource` (RFC 8707).
         base_url: where the API is: the token goes to its origin only. Default: that of `token_url`.
         assumed_lifetime: seconds, where the server does not say `expires_in`; a 401 corrects it.
+        scheme: the word before the token in `Authorization`, if the API wants another.
+        token_type: what the server states as `token_type`, if it is no name of `Bearer`: `Bearer` and `BearerToken` in
+            any case, an empty one and none are accepted anyway.
+        keep: members of the answer to keep in `auth.token().extra`, such as `instance_url`: text, or else JSON.
         options: see `auth_plugins.auth.Options`.
 
     Raises:
@@ -71,11 +88,14 @@ class OAuth2ClientCredentialsAuth(TokenAuth):
         extra: Mapping[str, str] | None = None,
         base_url: str | None = None,
         assumed_lifetime: float = ASSUMED_LIFETIME,
+        scheme: str = "Bearer",
+        token_type: str | None = None,
+        keep: Iterable[str] = (),
         **options: Unpack[Options],
     ) -> None:
         names = {"client_id": client_id, "scope": scope}
-        rest = (client_secret, client_auth, extra, assumed_lifetime)
-        contract = _contract(options, token_url, base_url, *rest, **names)
+        answers = {"assumed_lifetime": assumed_lifetime, "scheme": scheme, "token_type": token_type, "keep": keep}
+        contract = _contract(options, token_url, base_url, client_secret, client_auth, extra, answers, **names)
         super().__init__(contract, **options)
 
 
@@ -86,10 +106,11 @@ class OAuth2RefreshTokenAuth(TokenAuth):
     `store=` that lasts, the next process has to ask the user again (`LoginRequired`).
 
     Args:
-        token_url, client_id, scope, extra, base_url, assumed_lifetime, options: see `OAuth2ClientCredentialsAuth`.
+        token_url, client_id, scope, extra, base_url, options: see `OAuth2ClientCredentialsAuth`.
         refresh_token: the first one, from a grant that the user took part in; VSCHAR as well (A.17).
         client_secret: `None`: a public client.
         client_auth: `None`: `client_secret_basic`; without a secret `none`, which sends `client_id` alone.
+        assumed_lifetime, scheme, token_type, keep: see there, too.
 
     Raises:
         TypeError, ValueError: an argument is of a wrong type, or out of range; no text shows a value.
@@ -107,9 +128,13 @@ class OAuth2RefreshTokenAuth(TokenAuth):
         extra: Mapping[str, str] | None = None,
         base_url: str | None = None,
         assumed_lifetime: float = ASSUMED_LIFETIME,
+        scheme: str = "Bearer",
+        token_type: str | None = None,
+        keep: Iterable[str] = (),
         **options: Unpack[Options],
     ) -> None:
         way = client_auth or ("none" if client_secret is None else "client_secret_basic")
         names = {"client_id": client_id, "refresh_token": refresh_token, "scope": scope}
-        contract = _contract(options, token_url, base_url, client_secret, way, extra, assumed_lifetime, **names)
+        answers = {"assumed_lifetime": assumed_lifetime, "scheme": scheme, "token_type": token_type, "keep": keep}
+        contract = _contract(options, token_url, base_url, client_secret, way, extra, answers, **names)
         super().__init__(contract, **options)

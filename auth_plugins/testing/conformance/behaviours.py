@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 
 from auth_plugins.core import AuthError, LoginRequired
 from auth_plugins.simulators import SimRequest, SimResponse, json_response
@@ -81,7 +82,7 @@ def survives_a_refused_refresh(stage: Stage) -> None:
     with suppress(AuthError):
         stage.auth.token()
     refreshes = stage.simulator.ledger.calls("refresh")
-    assert not any(call.status == 200 for call in refreshes), "the refresh was not refused: give a spoil_refresh"
+    assert not any(call.granted for call in refreshes), "the refresh was not refused: give a spoil_refresh"
     if stage.candidate.can_login:
         with stage.client() as client:
             assert client.send("GET", stage.url).status == 200, "a refused refresh was not followed by a login"
@@ -166,7 +167,7 @@ def goes_on_from_renewal_to_renewal(stage: Stage) -> None:
         stage.auth.token()
         settle(stage.auth)
         assert stage.auth.token().access_token != token.access_token, "a renewal brought the old token"
-    assert all(call.status == 200 for call in stage.simulator.ledger.calls("refresh")), "a refresh was refused"
+    assert all(call.granted for call in stage.simulator.ledger.calls("refresh")), "a refresh was refused"
 
 
 def keeps_what_a_cancelled_task_waited_for(stage: Stage) -> None:
@@ -199,7 +200,9 @@ def shows_no_secret(stage: Stage) -> None:
     token = stage.ripe()
     provider = stage.auth._provider
     shown: list[object] = [stage.auth, vars(stage.auth), provider, token, stage.auth._source.slot.live]
-    shown += [provider.refresh(token, stage.clock()), provider.revoke(token)]
+    shown.append(provider.revoke(token))
+    if token.refreshable_from < token.refreshable_until:
+        shown.append(provider.refresh(token, max(stage.clock(), token.refreshable_from)))
     shown += [provider.login()] if provider.can_login else []
     wrong = stage.make(stage.candidate.wrong_auth)
     with suppress(AuthError):
@@ -231,7 +234,23 @@ def _what_an_echo_leads_to(stage: Stage) -> AuthError | None:
 
 Behaviour = Callable[[Stage], None]
 
-BEHAVIOURS: tuple[Behaviour, ...] = (
+
+def _with_the_simulators_mistakes(behaviour: Behaviour) -> Behaviour:
+    """Add to a failure the traceback of what the simulator's author got wrong: that is the cause."""
+
+    @wraps(behaviour)
+    def explained(stage: Stage) -> None:
+        try:
+            behaviour(stage)
+        except (AssertionError, AuthError) as failure:
+            for mistake in stage.simulator.mistakes[:1]:
+                failure.add_note(f"The simulator failed:\n{mistake}")
+            raise
+
+    return explained
+
+
+_ALL: tuple[Behaviour, ...] = (
     attaches_the_token_and_uses_the_cache,
     renews_early_beside_the_requests,
     renews_after_the_end,
@@ -248,6 +267,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     stays_within_its_origins,
     shows_no_secret,
 )
+BEHAVIOURS: tuple[Behaviour, ...] = tuple(map(_with_the_simulators_mistakes, _ALL))
 """All of them."""
 
 

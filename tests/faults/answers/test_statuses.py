@@ -58,13 +58,25 @@ def test_a_redirect_to_nowhere_is_refused(room: Room, status: int) -> None:
         case("405", INVALID, 405, b"", "invalid_token_response"),
         case("204", INVALID, 204, b"", "invalid_token_response"),
         case("202 without a token", INVALID, 202, b"{}", "invalid_token_response"),
-        case("403 with an empty body", REFUSED, 403, b"", "credentials_rejected"),
+        case("403 with an HTML page", UNAVAILABLE, 403, GATEWAY, "token_endpoint_unavailable"),
+        case("407", UNAVAILABLE, 407, b"", "token_endpoint_unavailable"),
+        case("451", UNAVAILABLE, 451, b"", "token_endpoint_unavailable"),
     ],
 )
 def test_a_status_is_told_by_its_meaning(room: Room, status: int, body: bytes, code: str) -> None:
     room.says(body, status)
     error = room.fails(code)
     assert error.status == status
+
+
+@matrix(
+    group="The token endpoint's answer: the status",
+    case="403 with an empty body",
+    outcome=f"{UNAVAILABLE}; of OAuth 2.0 `CredentialsRejected`",
+)
+def test_an_empty_403_is_a_refusal_of_an_oauth_server_alone(room: Room) -> None:
+    room.says(b"", 403)
+    room.fails("credentials_rejected" if room.provider == "oauth2" else "token_endpoint_unavailable")
 
 
 @matrix(group="The token endpoint's answer: the status", case="500 with a token in it", outcome=UNAVAILABLE)
@@ -163,7 +175,8 @@ def test_an_errors_words_are_shown_short_and_without_secrets(room: Room, words: 
     error = {"code": "NO", "message": words, "type": words}
     oauth = {"error": "invalid_client", "error_description": words, "errors": words}
     room.says({"success": False, "message": words, **oauth, **({"error": error} if "data" in room.good() else {})}, 403)
-    text = str(room.fails("credentials_rejected"))
+    # JWTPlus's own words on a key are one of three texts: any other is an intermediary's.
+    text = str(room.fails("token_endpoint_unavailable" if room.provider == "jwtplus" else "credentials_rejected"))
     assert len(text) < 1000
     assert text.isprintable()
     text.encode()

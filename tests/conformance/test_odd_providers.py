@@ -1,0 +1,265 @@
+"""Two odd providers, written with the public API alone, keep the promises of every provider."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Unpack
+
+import pytest
+
+from auth_plugins import TokenAuth
+from auth_plugins.auth import Options
+from auth_plugins.core import (
+    LONG_AGO,
+    Answer,
+    CredentialsRejected,
+    ErrorInfo,
+    Grant,
+    LoginRequired,
+    Token,
+    TokenRequest,
+    TokenResponse,
+    is_token,
+    json_object,
+    json_value,
+    number,
+    text,
+)
+from auth_plugins.simulators import Endpoint, MarketigerSimulator, SimRequest, SimResponse, Simulator, json_response
+from auth_plugins.testing import CLIENT_KINDS
+from auth_plugins.testing.conformance import BEHAVIOURS, Behaviour, Candidate, Stage, name_of
+
+KEY = "the-marked-key"
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class ZephyrContract:
+    """Answers with `["ok", token, seconds]` or `["no", code]`, always 200; no refresh; a scheme of its own."""
+
+    client: str
+    key: str = field(repr=False)
+    base_url: str
+
+    name = "zephyr"
+    can_login = True
+    rotates = False
+
+    def given(self) -> Token | None:
+        return None
+
+    def login(self) -> TokenRequest:
+        form = f"{self.client}:{self.key}".encode()
+        return TokenRequest(Grant.LOGIN, f"{self.base_url}/pass", {"X-Kind": "login"}, form, secrets=(self.key,))
+
+    def refresh(self, token: Token, now: float) -> TokenRequest:
+        raise AssertionError("there is no refresh")
+
+    def revoke(self, token: Token) -> TokenRequest | None:
+        return None
+
+    def read(self, answer: Answer, now: float) -> Token:
+        match answer.json_value:
+            case ["ok", access_token, lifetime] if is_token(access_token) and number(lifetime) is not None:
+                return Token(access_token=access_token, issued_at=now, expires_at=now + lifetime)
+            case ["no", *_]:
+                raise answer.error(CredentialsRejected, "Zephyr did not accept the key")
+            case _:
+                raise answer.unrecognized()
+
+    def error_info(self, response: TokenResponse) -> ErrorInfo:
+        match json_value(response):
+            case ["no", code]:
+                return ErrorInfo(code=text(code))
+            case _:
+                return ErrorInfo()
+
+    def headers(self, token: Token) -> Mapping[str, str]:
+        return {"Authorization": f"Zephyr {token.access_token}"}
+
+
+class ZephyrSimulator(Simulator):
+    def __init__(self) -> None:
+        super().__init__(KEY, "/z")
+
+    def endpoint_of(self, request: SimRequest) -> Endpoint:
+        return "login" if request.path == "/z/pass" else "api"
+
+    def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
+        if request.body != f"me:{self.secret}".encode():
+            return self.array("no", "BAD_KEY")
+        token = secrets.token_hex(16)
+        self.issue(token, 600)
+        return self.array("ok", token, 600)
+
+    def identify(self, token: str) -> str | None:
+        return token
+
+    def token_of(self, request: SimRequest) -> str | None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return token if scheme == "Zephyr" else None
+
+    def refuse(self, status: int) -> SimResponse:
+        return replace(self.array("no", str(status)), status=status)
+
+    def array(self, *content: object) -> SimResponse:
+        return SimResponse(200, {"content-type": "application/json"}, json.dumps(content).encode())
+
+
+def zephyr(simulator: ZephyrSimulator, base_url: str, **options: Unpack[Options]) -> TokenAuth:
+    return TokenAuth(ZephyrContract("me", KEY, base_url), **options)
+
+
+def wrong_zephyr(simulator: ZephyrSimulator, base_url: str, **options: Unpack[Options]) -> TokenAuth:
+    return TokenAuth(ZephyrContract("me", "another-key", base_url), **options)
+
+
+@dataclass(frozen=True, slots=True)
+class HarborContract:
+    """Renews a session by its token, until an end that no renewal moves; the token travels as `X-Auth`."""
+
+    key: str = field(repr=False)
+    base_url: str
+
+    name = "harbor"
+    can_login = True
+    rotates = True
+
+    def given(self) -> Token | None:
+        return None
+
+    def login(self) -> TokenRequest:
+        return TokenRequest.json(Grant.LOGIN, f"{self.base_url}/open", {"key": self.key}, secrets=(self.key,))
+
+    def refresh(self, token: Token, now: float) -> TokenRequest:
+        own = {"X-Auth": token.access_token}
+        return TokenRequest(Grant.REFRESH, f"{self.base_url}/extend", own, b"", token, (token.access_token, self.key))
+
+    def revoke(self, token: Token) -> TokenRequest | None:
+        return None
+
+    def read(self, answer: Answer, now: float) -> Token:
+        if answer.error_info.code is not None:
+            kind = LoginRequired if answer.request.grant is Grant.REFRESH else CredentialsRejected
+            raise answer.error(kind, "Harbor refused")
+        access_token, lifetime = answer.json.get("jwt"), number(answer.json.get("lives"))
+        session = number(answer.json.get("session"))
+        if answer.status >= 400 or not is_token(access_token) or lifetime is None or session is None:
+            raise answer.unrecognized()
+        before = answer.request.token
+        until = now + session if before is None else before.refreshable_until
+        return Token(
+            access_token=access_token,
+            issued_at=now,
+            expires_at=min(now + lifetime, until),
+            refreshable_until=until if now < until else LONG_AGO,
+        )
+
+    def error_info(self, response: TokenResponse) -> ErrorInfo:
+        return ErrorInfo(code=text(json_object(response).get("problem")))
+
+    def headers(self, token: Token) -> Mapping[str, str]:
+        return {"X-Auth": token.access_token}
+
+
+class HarborSimulator(Simulator):
+    def __init__(self) -> None:
+        super().__init__(KEY, "/h")
+        self.ends: dict[str, float] = {}
+
+    def endpoint_of(self, request: SimRequest) -> Endpoint:
+        if request.path == "/h/open":
+            return "login"
+        return "refresh" if request.path == "/h/extend" else "api"
+
+    def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
+        old, now = self.token_of(request), self.server_time
+        if endpoint == "login":
+            if json.loads(request.body).get("key") != self.secret:
+                return json_response(401, {"problem": "bad key"})
+            end = now + DAY
+        else:
+            known = self.issued(request)
+            end = self.ends.get(old or "", 0.0)
+            if known is None or known.revoked or now >= end:
+                return json_response(401, {"problem": "over"})
+        token = f"{secrets.token_hex(8)}.{secrets.token_hex(8)}.{secrets.token_hex(8)}"
+        self.ends[token] = end
+        self.issue_until(token, min(now + 900, end))
+        return json_response(200, {"jwt": token, "lives": 900, "session": end - now})
+
+    def identify(self, token: str) -> str | None:
+        return token
+
+    def token_of(self, request: SimRequest) -> str | None:
+        return request.headers.get("x-auth")
+
+    def refuse(self, status: int) -> SimResponse:
+        return json_response(status, {"problem": str(status)})
+
+
+def harbor(simulator: HarborSimulator, base_url: str, **options: Unpack[Options]) -> TokenAuth:
+    return TokenAuth(HarborContract(KEY, base_url), **options)
+
+
+def wrong_harbor(simulator: HarborSimulator, base_url: str, **options: Unpack[Options]) -> TokenAuth:
+    return TokenAuth(HarborContract("another-key", base_url), **options)
+
+
+def always_200() -> MarketigerSimulator:
+    made = MarketigerSimulator(password=KEY)
+    made.always_200 = True
+    return made
+
+
+def marketiger(simulator: MarketigerSimulator, base_url: str, **options: Any) -> TokenAuth:
+    from auth_plugins import MarketigerAuth
+
+    return MarketigerAuth(simulator.email, KEY, base_url=base_url, **options)
+
+
+def wrong_marketiger(simulator: MarketigerSimulator, base_url: str, **options: Any) -> TokenAuth:
+    from auth_plugins import MarketigerAuth
+
+    return MarketigerAuth(simulator.email, "another-password", base_url=base_url, **options)
+
+
+ODD = {
+    "array, always 200, own scheme": Candidate(ZephyrSimulator, zephyr, wrong_zephyr, (KEY,)),
+    "another header, absolute end": Candidate(HarborSimulator, harbor, wrong_harbor, (KEY,)),
+    "errors with 200": Candidate(
+        always_200, marketiger, wrong_marketiger, (KEY,), MarketigerSimulator.revoke_refresh_tokens
+    ),
+}
+
+
+# A header other than Authorization works with requests alone: httpx would carry it to wherever a redirect leads.
+PUTS = [(name, kind) for name in ODD for kind in CLIENT_KINDS if kind == "requests" or "header" not in name]
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=name_of)
+@pytest.mark.parametrize(("name", "kind"), PUTS)
+def test_an_odd_provider_keeps_the_promises(name: str, behaviour: Behaviour, kind: str) -> None:
+    behaviour(Stage(ODD[name], kind))
+
+
+def test_an_absolute_end_is_not_moved_by_renewals() -> None:
+    stage = Stage(ODD["another header, absolute end"], "requests")
+    end = stage.ripe().refreshable_until
+    for _ in range(3):
+        stage.go_to(stage.auth.token().expires_at)
+        assert stage.auth.token().refreshable_until == end
+
+
+def test_a_mistake_in_a_simulator_is_shown_with_its_traceback() -> None:
+    class Wrong(ZephyrSimulator):
+        def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
+            raise KeyError("what its author forgot")
+
+    candidate = replace(ODD["array, always 200, own scheme"], simulator=Wrong)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of whatever kind it is
+        BEHAVIOURS[0](Stage(candidate, "httpx"))
+    assert "what its author forgot" in "".join(caught.value.__notes__)
