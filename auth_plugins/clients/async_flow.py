@@ -98,7 +98,7 @@ class AsyncRun:
         if isinstance(token, AuthError):
             raise token
         assert token is not None, "it was fetched before"  # noqa: S101 - narrows a type
-        door.attach(request, token)
+        token = door.attach(request, token)
         self._signed = (request, token, body or Body(request.stream, door.library))
         try:
             response = yield request

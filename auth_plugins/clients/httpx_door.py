@@ -183,8 +183,9 @@ class HttpxDoor:
         if any(name.lower() != "authorization" for name, _ in live.headers):
             hint = "Carry the token in Authorization, or send these requests with requests."
             raise self._told(AuthError(f"{self.library.__name__} may leak this token's header", hint=hint), request)
-        attach(request.headers, live)
         live.prepare_for_httpx()
+        live = live.signing(self._source.clock)
+        attach(request.headers, live)
         return live
 
     def covers(self, request: Request) -> bool:

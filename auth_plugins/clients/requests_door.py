@@ -55,7 +55,7 @@ class RequestsDoor(OriginBoundHook):
             live = self.source.current(self.channel, once=not can_rewind(request))
         except AuthError as error:
             raise _told(error, request) from None
-        self._answer_for(request, live.headers)
+        self._answer_for(request, live.signing(self.source.clock).headers)
         return request
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2s
-from types import MappingProxyType
 
 from .policy import RefreshPolicy
 from .token import LONG_AGO, Token
@@ -65,9 +64,6 @@ class Standing:
         return Standing(0, renewals, now + pause)
 
 
-_NO_ENDPOINTS: Mapping[str, Standing] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class UnauthorizedBackoff:
     """What is known of renewals on a 401 that did not help, and of the endpoints that accepted a token meanwhile."""
@@ -78,7 +74,7 @@ class UnauthorizedBackoff:
     """The latest token that did not help, or that got no answer (`excusing`)."""
     until: float = LONG_AGO
     """No token is renewed on a 401 before this, except for endpoints that accepted one."""
-    accepted: Mapping[str, Standing] = field(default=_NO_ENDPOINTS, repr=False)
+    accepted: Mapping[str, Standing] = field(default_factory=dict, repr=False)
     """The endpoints that accepted a token during a back-off, and refused no new one since."""
     unconfirmed: int = 0
     """Immediate renewals in a row whose tokens no endpoint has accepted yet."""

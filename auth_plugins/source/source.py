@@ -90,21 +90,21 @@ class Source(AnswerJudge):
         """
         live = self.slot.live
         if not once and live.is_fresh(self.clock):
-            return live.signing(self.clock)
+            return live
         found = self._think(channel, once=once)
         if not isinstance(found, Live):
             found = found.wait(self._deadline, self._instead(live, once))
-        return (self.settled(found) if once else found).signing(self.clock)
+        return self.settled(found) if once else found
 
     async def acurrent(self, channel: Channel, *, once: bool = False) -> Live:
         """Do as `current`, in a task of asyncio or trio."""
         live = self.slot.live
         if not once and live.is_fresh(self.clock):
-            return live.signing(self.clock)
+            return live
         found = self._think(channel, once=once)
         if not isinstance(found, Live):
             found = await found.wait_async(self._deadline, self._instead(live, once))
-        return (await self.asettled(found) if once else found).signing(self.clock)
+        return await self.asettled(found) if once else found
 
     def settled(self, found: Live | Flight) -> Live:
         """Wait for the token, and until its `valid_from`: the request can be sent only once more.

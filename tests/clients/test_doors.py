@@ -301,6 +301,9 @@ class TestOfHttpx:
         assert not door.is_rejected(response, live)
         assert (room.slot.live.unproven, room.slot.unauthorized_backoff.failures) == (False, 1)
         door.learn(response, live)
+        assert room.slot.unauthorized_backoff.failures == 1  # This endpoint accepts tokens: it needed no renewal.
+        other = library.Request("GET", f"{URL}/y", headers=dict(live.headers))
+        door.learn(library.Response(200, request=other), live)
         assert room.slot.unauthorized_backoff.failures == 0
 
     def test_what_is_sent_again_is_the_same_request(self, library: Any) -> None:
