@@ -100,11 +100,7 @@ class AsyncRun:
         assert token is not None, "it was fetched before"  # noqa: S101 - narrows a type
         token = door.attach(request, token)
         self._signed = (request, token, body or Body(request.stream, door.library))
-        try:
-            response = yield request
-        except BaseException as failure:
-            door.learn_from_failure(failure, token)
-            raise
+        response = yield request
         again = self._verdict_on(response)
         if again is not None:
             yield from door.replay(*again)

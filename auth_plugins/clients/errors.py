@@ -20,7 +20,8 @@ def hidden_response(failure: BaseException, library: Any) -> Any:
     """Return the response for which an event hook of httpx raised, or None; `failure` is what ended the flow.
 
     `event_hooks={"response": [raise_for_status]}` hides a 401 from the flow. The client closes the flow while it
-    handles the hook's exception, which is then the context of the `GeneratorExit`, and which carries the response.
+    handles the hook's exception, which is then the context of the `GeneratorExit`, and which carries the response. An
+    asynchronous generator gets a `GeneratorExit` without context, so an `AsyncClient` shows nothing of it.
     """
     for error in (failure, failure.__context__):
         if isinstance(error, library.HTTPStatusError):
