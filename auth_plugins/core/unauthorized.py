@@ -22,12 +22,10 @@ _LONGEST = 200
 """Characters of an endpoint. Of a longer one, a digest stands for the rest."""
 _STEADY = 8
 """Times in a row that an endpoint has accepted a token, from which on it draws on the reserve of the budget."""
-_AT_ONCE = 3
-"""Renewals in a row for one endpoint before pauses come between them, until it is steady again."""
 _SETTLED = 30.0
-"""Seconds after such a pause without a 401, after which the endpoint starts from the beginning."""
+"""Seconds after the pause of an endpoint after which its refusals are forgotten."""
 _UNCONFIRMED = 3
-"""Immediate renewals in a row whose tokens no endpoint accepted; more would not help either."""
+"""Immediate renewals in a row whose tokens no endpoint accepted; twice as many for a steady endpoint."""
 _BUDGET, _RESERVE, _EARNED = 12.0, 4.0, 0.2
 """Renewals: at most, kept for steady endpoints, and earned back each second."""
 _RESUMES, _MOST_RESUMED = 60.0, 6
@@ -36,14 +34,16 @@ _RESUMES, _MOST_RESUMED = 60.0, 6
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An endpoint that accepted a token, and has refused no new one since."""
+    """An endpoint that has accepted a token."""
 
     streak: int = 1
-    """Times in a row that it accepted a token, `_STEADY` at most."""
-    renewals: int = 0
-    """Renewals for this endpoint in a row, without a steady time between them."""
+    """Times in a row that it accepted a token, `_STEADY` at most; 0 after a 401."""
+    accepts: bool = True
+    """Whether it has refused no new token since it accepted one."""
+    refusals: int = 0
+    """How often it refused a new token though it had accepted one, without a steady time between."""
     not_before: float = LONG_AGO
-    """The time before which no token is renewed for this endpoint again."""
+    """The time before which a 401 of this endpoint is not believed."""
 
     @property
     def is_steady(self) -> bool:
@@ -55,13 +55,16 @@ class Standing:
         if self.is_steady:
             return self
         streak = self.streak + 1
-        return Standing(streak) if streak >= _STEADY else replace(self, streak=streak)
+        return Standing(streak) if streak >= _STEADY else replace(self, streak=streak, accepts=True)
 
-    def renewed(self, policy: RefreshPolicy, now: float) -> Standing:
-        """Return the standing after a 401 for which a token is renewed at once."""
-        renewals = 1 if self.is_steady or now >= self.not_before + _SETTLED else self.renewals + 1
-        pause = policy.rejection.delay(renewals - _AT_ONCE) if renewals > _AT_ONCE else 0.0
-        return Standing(0, renewals, now + pause)
+    def renewed(self) -> Standing:
+        """Return the standing after a 401 that is believed."""
+        return replace(self, streak=0)
+
+    def refusing(self, policy: RefreshPolicy, now: float) -> Standing:
+        """Return the standing after a new token was refused: its 401s are not believed for a pause that doubles."""
+        refusals = 1 if now >= self.not_before + _SETTLED else self.refusals + 1
+        return Standing(0, False, refusals, now + policy.rejection.delay(refusals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,8 @@ class UnauthorizedBackoff:
     """The latest token that did not help, or that got no answer (`excusing`)."""
     until: float = LONG_AGO
     """No token is renewed on a 401 before this, except for endpoints that accepted one."""
-    accepted: Mapping[str, Standing] = field(default_factory=dict, repr=False)
-    """The endpoints that accepted a token during a back-off, and refused no new one since."""
+    endpoints: Mapping[str, Standing] = field(default_factory=dict, repr=False)
+    """The endpoints that accepted a token during a back-off; at most `_ENDPOINTS`."""
     unconfirmed: int = 0
     """Immediate renewals in a row whose tokens no endpoint has accepted yet."""
     budget: float = _BUDGET
@@ -97,17 +100,20 @@ class UnauthorizedBackoff:
             if known.budget >= 1.0 + _RESERVE:
                 return True, replace(known, budget=known.budget - 1.0)
             return False, known._failing(None, policy, now)
-        standing = known.accepted.get(endpoint)
+        standing = known.endpoints.get(endpoint)
         if standing is not None and known._believes(standing, now):
             return True, replace(
                 known,
-                accepted=known._with(endpoint, standing.renewed(policy, now)),
+                endpoints=known._with(endpoint, standing.renewed()),
                 budget=known.budget - 1.0,
                 unconfirmed=known.unconfirmed + 1,
             )
         if now < known.until:
             return False, known
-        return True, replace(known, until=now + policy.rejection.delay(known.failures))
+        failures = known.failures
+        if standing is not None and standing.accepts:
+            failures = max(failures, min(failures + 1, _MOST_RESUMED))  # Too often for its budget, whatever it brings.
+        return True, replace(known, failures=failures, until=now + policy.rejection.delay(failures))
 
     def reported(self, policy: RefreshPolicy, now: float) -> tuple[bool, UnauthorizedBackoff]:
         """Judge a report that the current token is dead, from a client whose other answers are not seen."""
@@ -127,14 +133,15 @@ class UnauthorizedBackoff:
             now: the monotonic time.
             refused_by: the endpoint, if the request was a replay. It accepts tokens no longer.
         """
-        known = self.at(policy, now).refused(refused_by)
+        known = self.at(policy, now).refused(refused_by, policy, now)
         return known if token is None or token is self.token else known._failing(token, policy, now)
 
-    def refused(self, endpoint: str | None) -> UnauthorizedBackoff:
-        """Learn that an endpoint refused a token that is known to be good, or new: it accepts tokens no longer."""
-        if endpoint not in self.accepted:
+    def refused(self, endpoint: str | None, policy: RefreshPolicy, now: float) -> UnauthorizedBackoff:
+        """Learn that an endpoint answered a replay, whose token was new to it, with a 401."""
+        standing = self.endpoints.get(endpoint) if endpoint is not None else None
+        if endpoint is None or standing is None:
             return self
-        return replace(self, accepted={name: each for name, each in self.accepted.items() if name != endpoint})
+        return replace(self, endpoints=self._with(endpoint, standing.refusing(policy, now)))
 
     def excusing(self, token: Token | None) -> UnauthorizedBackoff:
         """Do not count the next 401 for a token whose first request got no answer.
@@ -159,13 +166,13 @@ class UnauthorizedBackoff:
         """
         if not self.is_on or now >= self._ends_at(policy):
             return self.at(policy, now)._ended(now) if self.is_on or ((replay or current) and self.token) else self
-        standing = self.accepted.get(endpoint)
-        if standing is None and replay:
+        standing = self.endpoints.get(endpoint)
+        if replay and (standing is None or not standing.accepts):
             return self._ended(now)
         renewed = Standing() if standing is None else standing.accepting()
         if renewed is standing and not (current and self.unconfirmed):
             return self
-        return replace(self, accepted=self._with(endpoint, renewed), unconfirmed=0 if current else self.unconfirmed)
+        return replace(self, endpoints=self._with(endpoint, renewed), unconfirmed=0 if current else self.unconfirmed)
 
     def at(self, policy: RefreshPolicy, now: float) -> UnauthorizedBackoff:
         """Return what is known at `now`: the budget grows, and a back-off ends without 401s in the longest pause."""
@@ -189,12 +196,15 @@ class UnauthorizedBackoff:
 
     def _believes(self, standing: Standing, now: float) -> bool:
         """Whether a 401 from an endpoint that accepted a token is about the token."""
-        needed = 1.0 if standing.is_steady else 1.0 + _RESERVE
-        return now >= standing.not_before and self.unconfirmed < _UNCONFIRMED and self.budget >= needed
+        if not standing.accepts or now < standing.not_before:
+            return False
+        if standing.is_steady:
+            return self.unconfirmed < 2 * _UNCONFIRMED and self.budget >= 1.0
+        return self.unconfirmed < _UNCONFIRMED and self.budget >= 1.0 + _RESERVE
 
     def _with(self, endpoint: str, standing: Standing) -> Mapping[str, Standing]:
         """Return the accepting endpoints with this one as the latest. The oldest that is not steady makes room."""
-        found = {name: each for name, each in self.accepted.items() if name != endpoint}
+        found = {name: each for name, each in self.endpoints.items() if name != endpoint}
         if len(found) >= _ENDPOINTS:
             del found[next((name for name, each in found.items() if not each.is_steady), next(iter(found)))]
         found[endpoint] = standing

@@ -147,7 +147,7 @@ class AnswerJudge(Terms):
         if token is None or now < token.valid_from or (live.came_valid and token.expires_at <= now):
             return known
         if not live.unproven:
-            return known.refused(refused_by)
+            return known.refused(refused_by, self.policy, self.clock.tick())
         return known.failed(token, self.policy, self.clock.tick(), refused_by=refused_by)
 
     def _warn_if_begun(self, before: UnauthorizedBackoff, endpoint: str) -> None:
