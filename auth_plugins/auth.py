@@ -20,7 +20,7 @@ from .core.events import Listener
 from .core.origin import Origin
 from .core.policy import RefreshPolicy
 from .core.provider import Provider
-from .core.renew_on import RENEW_ON_401, RenewOn, Statuses
+from .core.renew_on import RENEW_ON_401, RenewOn, RenewOnOption
 from .core.token import Token
 from .source import SYSTEM_CLOCK, Clock, Source
 from .stores import PROCESS_STORE, Store
@@ -65,7 +65,7 @@ class Options(TypedDict, total=False):
     """The client to make token calls with, for a proxy, a private CA or a test's transport. Not an async one."""
     on_event: Listener | None
     """Is told what happens, in the thread in which it does."""
-    renew_on: Statuses | None
+    renew_on: RenewOnOption | None
     """Which answers of the API say that the token is dead: statuses, or a function of the status and the headers; the
     default is 401."""
     allow_http: bool
@@ -102,7 +102,7 @@ class TokenAuth(UsualCase, _AnyAuth):
         origins: Iterable[str] = (),
         token_client: requests.Session | httpx.Client | None = None,
         on_event: Listener | None = None,
-        renew_on: Statuses | None = None,
+        renew_on: RenewOnOption | None = None,
         allow_http: bool = False,
         clock: Clock | None = None,
     ) -> None:

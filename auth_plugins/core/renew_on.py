@@ -9,10 +9,10 @@ from typing import Any
 from .challenges import is_insufficient_scope
 from .checks import check_callable
 
-__all__ = ["RENEW_ON_401", "RenewOn", "Statuses"]
+__all__ = ["RENEW_ON_401", "RenewOn", "RenewOnOption"]
 
 Predicate = Callable[[int, Mapping[str, str]], bool]
-Statuses = Iterable[int] | Predicate
+RenewOnOption = Iterable[int] | Predicate
 """What `renew_on=` takes: statuses, or a function of the status and the headers."""
 
 
