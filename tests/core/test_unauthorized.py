@@ -103,6 +103,21 @@ def test_a_load_balancer_with_a_bad_node_costs_30_calls_in_15_seconds_and_ever_f
         assert len([each for each in api.calls if each >= 45]) <= 8
 
 
+def test_the_last_part_of_the_budget_is_for_steady_endpoints() -> None:
+    api = Api()
+    api.send("GET /refusing", accepts=False)
+    api.send("GET /seldom")
+    for _ in range(8):
+        api.send("GET /steady")
+    for each in range(20):
+        api.send(f"GET /flapping/{each}")
+        api.send(f"GET /flapping/{each}", accepts=False, accepts_replay=True)
+    assert len(api.calls) == 8
+    api.revoked = True
+    assert api.send("GET /seldom") == 401
+    assert api.send("GET /steady") == 200
+
+
 def test_a_server_that_begins_to_refuse_everything_during_a_backoff_costs_6_calls_more_at_most() -> None:
     api = Api()
     for each in range(100):
