@@ -39,11 +39,10 @@ class RequestsDoor(OriginBoundHook):
     who signs a request answers for it.
     """
 
-    __slots__ = ("channel", "renew_on", "scope", "slot", "source")
+    __slots__ = ("channel", "renew_on", "scope", "source")
 
     def __init__(self, source: Source, scope: Scope, channel: AnyChannel, renew_on: RenewOn = RENEW_ON_401) -> None:
         self.source, self.scope, self.channel, self.renew_on = source, scope, channel, renew_on
-        self.slot = source.slot  # Each response is looked at with it.
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Attach the token if it belongs where the request goes, and take it off if it does not."""
@@ -62,7 +61,7 @@ class RequestsDoor(OriginBoundHook):
         """Look at a response before anybody else does; `sending` is how its request was sent."""
         if response.status_code == 401 or self.renew_on is not RENEW_ON_401:
             response = self._judge(response, sending)
-        elif self.slot.live.watched:
+        elif self.source.slot.live.watched:
             self._learn_acceptance(response.request)
         if 300 <= response.status_code < 400 and response.is_redirect and self._has_signed(response.request):
             note_redirect(response)
@@ -71,7 +70,7 @@ class RequestsDoor(OriginBoundHook):
     def _judge(self, response: requests.Response, sending: dict[str, Any]) -> requests.Response:
         request = response.request
         if not self._rejects(response):
-            if self.slot.live.watched:
+            if self.source.slot.live.watched:
                 self._learn_acceptance(request)
         elif self.scope.covers(request.url) and self._has_signed(request):
             return self._renew_and_resend(response, sending)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..core.provider import Provider
 from ..core.token import LONG_AGO, Token
@@ -17,15 +17,15 @@ __all__ = ["NOTHING", "Live", "Owned", "OwnedBytes"]
 class Owned(Masked):
     """What carries a token in a header; whose it is can be seen from it as long as nobody copies its characters."""
 
-    __slots__ = ("owner", "sent_early")
+    __slots__ = ("owner",)
     owner: bytes
-    sent_early: bool
+    sent_early: ClassVar[bool] = False
     """Whether the request was signed before the token's `valid_from`."""
 
-    def __new__(cls, value: str, owner: bytes, *, sent_early: bool = False) -> Self:
+    def __new__(cls, value: str, owner: bytes) -> Self:
         """`owner`: the key of the slot that has the token."""
         made = super().__new__(cls, value)
-        made.owner, made.sent_early = owner, sent_early
+        made.owner = owner
         return made
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> OwnedBytes:
@@ -34,6 +34,13 @@ class Owned(Masked):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+
+class OwnedEarly(Owned):
+    """The header value of a request that was signed before the token's `valid_from`."""
+
+    __slots__ = ()
+    sent_early: ClassVar[bool] = True
 
 
 class OwnedBytes(MaskedBytes):
@@ -75,8 +82,6 @@ class Live:
     watched: bool = False
     """Its requests do not take the short way, so that their answers are seen: it is unproven, or not valid yet, or
     renewals on a 401 back off."""
-    sent_early: bool = False
-    """The request that holds this snapshot was signed before the token's `valid_from`."""
     raw: tuple[bytes, bytes, bytes] | None = field(default=None, init=False, repr=False)
     """What is usual as httpx keeps it, once it was asked for: how the name is spelled, the name, and the value."""
 
@@ -120,8 +125,12 @@ class Live:
         """Return the snapshot for a request that is signed now: it says so if that is before `valid_from`."""
         if not self.watched or not self.is_early(clock):
             return self
-        headers = tuple((name, Owned(value, _owner(value), sent_early=True)) for name, value in self.headers)
-        return replace(self, sent_early=True, unusual=headers)
+        return replace(self, unusual=tuple((name, OwnedEarly(value, _owner(value))) for name, value in self.headers))
+
+    @property
+    def sent_early(self) -> bool:
+        """Whether the request that holds this snapshot was signed before the token's `valid_from`."""
+        return any(isinstance(value, OwnedEarly) for _, value in self.unusual)
 
     @property
     def headers(self) -> tuple[tuple[str, Masked], ...]:

@@ -361,6 +361,7 @@ def test_connections_go_back_to_the_pool_over_many_401s(one_world: World) -> Non
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=1, pool_block=True)
         session.mount("http://", adapter)
         for _ in range(30):
+            one_world.clock.advance(5)  # As fast as the budget of renewals on a 401 grows.
             one_world.fyatu.revoke_all()
             assert session.get(f"{one_world.url}/x", timeout=5).status_code == 200
         pools = adapter.poolmanager.pools
