@@ -88,7 +88,7 @@ class TestEach:
 
     def test_says_all_that_somebody_needs_who_has_only_the_text(self, kind: type[AuthError]) -> None:
         assert (
-            str(kind("It failed", **FULL)) == "It failed [CODE: their words] (request req_1) (retry after 2 s). Do this"
+            str(kind("It failed", **FULL)) == "It failed [CODE: their words] (request req_1) (retry after 8 s). Do this"
         )
 
     @pytest.mark.parametrize(
