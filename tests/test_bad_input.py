@@ -246,7 +246,7 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((RefreshPolicy, name, no_number | below_zero | above_one) for name in ("window_share", "jitter")),
     *((RefreshPolicy, name, no_number | at_most_zero) for name in ("connect_timeout", "read_timeout", "deadline")),
     *((RefreshPolicy, name, no_option | st.none()) for name in ("early", "refusal", "outage", "rejection")),
-    (RefreshPolicy, "calls_at_once", (no_number | st.integers(max_value=0) | st.floats()).filter(given_at_all)),
+    (RefreshPolicy, "max_concurrent_calls", (no_number | st.integers(max_value=0) | st.floats()).filter(given_at_all)),
     *(
         (RefreshPolicy, name, no_number | st.integers(max_value=0) | st.floats())
         for name in ("tries", "max_response_bytes")

@@ -47,14 +47,14 @@ class RefreshPolicy:
     jitter: float = 0.2
     """The window is widened at random by up to this share, so that a fleet does not renew at once; and the pause of
     an `outage` is shortened."""
-    early: Backoff = Backoff(5.0, 60.0)
+    early_backoff: Backoff = Backoff(5.0, 60.0)
     """The pause after a failed early renewal. Requests use the old token meanwhile."""
-    refusal: Backoff = Backoff(30.0, 900.0)
+    credentials_backoff: Backoff = Backoff(30.0, 900.0)
     """How long refused credentials, or a dead refresh token, are not tried again."""
-    outage: Backoff = Backoff(0.25, 8.0)
+    outage_backoff: Backoff = Backoff(0.25, 8.0)
     """How long an endpoint that brought no token is left alone by requests that have none, from its second failure
     in a row on: one failure may be a mishap, and the next request tries again at once."""
-    rejection: Backoff = Backoff(1.0, 300.0)
+    unauthorized_backoff: Backoff = Backoff(1.0, 300.0)
     """How long no token is renewed on a 401 after a renewal on a 401 that did not help."""
     retry_after_cap: float = 300.0
     """The longest `Retry-After` that is believed."""
@@ -68,7 +68,7 @@ class RefreshPolicy:
     """The longest that a request waits for a renewal, at most a day."""
     max_response_bytes: int = 262_144
     """A longer answer of a token endpoint is refused. At most 1 GB."""
-    calls_at_once: int | None = None
+    max_concurrent_calls: int | None = None
     """How many renewals call one server (the origin of `base_url`) at once from this process, whatever the credentials;
     the others wait for their turn, for half of the deadline. `None`: any number. `JWTPlusAuth` has 8 of its own accord:
     its server ends under a few hundred."""
@@ -82,8 +82,8 @@ class RefreshPolicy:
             check_seconds(name, getattr(self, name), above_zero=True, at_most=_DAY)
         for name, most in _MOST.items():
             check_count(name, getattr(self, name), at_most=most)
-        if self.calls_at_once is not None:
-            check_count("calls_at_once", self.calls_at_once)
+        if self.max_concurrent_calls is not None:
+            check_count("max_concurrent_calls", self.max_concurrent_calls)
         for field in fields(self):
             if field.type == "Backoff" and not isinstance(getattr(self, field.name), Backoff):
                 raise TypeError(f"{field.name} must be a Backoff")

@@ -64,7 +64,7 @@ class Standing:
     def refusing(self, policy: RefreshPolicy, now: float) -> Standing:
         """Return the standing after a new token was refused: its 401s are not believed for a pause that doubles."""
         refusals = 1 if now >= self.not_before + _SETTLED else self.refusals + 1
-        return Standing(0, False, refusals, now + policy.rejection.delay(refusals))
+        return Standing(0, False, refusals, now + policy.unauthorized_backoff.delay(refusals))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class UnauthorizedBackoff:
         failures = known.failures
         if standing is not None and standing.accepts:
             failures = max(failures, min(failures + 1, _MOST_RESUMED))  # Too often for its budget, whatever it brings.
-        return True, replace(known, failures=failures, until=now + policy.rejection.delay(failures))
+        return True, replace(known, failures=failures, until=now + policy.unauthorized_backoff.delay(failures))
 
     def reported(self, policy: RefreshPolicy, now: float) -> tuple[bool, UnauthorizedBackoff]:
         """Judge a report that the current token is dead, from a client whose other answers are not seen."""
@@ -181,7 +181,7 @@ class UnauthorizedBackoff:
         return known._ended(now) if self.is_on and now >= self._ends_at(policy) else known
 
     def _ends_at(self, policy: RefreshPolicy) -> float:
-        return self.until + policy.rejection.cap
+        return self.until + policy.unauthorized_backoff.cap
 
     def _ended(self, now: float) -> UnauthorizedBackoff:
         known = replace(self, failures=0, token=None, until=LONG_AGO, unconfirmed=0)
@@ -191,7 +191,7 @@ class UnauthorizedBackoff:
         failures = self.failures
         if not self.is_on and now < self.ended_at + _RESUMES:
             failures = min(self.before, _MOST_RESUMED - 1)
-        until = now + policy.rejection.delay(failures + 1)
+        until = now + policy.unauthorized_backoff.delay(failures + 1)
         return replace(self, failures=failures + 1, token=token, until=max(self.until, until))
 
     def _believes(self, standing: Standing, now: float) -> bool:

@@ -45,7 +45,7 @@ from ..core import (
 
 __all__ = ["VAULT_POLICY", "VaultAuth", "VaultContract"]
 
-VAULT_POLICY = RefreshPolicy(tries=1, refusal=Backoff(900.0, 86_400.0))
+VAULT_POLICY = RefreshPolicy(tries=1, credentials_backoff=Backoff(900.0, 86_400.0))
 """The policy of a `VaultAuth` that is given none. A refused login counts towards a lock that only Vault's support can
 undo, so a password is sent once in a renewal, even if it may not have arrived, and once refused it rests for 15
 minutes, doubling up to a day. A refresh that fails is still followed by a login."""

@@ -129,7 +129,7 @@ class _Renewal(Outcome):
             is_kept = self.slot.unsaved is None and self.stored == token
             return ours if is_kept else self.saved_by_now(ours)
         policy = self.terms.policy
-        with turn(self.terms.provider, policy.calls_at_once, policy.deadline, clock) as left:
+        with turn(self.terms.provider, policy.max_concurrent_calls, policy.deadline, clock) as left:
             brought, grant = self._call_in_turn(step, token, now, clock.tick() + left)
         if grant is None:
             return self.adopt(brought, self.due_at(brought))

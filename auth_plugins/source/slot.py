@@ -196,13 +196,13 @@ class Slot:
         failures = known.failures + 1 if known is not None and _side(known.error) is _side(error) else 1
         again = 0.0
         if _side(error) is _OURS:
-            again = policy.refusal.delay(failures)
+            again = policy.credentials_backoff.delay(failures)
         elif error.retry_after:
             again = min(error.retry_after, policy.retry_after_cap)
         elif _side(error) is _THEIRS and failures > 1:
             luck = random.random()  # noqa: S311 - spreads a fleet's calls, guards nothing
-            again = policy.outage.delay(failures - 1) * (1.0 - policy.jitter * luck)
-        early_again = max(again, policy.early.delay(failures))
+            again = policy.outage_backoff.delay(failures - 1) * (1.0 - policy.jitter * luck)
+        early_again = max(again, policy.early_backoff.delay(failures))
         self.trouble = Trouble(error, failures, tick + early_again, tick + again, tick + _LOOK)
         token = self.live.token
         if token is not None and not self.rejects(token):

@@ -153,7 +153,12 @@ class TestRefreshPolicy:
     def test_default_is_what_the_documentation_says(self) -> None:
         policy = RefreshPolicy()
         assert (policy.window, policy.window_share, policy.jitter) == (300.0, 0.2, 0.2)
-        assert (policy.early, policy.refusal, policy.outage, policy.rejection) == (
+        assert (
+            policy.early_backoff,
+            policy.credentials_backoff,
+            policy.outage_backoff,
+            policy.unauthorized_backoff,
+        ) == (
             Backoff(5.0, 60.0),
             Backoff(30.0, 900.0),
             Backoff(0.25, 8.0),
@@ -161,10 +166,10 @@ class TestRefreshPolicy:
         )
         assert (policy.retry_after_cap, policy.tries) == (300.0, 2)
         assert (policy.connect_timeout, policy.read_timeout, policy.deadline) == (5.0, 10.0, 30.0)
-        assert (policy.max_response_bytes, policy.calls_at_once) == (262_144, None)
+        assert (policy.max_response_bytes, policy.max_concurrent_calls) == (262_144, None)
 
     def test_every_field_is_tested_here(self) -> None:
-        names = {*BACKOFFS, *MAY_BE_ZERO, *ABOVE_ZERO, *COUNTS, "calls_at_once"}
+        names = {*BACKOFFS, *MAY_BE_ZERO, *ABOVE_ZERO, *COUNTS, "max_concurrent_calls"}
         assert {field.name for field in fields(RefreshPolicy)} == names
 
     @pytest.mark.parametrize("name", [*MAY_BE_ZERO, *ABOVE_ZERO])
@@ -207,13 +212,17 @@ class TestRefreshPolicy:
             RefreshPolicy(**{name: 0})  # type: ignore[arg-type]
 
     def test_calls_at_once_are_a_count_or_any_number(self) -> None:
-        assert [RefreshPolicy(calls_at_once=each).calls_at_once for each in (None, 1, 10**6)] == [None, 1, 10**6]
+        assert [RefreshPolicy(max_concurrent_calls=each).max_concurrent_calls for each in (None, 1, 10**6)] == [
+            None,
+            1,
+            10**6,
+        ]
         for wrong in (0, -1):
             with pytest.raises(ValueError, match=r"\bcalls_at_once\b"):
-                RefreshPolicy(calls_at_once=wrong)
+                RefreshPolicy(max_concurrent_calls=wrong)
         for odd in (True, "1", 1.0):
             with pytest.raises(TypeError, match=r"\bcalls_at_once\b"):
-                RefreshPolicy(calls_at_once=odd)  # type: ignore[arg-type]
+                RefreshPolicy(max_concurrent_calls=odd)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         ("name", "most"), [*((name, 86_400.0) for name in ABOVE_ZERO), ("tries", 100), ("max_response_bytes", 2**30)]

@@ -474,5 +474,5 @@ class TestKeys:
 def test_its_server_is_not_called_by_a_herd_unless_one_says_so() -> None:
     auth = JWTPlusAuth(**GOOD)
     for each in (auth, pickle.loads(pickle.dumps(auth)), JWTPlusAuth(**GOOD, policy=None)):
-        assert each._source.policy.calls_at_once == 8
-    assert JWTPlusAuth(**GOOD, policy=RefreshPolicy())._source.policy.calls_at_once is None
+        assert each._source.policy.max_concurrent_calls == 8
+    assert JWTPlusAuth(**GOOD, policy=RefreshPolicy())._source.policy.max_concurrent_calls is None

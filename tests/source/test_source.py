@@ -955,7 +955,7 @@ class TestTurns:
             def release(self) -> None:
                 waited.append(0.0)
 
-        room, waited, taken = Room(calls_at_once=7, deadline=20.0), list[float](), Turns()
+        room, waited, taken = Room(max_concurrent_calls=7, deadline=20.0), list[float](), Turns()
         turns._turns[Origin.of(URL), 7] = taken  # type: ignore[assignment]
         room.auth.token()
         assert waited == [10.0, 0.0]
@@ -977,7 +977,7 @@ class TestTurns:
             return TokenAuth(
                 FyatuContract(f"{APP_ID}{number}", SECRET_KEY, URL),
                 token_client=httpx.Client(transport=httpx.MockTransport(answer)),
-                policy=RefreshPolicy(tries=1, calls_at_once=3),
+                policy=RefreshPolicy(tries=1, max_concurrent_calls=3),
                 store=MemoryStore(clock=clock),
                 clock=clock,
             )
@@ -998,7 +998,7 @@ class TestTurns:
         assert (len(most), max(most)) == (10, 3)
 
     def test_that_do_not_come_are_an_outage_and_no_call(self) -> None:
-        room = Room(calls_at_once=1, deadline=0.05)
+        room = Room(max_concurrent_calls=1, deadline=0.05)
         with turn(room.auth._provider, 1, 1.0, room.clock):
             with pytest.raises(TokenEndpointUnavailable):
                 room.auth.token()

@@ -30,7 +30,9 @@ _THREADS = 4
 _REQUESTS = 100
 # The window is nearly the whole life of the token, so that no machine is too slow to be served within it. The
 # pause after a failed renewal is longer than the demo, so that a slow one does not see the next.
-_POLICY = RefreshPolicy(window=_LIFETIME - _WINDOW_AFTER, window_share=1.0, jitter=0.0, early=Backoff(60.0, 60.0))
+_POLICY = RefreshPolicy(
+    window=_LIFETIME - _WINDOW_AFTER, window_share=1.0, jitter=0.0, early_backoff=Backoff(60.0, 60.0)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from .verifying import checked_jwt, verified
 
 __all__ = ["JWTPLUS_POLICY", "JWTPlusAuth"]
 
-JWTPLUS_POLICY = RefreshPolicy(calls_at_once=8)
+JWTPLUS_POLICY = RefreshPolicy(max_concurrent_calls=8)
 """The policy of a `JWTPlusAuth` that is given none. Each call opens a connection to the server's database, and when
 there are no more of them the server ends: a program with a session for each user must not sign for all at once."""
 
