@@ -8,7 +8,7 @@ import pickle
 import re
 from typing import Any
 
-from auth_plugins.core import Answer, AuthError, Grant, RefreshPolicy, Token, TokenRequest, TokenResponse
+from auth_plugins.core import Answer, AuthError, Purpose, RefreshPolicy, Token, TokenRequest, TokenResponse
 from auth_plugins.core.answers import longest_lifetime
 from auth_plugins.core.statuses import unserved
 from auth_plugins.providers.fyatu import FyatuContract
@@ -85,7 +85,7 @@ def judge_token(contract: Any, token: Token) -> None:
         assert value.isascii()
         assert value.isprintable()
     for request in (contract.refresh(token, NOW), contract.revoke(token)):
-        assert request is None or request.grant in (Grant.REFRESH, Grant.REVOKE)
+        assert request is None or request.purpose in (Purpose.REFRESH, Purpose.REVOKE)
     assert pickle.loads(pickle.dumps(token)) == token
 
 

@@ -32,14 +32,14 @@ from .lifecycle import LIFECYCLE, Age, Means, Step, Verb
 from .origin import Origin
 from .policy import Backoff, RefreshPolicy
 from .provider import Provider, bearer
-from .token import LONG_AGO, NOTHING_MORE, Token
-from .wire import Grant, TokenRequest, TokenResponse
+from .token import LONG_AGO, NO_EXTRA, Token
+from .wire import Purpose, TokenRequest, TokenResponse
 
 __all__ = [
     "LIFECYCLE",
     "LONG_AGO",
     "MAX_TOKEN_LENGTH",
-    "NOTHING_MORE",
+    "NO_EXTRA",
     "Age",
     "Answer",
     "AuthError",
@@ -49,13 +49,13 @@ __all__ = [
     "ErrorInfo",
     "Event",
     "EventKind",
-    "Grant",
     "InvalidTokenResponse",
     "Listener",
     "LoginRequired",
     "Means",
     "Origin",
     "Provider",
+    "Purpose",
     "RefreshPolicy",
     "Step",
     "StoreError",

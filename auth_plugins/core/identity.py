@@ -117,7 +117,7 @@ def _first_refresh_token(provider: Provider) -> str | None:
     """Return the refresh token that a session was given by, if its contract says what else names it."""
     if all(kind != "session" for _, kind, _ in _fields(provider)):
         return None
-    given = provider.given()
+    given = provider.initial_token()
     return None if given is None else given.refresh_token
 
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from .errors import AuthError, CredentialsRejected, TokenEndpointUnavailable
 from .token import Token
-from .wire import Grant
+from .wire import Purpose
 
 __all__ = ["LIFECYCLE", "Age", "Means", "Step", "Verb", "age_of", "grants_within", "means_of", "worth_trying"]
 
@@ -52,14 +52,14 @@ class Step:
     """What to do now, and by which grants, in the order in which they are tried."""
 
     verb: Verb
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[Purpose, ...] = ()
 
 
-_BY_MEANS: Mapping[Means, tuple[Grant, ...]] = {
+_BY_MEANS: Mapping[Means, tuple[Purpose, ...]] = {
     Means.NOTHING: (),
-    Means.LOGIN: (Grant.LOGIN,),
-    Means.REFRESH: (Grant.REFRESH,),
-    Means.BOTH: (Grant.REFRESH, Grant.LOGIN),
+    Means.LOGIN: (Purpose.LOGIN,),
+    Means.REFRESH: (Purpose.REFRESH,),
+    Means.BOTH: (Purpose.REFRESH, Purpose.LOGIN),
 }
 
 
@@ -70,7 +70,7 @@ def _table() -> Iterator[tuple[tuple[Age, Means], Step]]:
         yield (Age.FRESH, means), Step(Verb.USE)
         yield (Age.DUE, means), Step(Verb.BESIDE, grants) if grants else Step(Verb.USE)
         yield (Age.REJECTED, means), wait
-        if Grant.REFRESH in grants:
+        if Purpose.REFRESH in grants:
             yield (Age.EXPIRED, means), wait
         else:
             yield (Age.EMPTY, means), wait
@@ -101,17 +101,17 @@ def means_of(token: Token | None, now: float, *, can_login: bool, rejected: bool
     return Means.REFRESH if refresh else Means.NOTHING
 
 
-def grants_within(tries: int, grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
+def grants_within(tries: int, grants: tuple[Purpose, ...]) -> tuple[Purpose, ...]:
     """Give the grants of one renewal, in order: a login may be repeated, a refresh never.
 
     A refresh whose answer was lost may have used its refresh token up; a login costs nothing but itself.
     """
-    if Grant.LOGIN not in grants:
+    if Purpose.LOGIN not in grants:
         return grants[:tries]
-    return (grants + (Grant.LOGIN,) * tries)[: max(tries, len(grants))]
+    return (grants + (Purpose.LOGIN,) * tries)[: max(tries, len(grants))]
 
 
-def worth_trying(grant: Grant, last: Grant | None, failure: AuthError, *, needed: bool) -> bool:
+def worth_trying(grant: Purpose, last: Purpose | None, failure: AuthError, *, needed: bool) -> bool:
     """Whether `grant` is worth a call after `last` failed with `failure`; `needed`: somebody waits for its token.
 
     A login follows a refresh that failed for any reason (Fyatu's own strategy); but while a token is valid, not where

@@ -40,7 +40,7 @@ class Provider(Protocol):
         Such a token is never renewed while the store that shares it is out of order.
         """
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         """Give the token that the user brought along, if any: it is where one begins, until there is a newer one."""
 
     def login(self) -> TokenRequest:

@@ -45,7 +45,7 @@ class RenewOn:
         return RENEW_ON_401 if made == RENEW_ON_401 else made
 
     @property
-    def given(self) -> Any:
+    def initial_token(self) -> Any:
         """What makes this rule again."""
         return tuple(sorted(self.statuses)) if self.predicate is None else self.predicate
 

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["LONG_AGO", "NOTHING_MORE", "Token"]
+__all__ = ["LONG_AGO", "NO_EXTRA", "Token"]
 
 LONG_AGO = -math.inf
 """Before every other moment, so that what ended then was never there."""
 
 
-class _NothingMore(Mapping[str, str]):
+class _NoExtra(Mapping[str, str]):
     """An empty mapping, one for all tokens, which nobody can write into."""
 
     __slots__ = ()
@@ -33,13 +33,13 @@ class _NothingMore(Mapping[str, str]):
         return "{}"
 
     def __reduce__(self) -> str:
-        return "NOTHING_MORE"
+        return "NO_EXTRA"
 
     def __deepcopy__(self, memo: dict[int, object]) -> dict[str, str]:
         return {}  # Of `dataclasses.asdict`, too, which may go on to JSON.
 
 
-NOTHING_MORE = _NothingMore()
+NO_EXTRA = _NoExtra()
 """What most providers say of a token beside what has a name in `Token`."""
 
 _MOMENTS = ("issued_at", "expires_at", "valid_from", "refreshable_from", "refreshable_until")
@@ -73,7 +73,7 @@ class Token:
     refresh_once: bool = False
     """Whether a renewal is never tried again once it failed (JWTPlus): its answer may have been lost on the way."""
     scopes: tuple[str, ...] = ()
-    extra: Mapping[str, str] = field(default=NOTHING_MORE, repr=False, hash=False)
+    extra: Mapping[str, str] = field(default=NO_EXTRA, repr=False, hash=False)
     """What else the provider said of the token, by our names (`app_type`, `request_id`)."""
     irreplaceable: bool = field(default=False, compare=False)
     """Whether its loss ends the session: there are no credentials to log in with, and the refresh token that the user

@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex, overload
 
 from .token import Token
 
-__all__ = ["Grant", "Masked", "MaskedBytes", "TokenRequest", "TokenResponse"]
+__all__ = ["Masked", "MaskedBytes", "Purpose", "TokenRequest", "TokenResponse"]
 
 
 class Masked(str):
@@ -53,7 +53,7 @@ class MaskedBytes(bytes):
         return (bytes, (bytes(self),))
 
 
-class Grant(Enum):
+class Purpose(Enum):
     """What a token call is for."""
 
     LOGIN = "login"
@@ -68,7 +68,7 @@ class Grant(Enum):
 class TokenRequest:
     """One call to a token endpoint: always a POST, answered to nobody but the contract that made it."""
 
-    grant: Grant
+    purpose: Purpose
     url: str
     headers: Mapping[str, str] = field(repr=False, default_factory=dict, hash=False)
     body: bytes = field(repr=False, default=b"")
@@ -85,7 +85,7 @@ class TokenRequest:
     @classmethod
     def json(
         cls,
-        grant: Grant,
+        grant: Purpose,
         url: str,
         body: Mapping[str, Any] | None = None,
         *,

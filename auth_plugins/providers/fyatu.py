@@ -16,8 +16,8 @@ from ..core import (
     AuthError,
     CredentialsRejected,
     ErrorInfo,
-    Grant,
     LoginRequired,
+    Purpose,
     Token,
     TokenEndpointUnavailable,
     TokenRequest,
@@ -60,7 +60,7 @@ class FyatuContract:
     can_login = True
     rotates = False
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         """Give `None`: one begins by logging in."""
         return None
 
@@ -73,17 +73,17 @@ class FyatuContract:
         }
         if self.scopes is not None:
             body["scopes"] = list(self.scopes)
-        return TokenRequest.json(Grant.LOGIN, f"{self.base_url}/auth/token", body, secrets=(self.secret_key,))
+        return TokenRequest.json(Purpose.LOGIN, f"{self.base_url}/auth/token", body, secrets=(self.secret_key,))
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
         """Exchange a token for a new one: it is its own credential, and there is no body."""
-        return self._with(token, Grant.REFRESH, "refresh")
+        return self._with(token, Purpose.REFRESH, "refresh")
 
     def revoke(self, token: Token) -> TokenRequest:
         """End a token."""
-        return self._with(token, Grant.REVOKE, "revoke")
+        return self._with(token, Purpose.REVOKE, "revoke")
 
-    def _with(self, token: Token, grant: Grant, path: str) -> TokenRequest:
+    def _with(self, token: Token, grant: Purpose, path: str) -> TokenRequest:
         return TokenRequest.json(
             grant,
             f"{self.base_url}/auth/{path}",
@@ -114,7 +114,7 @@ class FyatuContract:
             return answer.unrecognized(hint=_NO_ENDPOINT)
         if code in _THEIRS:
             return answer.error(TokenEndpointUnavailable, "Fyatu could not answer")
-        if answer.request.grant is Grant.REFRESH:
+        if answer.request.purpose is Purpose.REFRESH:
             return answer.error(LoginRequired, "Fyatu did not refresh the token")
         return answer.error(CredentialsRejected, "Fyatu did not accept the credentials", hint=_HINTS.get(code))
 

@@ -19,8 +19,8 @@ from ..core import (
     AuthError,
     CredentialsRejected,
     ErrorInfo,
-    Grant,
     LoginRequired,
+    Purpose,
     Token,
     TokenEndpointUnavailable,
     TokenRequest,
@@ -77,7 +77,7 @@ class MarketigerContract:
         """Whether there are an e-mail address and a password."""
         return self.email is not None and self.password is not None
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         """Give the pair that was brought along; an access token that does not say when it ends is renewed at once."""
         if self.access_token is None or self.refresh_token is None:
             return None
@@ -95,19 +95,19 @@ class MarketigerContract:
     def login(self) -> TokenRequest:
         """Exchange e-mail address and password for a pair of tokens."""
         body = {"email": self.email, "password": self.password}
-        return self._call(Grant.LOGIN, "Login", body, None, self.password)
+        return self._call(Purpose.LOGIN, "Login", body, None, self.password)
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
         """Exchange a pair of tokens for a new one; the access token may have ended."""
         body = {"accessToken": token.access_token, "refreshToken": token.refresh_token}
-        return self._call(Grant.REFRESH, "RefreshToken", body, token, *body.values())
+        return self._call(Purpose.REFRESH, "RefreshToken", body, token, *body.values())
 
     def revoke(self, token: Token) -> TokenRequest | None:
         """Give `None`: no page tells how a token could be ended."""
         return None
 
     def _call(
-        self, grant: Grant, path: str, body: Mapping[str, str | None], token: Token | None, *secrets: str | None
+        self, grant: Purpose, path: str, body: Mapping[str, str | None], token: Token | None, *secrets: str | None
     ) -> TokenRequest:
         url = f"{self.base_url}/Auth/{path}"
         return TokenRequest.json(grant, url, body, token=token, secrets=filter(None, secrets))
@@ -162,7 +162,7 @@ def _refused(answer: Answer) -> AuthError:
         return answer.unrecognized(hint=_NO_ENDPOINT)
     if code == "OPERATION_FAILED" or answer.status == 424:
         return answer.error(TokenEndpointUnavailable, "Marketiger could not answer")
-    if answer.request.grant is Grant.REFRESH:
+    if answer.request.purpose is Purpose.REFRESH:
         return answer.error(LoginRequired, "Marketiger did not refresh the token")
     hint = _HINTS.get(code or "")
     return answer.error(CredentialsRejected, "Marketiger did not accept the credentials", hint=hint)

@@ -16,15 +16,15 @@ from ..auth import Options, TokenAuth
 from ..core import (
     LONG_AGO,
     MAX_TOKEN_LENGTH,
-    NOTHING_MORE,
+    NO_EXTRA,
     Answer,
     AuthError,
     Backoff,
     CredentialsRejected,
     ErrorInfo,
-    Grant,
     InvalidTokenResponse,
     LoginRequired,
+    Purpose,
     RefreshPolicy,
     Token,
     TokenRequest,
@@ -86,7 +86,7 @@ class VaultContract:
         """Whether there are email and password."""
         return self.email is not None and self.password is not None
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         """Give the tokens that the user brought along; without an access token, behind one that ended long ago.
 
         An access token that does not tell its end (a JWT's `exp`) is used until a 401: no clock says how old it is.
@@ -106,19 +106,19 @@ class VaultContract:
         """Ask for a first token by email and password (`password_email`)."""
         body = {"email": self.email, "password": self.password, **dict(self.extra_body)}
         secrets = [self.password, *(value for _, value in self.extra_body)]
-        return self._call(Grant.LOGIN, "password_email", body, secrets)
+        return self._call(Purpose.LOGIN, "password_email", body, secrets)
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
         """Ask for a new token by the newest refresh token (`refresh_token`)."""
         secrets = [token.refresh_token, token.access_token]
-        return self._call(Grant.REFRESH, "refresh_token", {"refreshToken": token.refresh_token}, secrets, token)
+        return self._call(Purpose.REFRESH, "refresh_token", {"refreshToken": token.refresh_token}, secrets, token)
 
     def revoke(self, token: Token) -> TokenRequest | None:
         """Give `None`: Vault has no endpoint that ends a token."""
         return None
 
     def _call(
-        self, grant: Grant, kind: str, body: Mapping[str, Any], secrets: list[str | None], token: Token | None = None
+        self, grant: Purpose, kind: str, body: Mapping[str, Any], secrets: list[str | None], token: Token | None = None
     ) -> TokenRequest:
         headers, url = {"partnerId": str(self.partner_id), "grantType": kind}, f"{self.base_url}{self.token_path}"
         return TokenRequest.json(grant, url, body, headers=headers, token=token, secrets=filter(None, secrets))
@@ -135,7 +135,7 @@ class VaultContract:
         assumed = self.assumed_lifetime if lifetime is None else lifetime
         expires_at = now + min(max(assumed, 0.0), longest_lifetime)
         # A new refresh token comes "if applicable", and the user's id with a login only: else both are as they were.
-        refresh_token, extra = (None, NOTHING_MORE) if before is None else (before.refresh_token, before.extra)
+        refresh_token, extra = (None, NO_EXTRA) if before is None else (before.refresh_token, before.extra)
         user_id, newer = text(fields.get("user_id")), fields.get("refresh_token")
         if is_token(newer):
             refresh_token = newer
@@ -177,18 +177,18 @@ def _refused(answer: Answer) -> AuthError:
     code = answer.error_info.code
     if not _is_vaults(answer):
         # In words that no page has, it may be Vault all the same, and count the logins.
-        by_vault = answer.request.grant is Grant.LOGIN and answer.json
+        by_vault = answer.request.purpose is Purpose.LOGIN and answer.json
         return answer.unrecognized(hint=_NO_ENDPOINT, retry_after=UNCLEAR_PAUSE if by_vault else None)
     if answer.status in (404, 405) and code not in _REFUSALS:
         return answer.unrecognized(hint=_NO_ENDPOINT)
-    if answer.request.grant is Grant.REFRESH:
+    if answer.request.purpose is Purpose.REFRESH:
         return answer.error(LoginRequired, "Vault did not refresh the token")
     hint = _MISSED if code == "invalid_request" else _COMPARE
     return answer.error(CredentialsRejected, "Vault did not accept the login", hint=hint)
 
 
 def _without_token(answer: Answer) -> AuthError:
-    if answer.status == 202 and answer.request.grant is Grant.LOGIN:
+    if answer.status == 202 and answer.request.purpose is Purpose.LOGIN:
         what = "The answer holds no token"
         return answer.error(InvalidTokenResponse, what, hint=_SECOND_FACTOR, retry_after=CODE_LIFETIME)
     return answer.unrecognized(hint=_NO_ENDPOINT)

@@ -10,7 +10,7 @@ from typing import Protocol
 from ..core.errors import StoreError
 from ..core.identity import fingerprint, variant_fingerprint
 from ..core.provider import Provider
-from ..core.token import LONG_AGO, NOTHING_MORE, Token
+from ..core.token import LONG_AGO, NO_EXTRA, Token
 from ..core.wire import Masked
 from ..stores.record import Damaged, decode, encode
 from ..stores.store import Store
@@ -125,7 +125,7 @@ class InStore:
 
     def _without_access(self, newest: Token) -> Token:
         # The token that the session was given by knows what this variant asks for.
-        given = self._provider.given() or newest
+        given = self._provider.initial_token() or newest
         return replace(given, access_token="", issued_at=LONG_AGO, expires_at=LONG_AGO, valid_from=LONG_AGO)
 
 
@@ -134,7 +134,7 @@ def _access_only(token: Token) -> Token:
 
 
 def _without_ours(extra: Mapping[str, str]) -> Mapping[str, str]:
-    return {name: value for name, value in extra.items() if not name.startswith(_OWN)} or NOTHING_MORE
+    return {name: value for name, value in extra.items() if not name.startswith(_OWN)} or NO_EXTRA
 
 
 def _others_in(extra: Mapping[str, str]) -> Iterator[tuple[str, Token]]:

@@ -18,7 +18,7 @@ from ..core.errors import (
 from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grants_within, means_of, worth_trying
 from ..core.token import Token
-from ..core.wire import Grant, TokenRequest
+from ..core.wire import Purpose, TokenRequest
 from .channel import Channel
 from .live import Live
 from .locking import LOCKED_OUT, GuardedStore
@@ -133,7 +133,7 @@ class _Renewal(Outcome):
             brought, grant = self._call_in_turn(step, token, now, clock.tick() + left)
         if grant is None:
             return self.adopt(brought, self.due_at(brought))
-        kind = EventKind.LOGGED_IN if grant is Grant.LOGIN else EventKind.REFRESHED
+        kind = EventKind.LOGGED_IN if grant is Purpose.LOGIN else EventKind.REFRESHED
         return self.made(brought, kind, unproven=age is Age.REJECTED and self.slot.rejected_by_server)
 
     def _with_newest_refresh_token(self, token: Token | None) -> Live:
@@ -149,10 +149,10 @@ class _Renewal(Outcome):
         can_login, rejected = self.terms.provider.can_login, self.slot.rejects(token)
         return LIFECYCLE[age, means_of(token, now, can_login=can_login, rejected=rejected)]
 
-    def _call_in_turn(self, step: Step, token: Token | None, now: float, ends: float) -> tuple[Token, Grant | None]:
+    def _call_in_turn(self, step: Step, token: Token | None, now: float, ends: float) -> tuple[Token, Purpose | None]:
         """Give what the first grant brought that brought something, or, without a grant, somebody else's token."""
         failure: AuthError | None = None
-        last: Grant | None = None
+        last: Purpose | None = None
         needed = step.verb is Verb.WAIT
         for grant in grants_within(self.terms.policy.tries, step.grants):
             if failure is not None and (
@@ -162,7 +162,7 @@ class _Renewal(Outcome):
             if last is grant:
                 self.terms.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
             last = grant
-            refreshed = token if grant is Grant.REFRESH else None
+            refreshed = token if grant is Purpose.REFRESH else None
             try:
                 return self._call(self._request(refreshed, now), ends), grant
             except AuthError as error:
@@ -181,7 +181,7 @@ class _Renewal(Outcome):
         """Put the store in order after `refreshed`, which was saved before the call, could not be renewed."""
         if refreshed.refresh_once and not _left_untouched(failure):
             self.spend(refreshed)
-        elif self.terms.provider.rotates and self.stored is None and refreshed == self.terms.provider.given():
+        elif self.terms.provider.rotates and self.stored is None and refreshed == self.terms.provider.initial_token():
             remove_unproven(refreshed, self.place)
         elif isinstance(failure, (CredentialsRejected, LoginRequired)):
             with suppress(StoreError):  # The record ends within a day. Not at once: the access token may be valid yet.

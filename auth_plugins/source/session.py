@@ -21,7 +21,7 @@ def with_worth(token: Token, provider: Provider) -> Token:
     """
     if provider.can_login:
         return token
-    given = provider.given()
+    given = provider.initial_token()
     replaced = given is None or _renewed_by(token) != _renewed_by(given)
     return replace(token, irreplaceable=True) if replaced else token
 

@@ -70,7 +70,7 @@ class Source(AnswerJudge):
         self.slot = slot_for(provider, store, self._given, clock)
 
     def _given(self, owner: bytes) -> Live:
-        given = self.provider.given()
+        given = self.provider.initial_token()
         if given is None:
             return NOTHING
         return Live.of(given, self.provider, self.clock, self.policy.due_at(given), owner=owner)

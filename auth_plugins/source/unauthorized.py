@@ -126,7 +126,7 @@ class AnswerJudge(Terms):
                 slot.trouble = None
                 slot.learn_backoff(NO_BACKOFF, self.clock)
             slot.reject(by_server=False)
-            if current is not None and current == self.provider.given():
+            if current is not None and current == self.provider.initial_token():
                 slot.distrust = True  # It was not compared with what the store has yet.
 
     def _reject(self, live: Live, token: Token, endpoint: str) -> bool:

@@ -56,13 +56,15 @@ class Fleet:
         self.simulator, self.clock = MarketigerSimulator(), FakeClock()
         self.simulator.reuse_detection = True
         self.kept = MemoryStore(clock=self.clock)
-        self.given = self.auth(Shared(MemoryStore()), email="user@example.com", password="your_password_here").token()
+        self.initial_token = self.auth(
+            Shared(MemoryStore()), email="user@example.com", password="your_password_here"
+        ).token()
 
     def auth(self, store: Shared, **credentials: Any) -> MarketigerAuth:
         session = requests.Session()
         session.mount("https://", RequestsAdapter(self.simulator, self.clock))
         if not credentials:
-            pair = self.given
+            pair = self.initial_token
             credentials = {"access_token": pair.access_token, "refresh_token": pair.refresh_token}
         policy = RefreshPolicy(jitter=0.0)
         return MarketigerAuth(**credentials, store=store, policy=policy, token_client=session, clock=self.clock)

@@ -27,7 +27,7 @@ from auth_plugins.clients.reading import Deadline
 from auth_plugins.clients.requests_channel import _bounded, _Reader
 from auth_plugins.clients.route import Route
 from auth_plugins.clients.trust import context_for_httpx
-from auth_plugins.core import Grant, TokenRequest
+from auth_plugins.core import Purpose, TokenRequest
 from auth_plugins.simulators import FyatuSimulator
 from auth_plugins.testing import CLIENT_KINDS, open_client
 from tests.conftest import APP_ID, SECRET_KEY
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from auth_plugins.testing.server import SimulatorServer
 
 POLICY = RefreshPolicy(connect_timeout=3.0, read_timeout=7.0, deadline=100.0)
-REQUEST = TokenRequest(Grant.LOGIN, "https://api.example/token", {"X-Own": "1"}, b"body")
+REQUEST = TokenRequest(Purpose.LOGIN, "https://api.example/token", {"X-Own": "1"}, b"body")
 LIBRARIES = [httpx, httpx2]
 LATER = Deadline.after(1e6)
 
@@ -123,14 +123,14 @@ class Endless(io.RawIOBase):
     """A body that goes on for as long as somebody reads."""
 
     def __init__(self) -> None:
-        self.given = 0
+        self.initial_token = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self.given += len(buffer)
-        assert self.given < 10 * POLICY.max_response_bytes, "nobody stopped"
+        self.initial_token += len(buffer)
+        assert self.initial_token < 10 * POLICY.max_response_bytes, "nobody stopped"
         return len(buffer)
 
 
@@ -146,7 +146,7 @@ def test_a_redirects_body_is_read_within_the_same_bounds_as_any_other() -> None:
         lent.mount("https://", Bottomless())
         with pytest.raises(InvalidTokenResponse, match="longer than"):
             RequestsChannel(lent).send(REQUEST, POLICY)
-    assert endless.given <= 2 * POLICY.max_response_bytes
+    assert endless.initial_token <= 2 * POLICY.max_response_bytes
 
 
 def with_a_hook(kind: str, event: str, hook: Any) -> Any:

@@ -17,8 +17,8 @@ from auth_plugins.core import (
     Answer,
     CredentialsRejected,
     ErrorInfo,
-    Grant,
     LoginRequired,
+    Purpose,
     Token,
     TokenRequest,
     TokenResponse,
@@ -48,12 +48,12 @@ class ZephyrContract:
     can_login = True
     rotates = False
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         return None
 
     def login(self) -> TokenRequest:
         form = f"{self.client}:{self.key}".encode()
-        return TokenRequest(Grant.LOGIN, f"{self.base_url}/pass", {"X-Kind": "login"}, form, secrets=(self.key,))
+        return TokenRequest(Purpose.LOGIN, f"{self.base_url}/pass", {"X-Kind": "login"}, form, secrets=(self.key,))
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
         raise AssertionError("there is no refresh")
@@ -128,22 +128,22 @@ class HarborContract:
     can_login = True
     rotates = True
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         return None
 
     def login(self) -> TokenRequest:
-        return TokenRequest.json(Grant.LOGIN, f"{self.base_url}/open", {"key": self.key}, secrets=(self.key,))
+        return TokenRequest.json(Purpose.LOGIN, f"{self.base_url}/open", {"key": self.key}, secrets=(self.key,))
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
         own = {"X-Auth": token.access_token}
-        return TokenRequest(Grant.REFRESH, f"{self.base_url}/extend", own, b"", token, (token.access_token, self.key))
+        return TokenRequest(Purpose.REFRESH, f"{self.base_url}/extend", own, b"", token, (token.access_token, self.key))
 
     def revoke(self, token: Token) -> TokenRequest | None:
         return None
 
     def read(self, answer: Answer, now: float) -> Token:
         if answer.error_info.code is not None:
-            kind = LoginRequired if answer.request.grant is Grant.REFRESH else CredentialsRejected
+            kind = LoginRequired if answer.request.purpose is Purpose.REFRESH else CredentialsRejected
             raise answer.error(kind, "Harbor refused")
         access_token, lifetime = answer.json.get("jwt"), number(answer.json.get("lives"))
         session = number(answer.json.get("session"))

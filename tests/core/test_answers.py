@@ -22,9 +22,9 @@ from auth_plugins.core import (
     AuthError,
     CredentialsRejected,
     ErrorInfo,
-    Grant,
     InvalidTokenResponse,
     LoginRequired,
+    Purpose,
     TokenEndpointUnavailable,
     TokenRequest,
     TokenResponse,
@@ -40,7 +40,7 @@ from auth_plugins.core.answers import longest_lifetime, retry_after
 from auth_plugins.core.statuses import unserved
 
 NOW = 1_800_000_000.0
-REQUEST = TokenRequest(Grant.LOGIN, "https://api.example/auth/token")
+REQUEST = TokenRequest(Purpose.LOGIN, "https://api.example/auth/token")
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -458,7 +458,7 @@ class TestUnserved:
 
 
 def told(said: ErrorInfo, *secrets: str, **more: Any) -> AuthError:
-    request = TokenRequest(Grant.LOGIN, "https://api.example", secrets=secrets)
+    request = TokenRequest(Purpose.LOGIN, "https://api.example", secrets=secrets)
     return Answer(request, TokenResponse(400), said).error(LoginRequired, "It failed", **more)
 
 
@@ -552,7 +552,7 @@ def test_longest_lifetime_is_about_a_year() -> None:
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_a_secret_that_is_quoted_as_it_stood_in_json_is_struck_out(ascii_only: bool) -> None:
     secret = 'p\u00e4"s\\w'
-    request = TokenRequest(Grant.LOGIN, "https://api.example/login", secrets=(secret,))
+    request = TokenRequest(Purpose.LOGIN, "https://api.example/login", secrets=(secret,))
     said = ErrorInfo(message=f"You said {json.dumps({'password': secret}, ensure_ascii=ascii_only)}")
     error = Answer(request, TokenResponse(400), said).error(CredentialsRejected, "It failed")
     assert error.provider_message == 'You said {"password": "***"}'
@@ -573,7 +573,7 @@ WRITINGS: dict[str, Callable[[str], str]] = {
 @given(secret=st.text(st.sampled_from("ab <>&+'\"`\\\u00e4%="), min_size=1, max_size=12).map("key-{}-key".format))
 def test_a_secret_is_struck_out_as_whatever_quotes_it_writes_it(way: str, secret: str) -> None:
     quoted = WRITINGS[way](secret)
-    request = TokenRequest(Grant.LOGIN, "https://api.example/login", secrets=(secret,))
+    request = TokenRequest(Purpose.LOGIN, "https://api.example/login", secrets=(secret,))
     error = Answer(request, TokenResponse(400), ErrorInfo(message=f"<{quoted}>")).error(
         CredentialsRejected, "It failed"
     )
@@ -581,7 +581,7 @@ def test_a_secret_is_struck_out_as_whatever_quotes_it_writes_it(way: str, secret
 
 
 def test_half_a_surrogate_pair_in_a_secret_does_no_harm() -> None:
-    request = TokenRequest(Grant.LOGIN, "https://api.example/login", secrets=("half \ud800",))
+    request = TokenRequest(Purpose.LOGIN, "https://api.example/login", secrets=("half \ud800",))
     error = Answer(request, TokenResponse(400), ErrorInfo(message="half \ud800 is wrong")).error(
         CredentialsRejected, "It failed"
     )

@@ -219,7 +219,7 @@ class Given:
     base_url = "https://api.acme.example"
     headers = staticmethod(bearer)
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         return Token(access_token="", issued_at=0.0, expires_at=0.0, refresh_token=self.first, refreshable_until=9e9)
 
 

@@ -15,10 +15,10 @@ from auth_plugins.core import (
     Age,
     AuthError,
     CredentialsRejected,
-    Grant,
     InvalidTokenResponse,
     LoginRequired,
     Means,
+    Purpose,
     Step,
     Token,
     TokenEndpointUnavailable,
@@ -26,7 +26,7 @@ from auth_plugins.core import (
 )
 from auth_plugins.core.lifecycle import _table, age_of, grants_within, means_of, worth_trying
 
-LOGIN, REFRESH = Grant.LOGIN, Grant.REFRESH
+LOGIN, REFRESH = Purpose.LOGIN, Purpose.REFRESH
 GRANTS = {
     Means.NOTHING: (),
     Means.LOGIN: (LOGIN,),
@@ -214,17 +214,17 @@ class TestGrantsWithin:
             (3, (REFRESH, LOGIN), (REFRESH, LOGIN, LOGIN)),
         ],
     )
-    def test_every_case(self, tries: int, grants: tuple[Grant, ...], turns: tuple[Grant, ...]) -> None:
+    def test_every_case(self, tries: int, grants: tuple[Purpose, ...], turns: tuple[Purpose, ...]) -> None:
         assert grants_within(tries, grants) == turns
 
     @given(tries=st.integers(min_value=1, max_value=50), grants=st.sampled_from(list(GRANTS.values())))
-    def test_a_refresh_is_never_repeated_and_comes_first(self, tries: int, grants: tuple[Grant, ...]) -> None:
+    def test_a_refresh_is_never_repeated_and_comes_first(self, tries: int, grants: tuple[Purpose, ...]) -> None:
         turns = grants_within(tries, grants)
         assert turns.count(REFRESH) == grants.count(REFRESH)
         assert REFRESH not in turns[1:]
 
     @given(tries=st.integers(min_value=1, max_value=50), grants=st.sampled_from(list(GRANTS.values())))
-    def test_each_grant_has_its_turn_and_no_other_does(self, tries: int, grants: tuple[Grant, ...]) -> None:
+    def test_each_grant_has_its_turn_and_no_other_does(self, tries: int, grants: tuple[Purpose, ...]) -> None:
         assert set(grants_within(tries, grants)) == set(grants)
 
 

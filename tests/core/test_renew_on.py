@@ -31,13 +31,13 @@ def test_statuses_replace_the_default() -> None:
     rule = RenewOn.of({419, HTTPStatus.FORBIDDEN})
     assert [status for status in range(100, 600) if rule.rejects(status, {})] == [403, 419]
     assert not rule.rejects(403, SCOPE)
-    assert rule.given == (403, 419)
+    assert rule.initial_token == (403, 419)
 
 
 def test_a_predicate_decides_by_itself() -> None:
     rule = RenewOn.of(always)
     assert rule.rejects(200, SCOPE) is True
-    assert rule.given is always
+    assert rule.initial_token is always
 
 
 @pytest.mark.parametrize(

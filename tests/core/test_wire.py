@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auth_plugins.core import Grant, Token, TokenRequest, TokenResponse
+from auth_plugins.core import Purpose, Token, TokenRequest, TokenResponse
 from auth_plugins.core.wire import Masked, MaskedBytes
 
 URL = "https://api.example/auth/token"
@@ -19,7 +19,7 @@ TOKEN = Token(access_token="at-s3cret", refresh_token="rt-s3cret", issued_at=0.0
 
 def request(**more: Any) -> TokenRequest:
     return TokenRequest.json(
-        Grant.LOGIN,
+        Purpose.LOGIN,
         URL,
         {"secretKey": SECRET},
         headers={"Authorization": f"Bearer {SECRET}", "X-Key": SECRET},
@@ -87,36 +87,36 @@ class TestTokenRequest:
         assert "s3cret" not in repr({"headers": dict(made.headers), "body": made.body})
 
     def test_body_is_compact_json_and_says_so(self) -> None:
-        made = TokenRequest.json(Grant.LOGIN, URL, {"a": [1, "ü"], "b": None})
+        made = TokenRequest.json(Purpose.LOGIN, URL, {"a": [1, "ü"], "b": None})
         assert made.headers == {"Content-Type": "application/json"}
         assert json.loads(made.body) == {"a": [1, "ü"], "b": None}
         assert b" " not in made.body
         assert made.body.isascii()
 
     def test_an_empty_object_is_a_body(self) -> None:
-        made = TokenRequest.json(Grant.LOGIN, URL, {})
+        made = TokenRequest.json(Purpose.LOGIN, URL, {})
         assert (made.body, dict(made.headers)) == (b"{}", {"Content-Type": "application/json"})
 
     def test_no_body_is_none_at_all_and_has_no_content_type(self) -> None:
-        made = TokenRequest.json(Grant.REFRESH, URL, headers={"Authorization": "Bearer at"})
+        made = TokenRequest.json(Purpose.REFRESH, URL, headers={"Authorization": "Bearer at"})
         assert (made.body, dict(made.headers)) == (b"", {"Authorization": "Bearer at"})
 
     def test_headers_come_after_the_content_type_and_may_replace_it(self) -> None:
-        made = TokenRequest.json(Grant.LOGIN, URL, {}, headers={"Content-Type": "application/vnd.api+json"})
+        made = TokenRequest.json(Purpose.LOGIN, URL, {}, headers={"Content-Type": "application/vnd.api+json"})
         assert dict(made.headers) == {"Content-Type": "application/vnd.api+json"}
 
     @pytest.mark.parametrize("body", [None, {"a": 1}], ids=["empty", "json"])
     def test_keeps_what_it_was_told(self, body: dict[str, int] | None) -> None:
-        made = TokenRequest.json(Grant.REVOKE, URL, body, token=TOKEN, secrets=iter(("one", "two")))
-        assert (made.grant, made.url, made.token, made.secrets) == (Grant.REVOKE, URL, TOKEN, ("one", "two"))
+        made = TokenRequest.json(Purpose.REVOKE, URL, body, token=TOKEN, secrets=iter(("one", "two")))
+        assert (made.purpose, made.url, made.token, made.secrets) == (Purpose.REVOKE, URL, TOKEN, ("one", "two"))
 
     @pytest.mark.parametrize("body", [None, {"a": 1}], ids=["empty", "json"])
     def test_has_neither_token_nor_secrets_unless_told(self, body: dict[str, int] | None) -> None:
-        made = TokenRequest.json(Grant.LOGIN, URL, body)
+        made = TokenRequest.json(Purpose.LOGIN, URL, body)
         assert (made.token, made.secrets) == (None, ())
 
     def test_bare_one_is_empty(self) -> None:
-        made = TokenRequest(Grant.LOGIN, URL)
+        made = TokenRequest(Purpose.LOGIN, URL)
         assert (dict(made.headers), made.body, made.token, made.secrets) == ({}, b"", None, ())
 
     def test_can_be_hashed(self) -> None:
@@ -134,9 +134,9 @@ class TestTokenResponse:
         assert hash(TokenResponse(204)) == hash(TokenResponse(204))
 
 
-@pytest.mark.parametrize("grant", Grant)
-def test_grants_are_named_by_the_words_that_events_and_logs_use(grant: Grant) -> None:
-    assert Grant(grant.name.lower()) is grant
+@pytest.mark.parametrize("grant", Purpose)
+def test_grants_are_named_by_the_words_that_events_and_logs_use(grant: Purpose) -> None:
+    assert Purpose(grant.name.lower()) is grant
 
 
 @pytest.mark.parametrize("part", [slice(0, 3), slice(None), 0], ids=["beginning", "whole", "one"])
@@ -153,6 +153,6 @@ def test_a_piece_of_masked_bytes_is_masked_and_a_pickle_holds_plain_ones() -> No
 
 
 def test_a_request_masks_its_headers_and_body_however_it_is_made() -> None:
-    request = TokenRequest(Grant.LOGIN, "https://api.example", {"X-Key": SECRET}, SECRET.encode())
+    request = TokenRequest(Purpose.LOGIN, "https://api.example", {"X-Key": SECRET}, SECRET.encode())
     assert SECRET not in f"{dict(request.headers)} {request.body!r} {request}"
     assert (request.headers["X-Key"], request.body) == (SECRET, SECRET.encode())

@@ -18,10 +18,10 @@ from auth_plugins.core import (
     AuthError,
     CredentialsRejected,
     ErrorInfo,
-    Grant,
     InvalidTokenResponse,
     LoginRequired,
     Provider,
+    Purpose,
     Token,
     TokenEndpointUnavailable,
     TokenRequest,
@@ -97,7 +97,7 @@ def refused(answer: TokenResponse, request: TokenRequest | None = None) -> AuthE
 class TestRequests:
     def test_v3_login_sends_the_app(self) -> None:
         request = V3.login()
-        assert request.grant is Grant.LOGIN
+        assert request.purpose is Purpose.LOGIN
         assert request.url == "https://api.fyatu.com/api/v3/auth/token"
         assert dict(request.headers) == {"Content-Type": "application/json"}
         assert json.loads(request.body) == {
@@ -125,16 +125,16 @@ class TestRequests:
     @pytest.mark.parametrize(
         ("make", "grant", "path"),
         [
-            (lambda: V3.refresh(OLD, NOW), Grant.REFRESH, "refresh"),
-            (lambda: V3.revoke(OLD), Grant.REVOKE, "revoke"),
+            (lambda: V3.refresh(OLD, NOW), Purpose.REFRESH, "refresh"),
+            (lambda: V3.revoke(OLD), Purpose.REVOKE, "revoke"),
         ],
         ids=["refresh", "revoke"],
     )
     def test_refresh_and_revoke_send_the_token_and_no_body(
-        self, make: Callable[[], TokenRequest], grant: Grant, path: str
+        self, make: Callable[[], TokenRequest], grant: Purpose, path: str
     ) -> None:
         request_ = make()
-        assert request_.grant is grant
+        assert request_.purpose is grant
         assert request_.url == f"https://api.fyatu.com/api/v3/auth/{path}"
         assert dict(request_.headers) == {"Authorization": "Bearer old-s3cret"}
         assert request_.body == b""
@@ -142,7 +142,7 @@ class TestRequests:
 
     def test_know_their_secrets_and_show_none(self) -> None:
         for request in (V3.login(), V3.refresh(OLD, NOW), V3.revoke(OLD)):
-            carried = {SECRET} if request.grant is Grant.LOGIN else {SECRET, "old-s3cret"}
+            carried = {SECRET} if request.purpose is Purpose.LOGIN else {SECRET, "old-s3cret"}
             assert set(request.secrets) == carried
             assert "s3cret" not in repr(request)
 
@@ -153,7 +153,7 @@ class TestRequests:
 
     def test_contract_begins_by_logging_in(self) -> None:
         assert V3.can_login
-        assert V3.given() is None
+        assert V3.initial_token() is None
 
     def test_contract_is_a_provider_that_shows_no_secret(self) -> None:
         assert isinstance(V3, Provider)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from auth_plugins.core import Answer, Grant, Token, TokenRequest, TokenResponse
+from auth_plugins.core import Answer, Purpose, Token, TokenRequest, TokenResponse
 from auth_plugins.providers.fyatu import FyatuContract
 
 PAGES = Path(__file__).parents[1] / "simulators" / "pages"
@@ -78,7 +78,7 @@ class TestRefresh:
         request = CONTRACT.refresh(token, moment(REFRESH))
         assert sent(request) == documented(REFRESH, token.access_token)
         assert request.body == b""
-        assert request.grant is Grant.REFRESH
+        assert request.purpose is Purpose.REFRESH
 
     def test_answer_is_read_as_the_token_it_describes(self) -> None:
         issued = moment(REFRESH)

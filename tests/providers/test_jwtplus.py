@@ -23,7 +23,7 @@ from auth_plugins import (
     RefreshPolicy,
     Token,
 )
-from auth_plugins.core import Answer, Grant, Provider, TokenRequest, TokenResponse, fingerprint
+from auth_plugins.core import Answer, Provider, Purpose, TokenRequest, TokenResponse, fingerprint
 from auth_plugins.providers.jwtplus import JWTPlusContract
 from auth_plugins.providers.jwtplus.session import session
 
@@ -119,7 +119,7 @@ class TestThePage:
 class TestRequests:
     def test_signing_sends_who_where_and_the_claims(self) -> None:
         request = contract(claims={"personal": {"name": "test-user"}, "ids": (1, 2.5, None, True)}).login()
-        assert (request.grant, request.url) == (Grant.LOGIN, f"{URL}/app/{APP_ID}/sign")
+        assert (request.purpose, request.url) == (Purpose.LOGIN, f"{URL}/app/{APP_ID}/sign")
         assert json.loads(request.body) == {
             "sub": "test@test.com",
             "aud": "web-app",
@@ -201,10 +201,10 @@ class TestTimes:
         assert token.refreshable_until <= token.expires_at
 
     def test_of_a_pair_that_is_given_our_clock_is_believed(self) -> None:
-        token = contract(**PAIR, subject=None, audience=None).given()
+        token = contract(**PAIR, subject=None, audience=None).initial_token()
         assert token is not None
         assert (token.issued_at, token.expires_at) == (1_740_427_049, 1_740_430_648)
-        assert CONTRACT.given() is None
+        assert CONTRACT.initial_token() is None
 
 
 BAD_PAIRS = [

@@ -21,7 +21,7 @@ from auth_plugins import (
     Token,
     TokenEndpointUnavailable,
 )
-from auth_plugins.core import Answer, ErrorInfo, Grant, Provider, TokenRequest, TokenResponse
+from auth_plugins.core import Answer, ErrorInfo, Provider, Purpose, TokenRequest, TokenResponse
 from auth_plugins.core.answers import longest_lifetime
 from auth_plugins.providers.marketiger import MarketigerContract
 
@@ -100,11 +100,11 @@ class TestPage:
 
     def test_login_is_the_documented_one(self) -> None:
         assert sent(CONTRACT.login()) == LOGIN["request"]
-        assert CONTRACT.login().grant is Grant.LOGIN
+        assert CONTRACT.login().purpose is Purpose.LOGIN
 
     def test_refresh_is_the_documented_one(self) -> None:
         assert sent(CONTRACT.refresh(OLD, NOW)) == REFRESH["request"]
-        assert (CONTRACT.refresh(OLD, NOW).grant, CONTRACT.refresh(OLD, NOW).token) == (Grant.REFRESH, OLD)
+        assert (CONTRACT.refresh(OLD, NOW).purpose, CONTRACT.refresh(OLD, NOW).token) == (Purpose.REFRESH, OLD)
 
     def test_refresh_is_byte_for_byte_what_the_pages_program_makes(self) -> None:
         # JSON.stringify({accessToken: ..., refreshToken: ...})
@@ -113,7 +113,7 @@ class TestPage:
         )
 
     def test_refresh_of_a_given_pair_is_the_documented_one(self) -> None:
-        given_ = PAIR.given()
+        given_ = PAIR.initial_token()
         assert given_ is not None
         assert sent(PAIR.refresh(given_, NOW)) == REFRESH["request"]
 
@@ -172,8 +172,8 @@ class TestContract:
         assert not MarketigerContract(password=PASSWORD).can_login
 
     def test_begins_with_what_was_given(self) -> None:
-        assert CONTRACT.given() is None
-        assert PAIR.given() == Token(
+        assert CONTRACT.initial_token() is None
+        assert PAIR.initial_token() == Token(
             access_token="your_access_token_here",
             issued_at=-math.inf,
             expires_at=-math.inf,
@@ -191,13 +191,13 @@ class TestContract:
         ],
     )
     def test_given_token_is_used_until_it_says_that_it_ends(self, claims: Any, times: tuple[float, float]) -> None:
-        given_ = MarketigerContract(access_token=jwt(**claims), refresh_token="rt").given()
+        given_ = MarketigerContract(access_token=jwt(**claims), refresh_token="rt").initial_token()
         assert given_ is not None
         assert (given_.issued_at, given_.expires_at, given_.refreshable_until) == (*times, math.inf)
 
     @pytest.mark.parametrize("one", ["access_token", "refresh_token"])
     def test_half_a_pair_is_none(self, one: str) -> None:
-        assert MarketigerContract(EMAIL, PASSWORD, **{one: "x"}).given() is None  # type: ignore[arg-type]
+        assert MarketigerContract(EMAIL, PASSWORD, **{one: "x"}).initial_token() is None  # type: ignore[arg-type]
 
     def test_goes_to_the_base_url(self) -> None:
         here = MarketigerContract(EMAIL, PASSWORD, "http://127.0.0.1:1/x")

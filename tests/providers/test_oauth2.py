@@ -30,7 +30,7 @@ from auth_plugins import (
     Token,
     TokenEndpointUnavailable,
 )
-from auth_plugins.core import Answer, Grant, Provider, TokenRequest, TokenResponse
+from auth_plugins.core import Answer, Provider, Purpose, TokenRequest, TokenResponse
 from auth_plugins.core.answers import longest_lifetime
 from auth_plugins.providers.oauth2 import (
     OAuth2ClientCredentialsAuth,
@@ -108,7 +108,7 @@ def contract(**fields: Any) -> OAuth2Contract:
 
 def first_call(ours: OAuth2Contract) -> TokenRequest:
     """What the first token is asked for with: the client's credentials, or what the user brought along."""
-    given = ours.given()
+    given = ours.initial_token()
     return ours.login() if given is None else ours.refresh(given, NOW)
 
 
@@ -426,7 +426,7 @@ def refusal(status: int, **members: Any) -> AuthError:
 class TestRequests:
     def test_a_client_logs_in_as_section_4_4_2_shows(self) -> None:
         request = contract().login()
-        assert (request.grant, request.url) == (Grant.LOGIN, TOKEN_URL)
+        assert (request.purpose, request.url) == (Purpose.LOGIN, TOKEN_URL)
         assert request.headers == {
             "Content-Type": "application/x-www-form-urlencoded",
             "Authorization": "Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3",
@@ -436,7 +436,7 @@ class TestRequests:
     def test_a_token_is_refreshed_as_section_6_shows(self) -> None:
         request = contract(refresh_token="first").refresh(token("tGzv3JOkF0XG5Qx2TlKWIA"), NOW)
         assert request is not None
-        assert request.grant is Grant.REFRESH
+        assert request.purpose is Purpose.REFRESH
         assert form(request) == {"grant_type": ["refresh_token"], "refresh_token": ["tGzv3JOkF0XG5Qx2TlKWIA"]}
 
     def test_credentials_in_the_body_are_sent_as_section_2_3_1_shows(self) -> None:
@@ -466,9 +466,9 @@ class TestRequests:
         assert contract().revoke(token()) is None
 
     def test_a_client_can_log_in_and_a_user_only_go_on_from_what_was_given(self) -> None:
-        assert (contract().can_login, contract().given()) == (True, None)
+        assert (contract().can_login, contract().initial_token()) == (True, None)
         user = contract(refresh_token="rt", scope="a b")
-        given = user.given()
+        given = user.initial_token()
         assert not user.can_login
         assert given is not None
         assert (given.refresh_token, given.scopes, given.refreshable(NOW)) == ("rt", ("a", "b"), True)

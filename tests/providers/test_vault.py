@@ -26,7 +26,7 @@ from auth_plugins import (
     TokenEndpointUnavailable,
     VaultAuth,
 )
-from auth_plugins.core import Answer, Grant, Provider, TokenRequest, TokenResponse, fingerprint
+from auth_plugins.core import Answer, Provider, Purpose, TokenRequest, TokenResponse, fingerprint
 from auth_plugins.core.answers import longest_lifetime
 from auth_plugins.core.lifecycle import grants_within
 from auth_plugins.providers.vault import VAULT_POLICY, VaultContract
@@ -104,10 +104,10 @@ class TestThePage:
     """Every sentence of "Refreshing Access Tokens"."""
 
     def test_the_request_is_the_documented_one(self) -> None:
-        first = ALONE.given()
+        first = ALONE.initial_token()
         assert first is not None
         request = ALONE.refresh(first, NOW)
-        assert (request.grant, request.url) == (Grant.REFRESH, f"{URL}/v1/auth/token")
+        assert (request.purpose, request.url) == (Purpose.REFRESH, f"{URL}/v1/auth/token")
         assert {name: str(value) for name, value in request.headers.items()} == {
             "Content-Type": "application/json",
             "partnerId": "1042",
@@ -148,7 +148,7 @@ class TestThePage:
 class TestRequests:
     def test_a_login_is_that_of_the_sign_in_page(self) -> None:
         request = BOTH.login()
-        assert (request.grant, request.url) == (Grant.LOGIN, f"{URL}/v1/auth/token")
+        assert (request.purpose, request.url) == (Purpose.LOGIN, f"{URL}/v1/auth/token")
         assert {name: str(value) for name, value in request.headers.items()} == {
             "Content-Type": "application/json",
             "partnerId": "1042",
@@ -179,16 +179,16 @@ class TestRequests:
 
 
 class TestGiven:
-    def given(self, **fields: Any) -> Token:
-        token = VaultContract(1042, URL, **fields).given()
+    def initial_token(self, **fields: Any) -> Token:
+        token = VaultContract(1042, URL, **fields).initial_token()
         assert token is not None
         return token
 
     def test_nothing_is_where_one_begins_by_a_login(self) -> None:
-        assert BOTH.given() is None
+        assert BOTH.initial_token() is None
 
     def test_a_refresh_token_is_refreshed_first(self) -> None:
-        token = self.given(refresh_token="rt")
+        token = self.initial_token(refresh_token="rt")
         assert (token.access_token, token.expires_at, token.refreshable(NOW)) == ("", -math.inf, True)
 
     @pytest.mark.parametrize(
@@ -204,13 +204,13 @@ class TestGiven:
         ],
     )
     def test_an_access_token_lives_as_it_says(self, claims: Any, issued_at: float, expires_at: float) -> None:
-        token = self.given(refresh_token="rt", access_token=sign(claims))
+        token = self.initial_token(refresh_token="rt", access_token=sign(claims))
         assert (token.issued_at, token.expires_at, token.refresh_token) == (issued_at, expires_at, "rt")
 
     @pytest.mark.parametrize("opaque", ["opaque", "a.b.c", "eyJhbGciOiJIUzI1NiIsIn..."])
     def test_one_that_does_not_say_lives_until_a_401(self, opaque: str) -> None:
-        assert self.given(refresh_token="rt", access_token=opaque).expires_at == math.inf
-        assert not self.given(access_token=opaque).refreshable(NOW)
+        assert self.initial_token(refresh_token="rt", access_token=opaque).expires_at == math.inf
+        assert not self.initial_token(access_token=opaque).refreshable(NOW)
 
 
 class TestAnswers:
@@ -463,7 +463,7 @@ class TestLogin:
         assert one_world.calls == [("login", 0)] * 2
 
     def test_the_policy_still_has_a_refresh_followed_by_a_login(self) -> None:
-        both, login = (Grant.REFRESH, Grant.LOGIN), (Grant.LOGIN,)
+        both, login = (Purpose.REFRESH, Purpose.LOGIN), (Purpose.LOGIN,)
         assert grants_within(VAULT_POLICY.tries, both) == both
         assert grants_within(VAULT_POLICY.tries, login) == login
 
@@ -676,7 +676,7 @@ class TestIdentity:
             extra_body={"code": "hunter2c"},
         )
         provider = auth._provider
-        shown = "".join(map(repr, (auth, provider, provider.given(), provider.login(), auth._source.slot.live)))
+        shown = "".join(map(repr, (auth, provider, provider.initial_token(), provider.login(), auth._source.slot.live)))
         assert "hunter2" not in shown
 
 
@@ -753,7 +753,7 @@ class TestArguments:
 
     def test_tokens_may_be_as_long_as_a_header(self) -> None:
         long = "x" * 16_384
-        given = VaultAuth(1042, base_url=URL, refresh_token=long, access_token=long)._provider.given()
+        given = VaultAuth(1042, base_url=URL, refresh_token=long, access_token=long)._provider.initial_token()
         assert given is not None
         assert given.access_token == given.refresh_token == long
 

@@ -29,7 +29,7 @@ from auth_plugins import (
     TokenAuth,
     TokenEndpointUnavailable,
 )
-from auth_plugins.core import Grant, TokenRequest, TokenResponse
+from auth_plugins.core import Purpose, TokenRequest, TokenResponse
 from auth_plugins.core.wire import Masked, MaskedBytes
 from auth_plugins.simulators import FyatuSimulator
 from auth_plugins.testing import CLIENT_KINDS, FakeClock, mock_transport, open_client
@@ -65,7 +65,7 @@ OBJECTS: dict[type, Any] = {
     EventKind: lambda: EventKind.REFRESHED,
     BodyNotReplayed: lambda: BodyNotReplayed("A 401 was not answered"),
     TokenRequest: lambda: TokenRequest.json(
-        Grant.LOGIN,
+        Purpose.LOGIN,
         "https://x.example",
         {"k": SECRET},
         headers={"Authorization": SECRET},

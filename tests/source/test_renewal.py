@@ -24,7 +24,7 @@ from auth_plugins import (
     Token,
     TokenEndpointUnavailable,
 )
-from auth_plugins.core import Answer, ErrorInfo, Grant, TokenRequest, TokenResponse, bearer, fingerprint
+from auth_plugins.core import Answer, ErrorInfo, Purpose, TokenRequest, TokenResponse, bearer, fingerprint
 from auth_plugins.source.ending import end
 from auth_plugins.source.live import NOTHING, Live
 from auth_plugins.source.outcome import newest
@@ -52,17 +52,17 @@ class Toy:
     name = "toy"
     base_url = URL
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         return None
 
     def login(self) -> TokenRequest:
-        return TokenRequest(Grant.LOGIN, URL)
+        return TokenRequest(Purpose.LOGIN, URL)
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
-        return TokenRequest(Grant.REFRESH, URL, body=f"{now:.1f}".encode(), token=token)
+        return TokenRequest(Purpose.REFRESH, URL, body=f"{now:.1f}".encode(), token=token)
 
     def revoke(self, token: Token) -> TokenRequest:
-        return TokenRequest(Grant.REVOKE, URL, token=token)
+        return TokenRequest(Purpose.REVOKE, URL, token=token)
 
     def read(self, answer: Answer, now: float) -> Token:
         return token(answer.response.body.decode(), now)
@@ -97,8 +97,8 @@ class Script:
         return answer
 
     @property
-    def grants(self) -> list[Grant]:
-        return [request.grant for request, _ in self.asked]
+    def grants(self) -> list[Purpose]:
+        return [request.purpose for request, _ in self.asked]
 
 
 class Watched(MemoryStore):
@@ -190,7 +190,7 @@ class TestThePlace:
         stage.keep(token("old"))
         end(stage.terms, stage.slot, stage.script)
         assert stage.store.done == [(what, stage.key) for what in ("lock", "load", "delete")]
-        assert stage.script.grants == [Grant.REVOKE]
+        assert stage.script.grants == [Purpose.REVOKE]
 
     def test_is_not_locked_to_take_over_a_peers_token(self) -> None:
         stage = Stage()
@@ -312,7 +312,7 @@ class TestAPeersToken:
         stage.clock.advance(3500)
         live = stage.renew()
         assert live.token == token("peer's", THEN + 3500)
-        assert (live.window_at, stage.script.grants) == (THEN + 3500 + 3600 - 300, [Grant.REFRESH])
+        assert (live.window_at, stage.script.grants) == (THEN + 3500 + 3600 - 300, [Purpose.REFRESH])
 
 
 def _refused(stage: Stage) -> AuthError:
@@ -351,7 +351,7 @@ def test_a_refresh_is_made_for_the_time_that_it_is() -> None:
     stage.clock.advance(3500)
     stage.renew()
     ((request, _),) = stage.script.asked
-    assert (request.grant, request.body) == (Grant.REFRESH, b"1800003500.0")
+    assert (request.purpose, request.body) == (Purpose.REFRESH, b"1800003500.0")
 
 
 class TestTheDeadline:
@@ -385,7 +385,7 @@ def test_a_login_is_repeated_only_if_it_may_not_have_arrived() -> None:
     stage = Stage(lost, lambda: InvalidTokenResponse("Garbage"), lost, tries=3)
     with pytest.raises(InvalidTokenResponse):
         stage.renew()
-    assert stage.script.grants == [Grant.LOGIN, Grant.LOGIN]
+    assert stage.script.grants == [Purpose.LOGIN, Purpose.LOGIN]
 
 
 @pytest.mark.parametrize("job", [renew, end])
@@ -411,7 +411,7 @@ def test_what_a_refresh_was_asked_to_wait_is_kept_whatever_becomes_of_the_login(
     stage.have(token("old", THEN - 3700))
     with pytest.raises(AuthError) as caught:
         stage.renew()
-    assert (stage.script.grants, caught.value.retry_after) == ([Grant.REFRESH, Grant.LOGIN], retry_after)
+    assert (stage.script.grants, caught.value.retry_after) == ([Purpose.REFRESH, Purpose.LOGIN], retry_after)
 
 
 class TestTheSlot:

@@ -847,7 +847,7 @@ class NotYetContract(FyatuContract):
 
     can_login = False
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         now = FakeClock()()
         return Token(
             access_token="given",
@@ -919,7 +919,7 @@ def test_invalidate_before_the_first_request_means_the_stores_token_also_where_o
 class GivenContract(FyatuContract):
     """It begins with a token that is good for an hour."""
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         now = FakeClock()()
         return Token(access_token="given", issued_at=now, expires_at=now + 3600)
 

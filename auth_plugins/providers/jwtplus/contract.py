@@ -12,9 +12,9 @@ from ...core import (
     AuthError,
     CredentialsRejected,
     ErrorInfo,
-    Grant,
     InvalidTokenResponse,
     LoginRequired,
+    Purpose,
     Token,
     TokenRequest,
     TokenResponse,
@@ -55,7 +55,7 @@ class JWTPlusContract:
         """Whether it is known for whom to sign."""
         return self.subject is not None
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         """Return the tokens that the user gave; the server's clock is taken for ours until it has answered."""
         if self.refresh_token is None:
             return None
@@ -66,28 +66,28 @@ class JWTPlusContract:
     def login(self) -> TokenRequest:
         """Sign a new session."""
         body = {**json.loads(self.claims), "sub": self.subject, "aud": self.audience, **self._place()}
-        return self._call(Grant.LOGIN, "sign", body)
+        return self._call(Purpose.LOGIN, "sign", body)
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
         """Renew a session: both its tokens are replaced."""
         body = {"refresh_token": token.refresh_token, **self._place()}
-        return self._call(Grant.REFRESH, "renew", body, token)
+        return self._call(Purpose.REFRESH, "renew", body, token)
 
     def revoke(self, token: Token) -> TokenRequest:
         """End a session, by its auth token: with the refresh token the server does nothing, and says "ok"."""
-        return self._call(Grant.REVOKE, "logout", {"token": token.access_token}, token)
+        return self._call(Purpose.REVOKE, "logout", {"token": token.access_token}, token)
 
     def verification(self, token: str) -> TokenRequest:
         """Ask whether an auth token is valid."""
-        request = self._call(Grant.LOGIN, "verify", {"token": token})
+        request = self._call(Purpose.LOGIN, "verify", {"token": token})
         return TokenRequest(
-            request.grant, request.url, request.headers, request.body, secrets=(*request.secrets, token)
+            request.purpose, request.url, request.headers, request.body, secrets=(*request.secrets, token)
         )
 
     def _place(self) -> dict[str, str]:
         return {"ip": self.ip, "useragent": self.user_agent}
 
-    def _call(self, grant: Grant, verb: str, body: Mapping[str, Any], token: Token | None = None) -> TokenRequest:
+    def _call(self, grant: Purpose, verb: str, body: Mapping[str, Any], token: Token | None = None) -> TokenRequest:
         pair = () if token is None else (token.access_token, token.refresh_token or "")
         url = f"{self.base_url}/app/{self.app_id}/{verb}"
         # The key stands there as it is: with "Bearer" before it, it is another key.
@@ -105,7 +105,7 @@ class JWTPlusContract:
         found = session(auth_token, refresh_token, moments, self.fresh_after, extra)
         if found is not None:
             return found
-        if answer.request.grant is Grant.REFRESH and auth_token == refresh_token == "":
+        if answer.request.purpose is Purpose.REFRESH and auth_token == refresh_token == "":
             raise answer.error(LoginRequired, "JWTPlus ended the session instead of renewing it")
         if fields or not answer.response.body:
             raise answer.error(InvalidTokenResponse, "The answer holds no pair of tokens", hint=_NO_ENDPOINT)
@@ -116,7 +116,7 @@ class JWTPlusContract:
             return answer.unrecognized(hint=_NO_ENDPOINT)
         if answer.status == 403:
             return answer.error(CredentialsRejected, "JWTPlus did not accept the app key", hint=HINT_BAD_KEY)
-        if answer.request.grant is Grant.REFRESH:
+        if answer.request.purpose is Purpose.REFRESH:
             return answer.error(LoginRequired, "JWTPlus did not renew the session")
         if answer.status == 400:
             what = "JWTPlus did not accept what is to be signed"

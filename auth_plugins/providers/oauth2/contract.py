@@ -13,11 +13,11 @@ from urllib.parse import quote, urlencode
 
 from ...core import (
     LONG_AGO,
-    NOTHING_MORE,
+    NO_EXTRA,
     Answer,
     ErrorInfo,
-    Grant,
     InvalidTokenResponse,
+    Purpose,
     Token,
     TokenRequest,
     TokenResponse,
@@ -77,7 +77,7 @@ class OAuth2Contract:
         """Whether there is a refresh token: the server may replace it at each use (RFC 6749, section 6)."""
         return not self.can_login
 
-    def given(self) -> Token | None:
+    def initial_token(self) -> Token | None:
         """Give the user's first refresh token, behind an access token that ended long ago."""
         if self.refresh_token is None:
             return None
@@ -92,19 +92,19 @@ class OAuth2Contract:
 
     def login(self) -> TokenRequest:
         """Ask for a token by the client's credentials (4.4.2)."""
-        return self._call(Grant.LOGIN, {"scope": self.scope, "refresh_token": None})
+        return self._call(Purpose.LOGIN, {"scope": self.scope, "refresh_token": None})
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
         """Ask for a new token by the newest refresh token (6)."""
         # Without `scope` one gets what was granted at first: to a client what it asked for, of a user's all.
         scope = None if self.refresh_token is None else self.scope
-        return self._call(Grant.REFRESH, {"scope": scope, "refresh_token": token.refresh_token}, token)
+        return self._call(Purpose.REFRESH, {"scope": scope, "refresh_token": token.refresh_token}, token)
 
     def revoke(self, token: Token) -> TokenRequest | None:
         """Give `None`: RFC 6749 has no way to end a token."""
         return None
 
-    def _call(self, grant: Grant, form: dict[str, str | None], token: Token | None = None) -> TokenRequest:
+    def _call(self, grant: Purpose, form: dict[str, str | None], token: Token | None = None) -> TokenRequest:
         from authlib.oauth2 import ClientAuth as Signer
         from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
@@ -150,7 +150,7 @@ class OAuth2Contract:
             # The lifetime of refresh tokens is not documented, so they are always tried.
             refreshable_until=LONG_AGO if refresh_token is None else expires_at + longest_lifetime,
             scopes=tuple(scope.split()) if isinstance(scope, str) else asked,
-            extra=self._kept(fields, NOTHING_MORE if before is None else before.extra),
+            extra=self._kept(fields, NO_EXTRA if before is None else before.extra),
         )
 
     def _check_type(self, answer: Answer, access_token: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ...core import Answer, AuthError, CredentialsRejected, Grant, LoginRequired, TokenEndpointUnavailable
+from ...core import Answer, AuthError, CredentialsRejected, LoginRequired, Purpose, TokenEndpointUnavailable
 
 __all__ = ["CODES", "HINT_NO_ENDPOINT", "refusal"]
 
@@ -46,9 +46,9 @@ def refusal(answer: Answer, *, for_user: bool) -> AuthError:
 def _unexplained(answer: Answer) -> AuthError:
     # Glewlwyd refuses without a word: a dead refresh token by an empty 400, a client by an empty 403.
     empty = not answer.response.body.strip()
-    if empty and answer.status == 400 and answer.request.grant is Grant.REFRESH:
+    if empty and answer.status == 400 and answer.request.purpose is Purpose.REFRESH:
         return answer.error(LoginRequired, "The authorization server refused the refresh token without a word")
-    if empty and answer.status == 403 and answer.request.grant is Grant.LOGIN:
+    if empty and answer.status == 403 and answer.request.purpose is Purpose.LOGIN:
         what = "The authorization server refused the client without a word"
         return answer.error(CredentialsRejected, what, hint=_HINT_EMPTY_403)
     return answer.unrecognized(hint=HINT_NO_ENDPOINT)
