@@ -40,10 +40,10 @@ _name = itemgetter(1)
 class _Home:
     """The origin that most requests go to, ready to be compared with, and the clock that is read there."""
 
-    __slots__ = ("below", "first", "host", "port", "scheme", "tick", "wall")
+    __slots__ = ("below", "first", "host", "monotonic", "port", "scheme", "wall")
 
     def __init__(self, origin: Origin, clock: Clock = SYSTEM_CLOCK) -> None:
-        self.wall, self.tick = clock.__call__, clock.tick
+        self.wall, self.monotonic = clock.__call__, clock.monotonic
         # As strings are ordered, what begins with "https://host/" is just what lies between it and "https://host0".
         self.first, self.below = origin.prefix, origin.prefix[:-1] + "0"
         if origin.scheme == "http" and origin.port == 80:
@@ -129,10 +129,10 @@ class UsualCase:
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request of requests."""
         live, home, url = self._slot.live, self._home, r.url
-        wall, tick = home.wall, home.tick
+        wall, monotonic = home.wall, home.monotonic
         if (
             wall() < live.due_at
-            and tick() < live.due_tick
+            and monotonic() < live.due_tick
             and live.usual is not None
             and url is not None
             and home.first <= url < home.below
@@ -158,7 +158,7 @@ class UsualCase:
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Drive a request of an httpx or httpx2 `Client`."""
         live, home = self._slot.live, self._home
-        wall, tick = home.wall, home.tick
+        wall, monotonic = home.wall, home.monotonic
         try:
             # To ask for the parts by their public names costs more than all the rest. Should a library come to keep
             # them in another way, nothing is wrong, only slower.
@@ -167,7 +167,7 @@ class UsualCase:
             url = _NOWHERE
         if (
             wall() < live.due_at
-            and tick() < live.due_tick
+            and monotonic() < live.due_tick
             and live.raw is not None
             and url.host == home.host
             and url.scheme == home.scheme
@@ -196,14 +196,14 @@ class UsualCase:
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
         live, home = self._slot.live, self._home
-        wall, tick = home.wall, home.tick
+        wall, monotonic = home.wall, home.monotonic
         try:
             url: Any = request.url._uri_reference
         except AttributeError:
             url = _NOWHERE
         if (
             wall() < live.due_at
-            and tick() < live.due_tick
+            and monotonic() < live.due_tick
             and live.raw is not None
             and url.host == home.host
             and url.scheme == home.scheme

@@ -15,7 +15,7 @@ class Clock(Protocol):
     def __call__(self) -> float:
         """Seconds since the epoch."""
 
-    def tick(self) -> float:
+    def monotonic(self) -> float:
         """Seconds since some moment; never goes back."""
 
     def sleep(self, seconds: float) -> None:
@@ -26,7 +26,7 @@ class SystemClock:
     """The machine's own clocks."""
 
     __call__ = staticmethod(time.time)
-    tick = staticmethod(time.monotonic)
+    monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
 
     def __repr__(self) -> str:

@@ -100,7 +100,7 @@ class Live:
         """Make the snapshot of a token that has just come."""
         headers = tuple((name, Owned(value, owner)) for name, value in provider.headers(token).items())
         wall = clock()
-        ahead, came_valid = wall - clock.tick(), wall < token.expires_at
+        ahead, came_valid = wall - clock.monotonic(), wall < token.expires_at
         live = cls(token, None, headers, window_at, ahead=ahead, came_valid=came_valid, unproven=unproven, watched=True)
         live = live.until(min(window_at, token.expires_at))
         return live if unproven or watched or wall < token.valid_from else live.proven()
@@ -144,7 +144,7 @@ class Live:
 
     def is_fresh(self, clock: Clock) -> bool:
         """Whether there is nothing to think of yet."""
-        return clock() < self.due_at and clock.tick() < self.due_tick
+        return clock() < self.due_at and clock.monotonic() < self.due_tick
 
     def is_carried(self, header: Callable[[str], Any]) -> bool:
         """Whether a request carries this token, given what finds its headers by name."""
@@ -159,7 +159,7 @@ class Live:
 
         A wall clock set back does not make it younger, nor does a machine's sleep, in which the other stands still.
         """
-        return max(clock(), clock.tick() + self.ahead)
+        return max(clock(), clock.monotonic() + self.ahead)
 
 
 def _owner(value: Masked) -> bytes:

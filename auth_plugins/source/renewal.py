@@ -130,7 +130,7 @@ class _Renewal(Outcome):
             return ours if is_kept else self.saved_by_now(ours)
         policy = self.terms.policy
         with turn(self.terms.provider, policy.max_concurrent_calls, policy.deadline, clock) as left:
-            brought, grant = self._call_in_turn(step, token, now, clock.tick() + left)
+            brought, grant = self._call_in_turn(step, token, now, clock.monotonic() + left)
         if grant is None:
             return self.adopt(brought, self.due_at(brought))
         kind = EventKind.LOGGED_IN if grant is Purpose.LOGIN else EventKind.REFRESHED
@@ -156,7 +156,7 @@ class _Renewal(Outcome):
         needed = step.verb is Verb.WAIT
         for grant in grants_within(self.terms.policy.tries, step.grants):
             if failure is not None and (
-                self.terms.clock.tick() >= ends or not worth_trying(grant, last, failure, needed=needed)
+                self.terms.clock.monotonic() >= ends or not worth_trying(grant, last, failure, needed=needed)
             ):
                 break
             if last is grant:
@@ -196,7 +196,7 @@ class _Renewal(Outcome):
         return self.terms.provider.refresh(refreshed, now)
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
-        answer = self.terms.ask(request, self.channel, max(ends - self.terms.clock.tick(), 0.001))
+        answer = self.terms.ask(request, self.channel, max(ends - self.terms.clock.monotonic(), 0.001))
         try:
             return with_worth(self.terms.provider.read(answer, answer.sent_at), self.terms.provider)
         except AuthError:

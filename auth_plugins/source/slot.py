@@ -155,44 +155,44 @@ class Slot:
 
     def learn_backoff(self, known: UnauthorizedBackoff, clock: Clock) -> None:
         """Keep what is known of renewals on a 401. While they back off, the answers of all requests are seen."""
-        self.unauthorized_backoff, self.clock, tick = known, clock, clock.tick()
+        self.unauthorized_backoff, self.clock, monotonic = known, clock, clock.monotonic()
         if known.is_on:
             self.live = self.live.watch()
-            self._pause_matters(tick, max(0.0, known.until - tick))
+            self._pause_matters(monotonic, max(0.0, known.until - monotonic))
         elif self.live.watched and not self.live.unproven:
             self.live = self.live.proven(watched=self.live.is_early(clock))
 
-    def flying(self, tick: float, deadline: float) -> Flight | None:
+    def flying(self, monotonic: float, deadline: float) -> Flight | None:
         """Give the renewal that is under way; one that has outlived the deadline no longer counts."""
         flight = self.flight
-        return None if flight is None or flight.is_over or tick - flight.started > deadline else flight
+        return None if flight is None or flight.is_over or monotonic - flight.started > deadline else flight
 
-    def resting(self, tick: float) -> bool:
+    def resting(self, monotonic: float) -> bool:
         """Whether an early renewal failed too short a time ago to try again."""
-        return self.trouble is not None and tick < self.trouble.early_again
+        return self.trouble is not None and monotonic < self.trouble.early_again
 
-    def remembered(self, tick: float) -> AuthError | None:
+    def remembered(self, monotonic: float) -> AuthError | None:
         """Give the failure that calling again now would only repeat, or make worse.
 
         `CredentialsRejected` and `LoginRequired` until the cool-down ends; `TokenEndpointUnavailable` and
         `InvalidTokenResponse` until the moment for which the endpoint asked, or for a moment in an outage.
         """
-        if self.trouble is None or tick >= self.trouble.again:
+        if self.trouble is None or monotonic >= self.trouble.again:
             return None
         error = self.trouble.error.fresh()
-        error.retry_after, error.remembered = self.trouble.again - tick, True
+        error.retry_after, error.remembered = self.trouble.again - monotonic, True
         return error
 
-    def looks(self, tick: float) -> bool:
+    def looks(self, monotonic: float) -> bool:
         """Whether to look into the store in spite of the trouble; says so to one, and then for a while to nobody."""
-        if self.trouble is None or tick < self.trouble.look_at:
+        if self.trouble is None or monotonic < self.trouble.look_at:
             return False
-        self.trouble = replace(self.trouble, look_at=tick + _LOOK)
+        self.trouble = replace(self.trouble, look_at=monotonic + _LOOK)
         return True
 
     def remember(self, error: AuthError, policy: RefreshPolicy, clock: Clock) -> None:
         """Write down what a failed renewal means for the requests to come."""
-        tick, known, self.clock = clock.tick(), self.trouble, clock
+        monotonic, known, self.clock = clock.monotonic(), self.trouble, clock
         failures = known.failures + 1 if known is not None and _side(known.error) is _side(error) else 1
         again = 0.0
         if _side(error) is _OURS:
@@ -203,18 +203,18 @@ class Slot:
             luck = random.random()  # noqa: S311 - spreads a fleet's calls, guards nothing
             again = policy.outage_backoff.delay(failures - 1) * (1.0 - policy.jitter * luck)
         early_again = max(again, policy.early_backoff.delay(failures))
-        self.trouble = Trouble(error, failures, tick + early_again, tick + again, tick + _LOOK)
+        self.trouble = Trouble(error, failures, monotonic + early_again, monotonic + again, monotonic + _LOOK)
         token = self.live.token
         if token is not None and not self.rejects(token):
             rested = self.live.now(clock) + early_again
             if self.unsaved is None:
                 rested = max(rested, self.live.window_at)
             self.live = self.live.until(min(token.expires_at, rested))
-        self._pause_matters(tick, early_again)
+        self._pause_matters(monotonic, early_again)
 
-    def _pause_matters(self, tick: float, pause: float) -> None:
+    def _pause_matters(self, monotonic: float, pause: float) -> None:
         # For as long again as it lasts: a failure within that time makes the next pause twice as long.
-        self.pauses_matter_until = max(self.pauses_matter_until, tick + 2.0 * pause)
+        self.pauses_matter_until = max(self.pauses_matter_until, monotonic + 2.0 * pause)
         self._hold()
 
     def _hold(self) -> None:
@@ -228,7 +228,7 @@ class Slot:
         if self.flight is not None or self.distrust:
             return True
         pauses = self.trouble is not None or self.unauthorized_backoff.is_on
-        if pauses and self.clock.tick() < self.pauses_matter_until:
+        if pauses and self.clock.monotonic() < self.pauses_matter_until:
             return True
         token = self.live.token
         if token is None or not (self.unsaved is not None or self.rejects(token)):

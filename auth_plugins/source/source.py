@@ -159,35 +159,35 @@ class Source(AnswerJudge):
         slot = self.slot
         live = slot.live
         verb = self._verb(live)
-        tick = self.clock.tick()
-        flying = slot.flying(tick, self._deadline)
+        monotonic = self.clock.monotonic()
+        flying = slot.flying(monotonic, self._deadline)
         beside = verb is Verb.BESIDE and not (once and slot.unsaved is None)
-        if verb is Verb.USE or (verb is Verb.BESIDE and flying is None and slot.resting(tick)):
+        if verb is Verb.USE or (verb is Verb.BESIDE and flying is None and slot.resting(monotonic)):
             return live
         if flying is not None and (flying.renews or verb is Verb.BESIDE):
             return live if beside else flying
         if slot.flight is not None and slot.flight.is_told_here and not slot.rejects(live.token):
             return slot.flight  # A listener asks, and the token ended as it came. So would the next one.
         # The table may give up on what this process knows; the store may know better, so a flight looks there.
-        failure = None if verb is Verb.BESIDE else slot.remembered(tick)
-        if failure is not None and (flying is not None or not slot.looks(tick)):
+        failure = None if verb is Verb.BESIDE else slot.remembered(monotonic)
+        if failure is not None and (flying is not None or not slot.looks(monotonic)):
             raise failure
         job = partial(renew, channel=channel) if failure is None else partial(look, channel=channel, failure=failure)
-        flight = slot.flight = Flight(tick, job, renews=failure is None, failure=failure)
+        flight = slot.flight = Flight(monotonic, job, renews=failure is None, failure=failure)
         if verb is Verb.BESIDE and live.token is not None:
             slot.live = live.until(live.token.expires_at)
         return live if beside else flight
 
     def _ripening(self, live: Live) -> Flight | None:
         """See to the wait for a token that is not accepted yet."""
-        slot, tick = self.slot, self.clock.tick()
+        slot, monotonic = self.slot, self.clock.monotonic()
         if live.token is None or not 0 < live.token.valid_from - live.now(self.clock) <= self._deadline:
             return None
         with launching(self, slot), slot.lock:
-            flying = slot.flying(tick, self._deadline)
+            flying = slot.flying(monotonic, self._deadline)
             if flying is not None:
                 return flying
-            flight = slot.flight = Flight(tick, ripen, renews=False)
+            flight = slot.flight = Flight(monotonic, ripen, renews=False)
             return flight
 
     def _verb(self, live: Live) -> Verb:
@@ -200,7 +200,7 @@ class Source(AnswerJudge):
 
     def _begin_end(self, channel: Channel) -> Flight:
         # Not the slot's flight: whoever asks meanwhile is to log in again, not to wait for the end.
-        flight = Flight(self.clock.tick(), partial(end, channel=channel))
+        flight = Flight(self.clock.monotonic(), partial(end, channel=channel))
         with self.slot.lock:
             self.slot.reject(by_server=False)
         launch(self, self.slot, flight)

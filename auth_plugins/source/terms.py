@@ -44,11 +44,11 @@ class Terms:
             TokenEndpointUnavailable: there was no answer, or one that asks to come again.
             InvalidTokenResponse: the answer is too long, or no token endpoint's.
         """
-        sent, tick = self.clock(), self.clock.tick()
+        sent, monotonic = self.clock(), self.clock.monotonic()
         policy = self.policy if deadline is None else replace(self.policy, deadline=deadline)
         response = channel.send(request, policy)
         # Not a second look at the wall clock: it may have been set meanwhile.
-        arrived = sent + max(self.clock.tick() - tick, 0.0)
+        arrived = sent + max(self.clock.monotonic() - monotonic, 0.0)
         answer = Answer(request, response, self.provider.error_info(response), sent, arrived)
         error = unserved(answer)
         if error is not None:

@@ -33,13 +33,13 @@ def turn(provider: Provider, at_once: int | None, deadline: float, clock: Clock)
     if at_once is None:
         yield deadline
         return
-    server, began = Origin.of(provider.base_url), clock.tick()
+    server, began = Origin.of(provider.base_url), clock.monotonic()
     with _lock:
         turns = _turns.setdefault((server, at_once), threading.BoundedSemaphore(at_once))
     if not turns.acquire(timeout=deadline / 2):
         raise TokenEndpointUnavailable(f"No turn came for a token call at {server}: {at_once} were under way")
     try:
-        yield deadline - (clock.tick() - began)
+        yield deadline - (clock.monotonic() - began)
     finally:
         turns.release()
 

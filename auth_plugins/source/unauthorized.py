@@ -74,11 +74,11 @@ class AnswerJudge(Terms):
         Only a `replay` shows that the renewal helped: other requests may never have needed it.
         """
         slot, policy, clock = self.slot, self.policy, self.clock
-        live, known, tick = slot.live, slot.unauthorized_backoff, clock.tick()
+        live, known, monotonic = slot.live, slot.unauthorized_backoff, clock.monotonic()
         current = live.is_carried(header)
         if known.is_on and not (current and live.unproven):
             # A back-off may last for hours: an answer that changes nothing takes no lock.
-            learned = known.accepted_by(endpoint, policy, tick, replay=replay, current=current)
+            learned = known.accepted_by(endpoint, policy, monotonic, replay=replay, current=current)
             if learned is known:
                 return
         with slot.lock:
@@ -86,7 +86,7 @@ class AnswerJudge(Terms):
             known = slot.unauthorized_backoff
             if current and slot.live.unproven:
                 slot.live = slot.live.proven(watched=True)
-            slot.learn_backoff(known.accepted_by(endpoint, policy, tick, replay=replay, current=current), clock)
+            slot.learn_backoff(known.accepted_by(endpoint, policy, monotonic, replay=replay, current=current), clock)
 
     def unhelpful(self, live: Live, endpoint: str = "") -> None:
         """Learn that a request which was sent again with another token got a 401 as well."""
@@ -118,7 +118,7 @@ class AnswerJudge(Terms):
             if token is not None:
                 if current is None or slot.rejects(current) or current.access_token != _text_of(token):
                     return
-                believed, known = slot.unauthorized_backoff.reported(self.policy, self.clock.tick())
+                believed, known = slot.unauthorized_backoff.reported(self.policy, self.clock.monotonic())
                 slot.learn_backoff(known, self.clock)
                 if not believed:
                     return
@@ -135,7 +135,7 @@ class AnswerJudge(Terms):
         slot.learn_backoff(self._counted(live), self.clock)
         if not self.provider.can_login and now < token.refreshable_from < token.refreshable_until:
             return False  # Nothing can replace it yet, and the fault need not be the token's.
-        believed, known = slot.unauthorized_backoff.rejected(endpoint, self.policy, self.clock.tick())
+        believed, known = slot.unauthorized_backoff.rejected(endpoint, self.policy, self.clock.monotonic())
         slot.learn_backoff(known, self.clock)
         if believed:
             slot.reject(by_server=True)
@@ -147,8 +147,8 @@ class AnswerJudge(Terms):
         if token is None or now < token.valid_from or (live.came_valid and token.expires_at <= now):
             return known
         if not live.unproven:
-            return known.refused(refused_by, self.policy, self.clock.tick())
-        return known.failed(token, self.policy, self.clock.tick(), refused_by=refused_by)
+            return known.refused(refused_by, self.policy, self.clock.monotonic())
+        return known.failed(token, self.policy, self.clock.monotonic(), refused_by=refused_by)
 
     def _warn_if_begun(self, before: UnauthorizedBackoff, endpoint: str) -> None:
         """Log the beginning of a back-off, for an operator; not if it resumes one that ended a moment ago."""

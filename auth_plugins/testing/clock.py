@@ -17,7 +17,7 @@ class FakeClock:
         """The wall time, in seconds since the epoch: stands in for `time.time`."""
         return self._wall
 
-    def tick(self) -> float:
+    def monotonic(self) -> float:
         """The monotonic time, in seconds since the clock was made: stands in for `time.monotonic`."""
         return self._monotonic
 

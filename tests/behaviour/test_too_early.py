@@ -37,12 +37,12 @@ def late_auth(world: World, **options: Any) -> TokenAuth:
 
 def slow_road(world: World, *delays: float) -> None:
     """Judge the next API requests when they arrive, and let their answers come back so much later."""
-    handle, left, began = world.fyatu.handle, list(delays), world.clock.tick()
+    handle, left, began = world.fyatu.handle, list(delays), world.clock.monotonic()
 
     def delayed(request: SimRequest, now: float) -> SimResponse:
         if "/auth/" in request.path:
             return handle(request, now)
-        early = world.clock.tick() < began + 0.5
+        early = world.clock.monotonic() < began + 0.5
         response = handle(request, now)
         if left:
             world.clock.advance(left.pop(0))

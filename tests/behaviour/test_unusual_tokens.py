@@ -76,10 +76,10 @@ class Room:
 class TestTooEarly:
     def test_the_same_token_is_sent_again_once_it_is_accepted(self) -> None:
         room = Room(LateContract, LateApi())
-        began = room.clock.tick()
+        began = room.clock.monotonic()
         assert room.get() == 200
         assert room.calls() == ["login"]
-        assert room.clock.tick() - began == 1
+        assert room.clock.monotonic() - began == 1
 
     def test_a_token_that_comes_in_the_place_of_a_rejected_one_is_waited_for_as_well(self) -> None:
         room = Room(LateContract, LateApi())

@@ -38,7 +38,7 @@ from auth_plugins import FyatuAuth
 from auth_plugins.testing import open_client
 auth = FyatuAuth({app!r}, {key!r}, base_url={url!r})
 ticks = []
-def tick():
+def monotonic():
     while True:
         ticks.append(1)
         gevent.sleep(0.02)

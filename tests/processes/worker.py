@@ -42,7 +42,7 @@ from auth_plugins.testing import settle
 class SharedClock:
     """The machine's time, and as much more as the test has let pass."""
 
-    tick = staticmethod(time.monotonic)
+    monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
 
     def __init__(self, path: str) -> None:

@@ -233,7 +233,7 @@ class TestThePlace:
             trouble = stage.slot.trouble
             assert trouble is not None
             assert (trouble.failures, trouble.error.message) == (failures, "The disk is full")
-            assert trouble.early_again - stage.clock.tick() == stage.slot.live.due_at - stage.clock() == pause
+            assert trouble.early_again - stage.clock.monotonic() == stage.slot.live.due_at - stage.clock() == pause
         assert [event.kind for event in stage.events] == [EventKind.SAVE_FAILED] * 2
 
 
@@ -440,7 +440,7 @@ class TestTheSlot:
         for error in errors:
             stage.slot.remember(error, stage.terms.policy, stage.clock)
             assert stage.slot.trouble is not None
-            found.append(stage.slot.trouble.again - stage.clock.tick())
+            found.append(stage.slot.trouble.again - stage.clock.monotonic())
         assert found == pauses
 
     def test_shortens_the_pause_of_an_outage_by_up_to_the_jitter(self) -> None:
@@ -450,7 +450,7 @@ class TestTheSlot:
             stage.slot.remember(lost(), stage.terms.policy, stage.clock)
             stage.slot.remember(lost(), stage.terms.policy, stage.clock)
             assert stage.slot.trouble is not None
-            pauses.add(stage.slot.trouble.again - stage.clock.tick())
+            pauses.add(stage.slot.trouble.again - stage.clock.monotonic())
         assert 0.125 <= min(pauses) < 0.15 < 0.225 < max(pauses) <= 0.25
 
     @pytest.mark.parametrize(("now", "counts"), [(-0.5, 0), (0.0, 1), (9.5, 1), (10.0, 0), (11.0, 0)])

@@ -267,9 +267,9 @@ WAYS = pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
 def test_a_token_that_was_used_too_early_is_given_once_its_time_has_come_and_no_later(way: str) -> None:
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Sleeping())
     live = room.auth._source.current(room.auth._channel)
-    began = room.clock.tick()
+    began = room.clock.monotonic()
     assert _after_401(room, live, way) is live
-    assert (room.clock.tick() - began, room.clock.slept) == (0.25, (0.25,))
+    assert (room.clock.monotonic() - began, room.clock.slept) == (0.25, (0.25,))
     assert room.fyatu.ledger.token_calls == 1
 
 
@@ -397,11 +397,11 @@ def test_who_uses_an_object_while_one_is_thought_about_does_not_wait_for_himself
 
         inside: Any = None
 
-        def tick(self) -> float:
+        def monotonic(self) -> float:
             inside, self.inside = self.inside, None
             if inside is not None:
                 inside()
-            return super().tick()
+            return super().monotonic()
 
     clock = Nosy()
     room = Room(clock=clock)
@@ -447,11 +447,11 @@ def test_a_cache_that_another_thread_was_changing_at_the_fork_is_made_anew(monke
 def test_a_flight_that_has_outlived_the_deadline_does_not_count() -> None:
     room = Room()
     room.clock.advance(1000)
-    flight = room.slot.flight = Flight(room.clock.tick())
+    flight = room.slot.flight = Flight(room.clock.monotonic())
     room.clock.advance(30)
-    assert room.slot.flying(room.clock.tick(), 30.0) is flight
+    assert room.slot.flying(room.clock.monotonic(), 30.0) is flight
     room.clock.advance(0.5)
-    assert room.slot.flying(room.clock.tick(), 30.0) is None
+    assert room.slot.flying(room.clock.monotonic(), 30.0) is None
     assert room.auth.token() is not None
 
 
@@ -806,7 +806,9 @@ class TestWhileCallsPause:
                 room.auth.token()
             # The first one waited; his clock stood still meanwhile.
             assert caught.value.retry_after == left
-            room.slot.flight.started = room.clock.tick() + 100  # It has not outlived the deadline, short as that is.
+            room.slot.flight.started = (
+                room.clock.monotonic() + 100
+            )  # It has not outlived the deadline, short as that is.
         assert len(looks) == 1
         go.set()
 
@@ -1034,6 +1036,6 @@ class TestTurns:
 class Waiting(FakeClock):
     """A clock by which seven seconds go by between two looks."""
 
-    def tick(self) -> float:
+    def monotonic(self) -> float:
         self.advance(7)
-        return super().tick()
+        return super().monotonic()
