@@ -206,7 +206,7 @@ class HttpxDoor:
         """Look at the response to a replay. An endpoint that redirected it to another origin accepted the token."""
         request = response.request
         if self._rejects(response) and self.covers(request):
-            self._source.unhelpful(renewed, _endpoint(request))
+            self._source.still_unauthorized(renewed, _endpoint(request))
         elif renewed.watched:
             self._source.accepted(dict(renewed.headers).get, _endpoint(request), replay=True)
 

@@ -172,7 +172,7 @@ class RequestsDoor(OriginBoundHook):
         again.history = [*response.history, response]
         again.request = request
         if self._rejects(again):
-            self.source.unhelpful(live, _endpoint(request))
+            self.source.still_unauthorized(live, _endpoint(request))
         elif live.watched:
             self.source.accepted(request.headers.get, _endpoint(request), replay=True)
         return again

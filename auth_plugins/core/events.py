@@ -21,7 +21,7 @@ class EventKind(Enum):
     """A token that somebody else renewed was taken from the store."""
     RENEWAL_FAILED = "renewal_failed"
     """A renewal brought no token; requests go on with the old one while it lasts."""
-    UNHELPFUL = "unhelpful"
+    STILL_UNAUTHORIZED = "still_unauthorized"
     """A request that was sent again with another token got a 401 as well."""
     NOT_REPLAYED = "not_replayed"
     """A 401 was handed to the caller because the request's body cannot be sent twice."""

@@ -88,13 +88,13 @@ class AnswerJudge(Terms):
                 slot.live = slot.live.proven(watched=True)
             slot.learn_backoff(known.accepted_by(endpoint, policy, monotonic, replay=replay, current=current), clock)
 
-    def unhelpful(self, live: Live, endpoint: str = "") -> None:
+    def still_unauthorized(self, live: Live, endpoint: str = "") -> None:
         """Learn that a request which was sent again with another token got a 401 as well."""
         with self.slot.lock:
             before = self.slot.unauthorized_backoff
             self.slot.learn_backoff(self._counted(live, refused_by=endpoint), self.clock)
         self._warn_if_begun(before, endpoint)
-        self.tell(EventKind.UNHELPFUL, live.token)
+        self.tell(EventKind.STILL_UNAUTHORIZED, live.token)
 
     def unanswered(self, live: Live) -> None:
         """Learn that a request which was sent again got no answer, which does not speak against its token."""

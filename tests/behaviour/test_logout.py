@@ -100,5 +100,5 @@ def test_every_event_names_the_token_that_it_is_about(one_world: World) -> None:
         client.send("GET", f"{one_world.url}/x")
     told = [(event.kind.value, event.token) for event in one_world.events]
     assert told[:3] == list(zip(["logged_in", "adopted", "refreshed"], tokens, strict=True))
-    assert [kind for kind, _ in told[3:]] == ["logged_in", "unhelpful"]
-    assert told[4] == ("unhelpful", auth.token())
+    assert [kind for kind, _ in told[3:]] == ["logged_in", "still_unauthorized"]
+    assert told[4] == ("still_unauthorized", auth.token())

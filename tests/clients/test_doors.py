@@ -100,7 +100,7 @@ class TestOfRequests:
     def test_but_not_that_the_renewal_helped(self) -> None:
         room = Room()
         live = room.replaced()
-        room.auth._source.unhelpful(live)
+        room.auth._source.still_unauthorized(live)
         room.door(answered(room.signed(), 200))
         assert room.slot.unauthorized_backoff.failures == 1
 
@@ -295,7 +295,7 @@ class TestOfHttpx:
     def test_only_what_was_sent_again_shows_that_the_renewal_helped(self, library: Any) -> None:
         room = Room()
         live = room.replaced()
-        room.auth._source.unhelpful(live)
+        room.auth._source.still_unauthorized(live)
         door, request = room.httpx_door(library), library.Request("GET", f"{URL}/x", headers=dict(live.headers))
         response = library.Response(200, request=request)
         assert not door.is_rejected(response, live)

@@ -76,7 +76,7 @@ class Toy:
 def count_failure(stage: Stage, live: Live) -> None:
     judge = AnswerJudge(stage.terms.provider, stage.terms.policy, stage.clock)
     judge.slot = stage.slot
-    judge.unhelpful(live, "GET /x")
+    judge.still_unauthorized(live, "GET /x")
 
 
 Outcome = TokenResponse | AuthError
