@@ -193,7 +193,7 @@ class TokenAuth(UsualCase, _AnyAuth):
             "token_client": self._channel.lent,
             "on_event": source.listener,
             "renew_on": None if self._requests.renew_on is RENEW_ON_401 else self._requests.renew_on.given,
-            "allow_http": not all(origin.guarded for origin in origins),
+            "allow_http": not all(origin.is_secure for origin in origins),
             "clock": source.clock,
         }
 

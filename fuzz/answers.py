@@ -9,8 +9,8 @@ import re
 from typing import Any
 
 from auth_plugins.core import Answer, AuthError, Purpose, RefreshPolicy, Token, TokenRequest, TokenResponse
-from auth_plugins.core.answers import longest_lifetime
-from auth_plugins.core.statuses import unserved
+from auth_plugins.core.answers import MAX_LIFETIME
+from auth_plugins.core.statuses import error_for_status
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.providers.jwtplus.contract import JWTPlusContract
 from auth_plugins.providers.marketiger import MarketigerContract
@@ -60,7 +60,7 @@ def judge(contract: Any, request: TokenRequest, response: TokenResponse) -> None
     said = contract.error_info(response)
     answer = Answer(request, response, said, NOW, NOW + 1)
     assert all(each is None or isinstance(each, str) for each in (said.code, said.message, said.request_id))
-    error = unserved(answer)
+    error = error_for_status(answer)
     if error is None:
         try:
             token = contract.read(answer, NOW)
@@ -77,7 +77,7 @@ def judge_token(contract: Any, token: Token) -> None:
     assert re.fullmatch(r"[!-~]+", token.access_token)
     assert token.refresh_token is None or token.refresh_token
     assert math.isfinite(token.issued_at)
-    assert token.expires_at - NOW <= longest_lifetime
+    assert token.expires_at - NOW <= MAX_LIFETIME
     assert not any(math.isnan(each) for each in (token.expires_at, token.refreshable_from, token.refreshable_until))
     assert not math.isnan(RefreshPolicy().due_at(token, 0.5))
     assert all(isinstance(each, str) for each in (*token.scopes, *token.extra, *token.extra.values()))

@@ -4,17 +4,17 @@ What an author of a provider needs is all in this room; see "Add a provider" in 
 """
 
 from .answers import (
+    MAX_LIFETIME,
     Answer,
     ErrorInfo,
+    as_mapping,
+    as_number,
+    as_text,
+    as_timestamp,
     is_token,
     json_object,
     json_value,
     jwt_claims,
-    longest_lifetime,
-    mapping,
-    number,
-    text,
-    timestamp,
 )
 from .checks import MAX_TOKEN_LENGTH, check_count, check_json_text, check_seconds, check_text, check_url
 from .errors import (
@@ -38,6 +38,7 @@ from .wire import Purpose, TokenRequest, TokenResponse
 __all__ = [
     "LIFECYCLE",
     "LONG_AGO",
+    "MAX_LIFETIME",
     "MAX_TOKEN_LENGTH",
     "NO_EXTRA",
     "Age",
@@ -64,6 +65,10 @@ __all__ = [
     "TokenRequest",
     "TokenResponse",
     "Verb",
+    "as_mapping",
+    "as_number",
+    "as_text",
+    "as_timestamp",
     "bearer",
     "check_count",
     "check_json_text",
@@ -75,11 +80,6 @@ __all__ = [
     "json_object",
     "json_value",
     "jwt_claims",
-    "longest_lifetime",
-    "mapping",
-    "number",
     "role",
     "scope_set",
-    "text",
-    "timestamp",
 ]

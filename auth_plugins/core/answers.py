@@ -20,23 +20,23 @@ from .redaction import redacted
 from .wire import TokenRequest, TokenResponse
 
 __all__ = [
+    "MAX_LIFETIME",
     "Answer",
     "ErrorInfo",
+    "as_mapping",
+    "as_number",
+    "as_text",
+    "as_timestamp",
     "is_token",
     "json_object",
     "json_value",
     "jwt_claims",
-    "longest_lifetime",
-    "mapping",
-    "number",
     "retry_after",
-    "text",
-    "timestamp",
 ]
 
 E = TypeVar("E", bound=AuthError)
 
-longest_lifetime = 366 * 86_400.0
+MAX_LIFETIME = 366 * 86_400.0
 """Seconds. A token that claims to live longer is renewed after this: a number that large is a mistake."""
 
 
@@ -54,12 +54,12 @@ def json_object(response: TokenResponse) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def mapping(value: object) -> Mapping[str, Any]:
+def as_mapping(value: object) -> Mapping[str, Any]:
     """Give a JSON object as it is, anything else as the empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
     """Give a non-empty string, or a whole number of a sane length, as a string; anything else as `None`."""
     if isinstance(value, str) and value:
         return value
@@ -68,7 +68,7 @@ def text(value: object) -> str | None:
     return None
 
 
-def number(value: object) -> float | None:
+def as_number(value: object) -> float | None:
     """Give a finite number, also one written as a string; `None` for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
@@ -79,7 +79,7 @@ def number(value: object) -> float | None:
     return result if math.isfinite(result) else None
 
 
-def timestamp(value: object) -> float | None:
+def as_timestamp(value: object) -> float | None:
     """Give an ISO 8601 time with its zone as seconds since the epoch; `None` for anything else."""
     if not isinstance(value, str):
         return None
@@ -115,7 +115,7 @@ def retry_after(response: TokenResponse, now: float) -> float | None:
     """Read `Retry-After` (RFC 9110, section 10.2.3), as seconds from `now`; `None` if there is none to be read."""
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
-        return number(value)
+        return as_number(value)
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError):

@@ -80,7 +80,7 @@ def check_url(name: str, value: object, *, allow_http: bool = False) -> str:
         raise ValueError(f"{name} must be an absolute https:// URL")
     if "@" in url or "?" in url or "#" in url:
         raise ValueError(f"{name} must have no user, password, query or fragment")
-    if not origin.guarded and not allow_http:
+    if not origin.is_secure and not allow_http:
         raise ValueError(f"{name} must be https:// (http:// only for this machine, or with allow_http=True)")
     return url.rstrip("/")
 

@@ -73,7 +73,7 @@ class AuthError(Exception):
         names = ("hint", "status", "provider_code", "provider_message", "request_id", "retry_after")
         return {name: getattr(self, name) for name in names}
 
-    def fresh(self) -> Self:
+    def clone(self) -> Self:
         """Make the same error without a traceback: one failure may be raised in many threads."""
         made = type(self)(self.message, **self.details())
         made.from_intermediary, made.remembered = self.from_intermediary, self.remembered

@@ -15,7 +15,7 @@ from .errors import AuthError, CredentialsRejected, TokenEndpointUnavailable
 from .token import Token
 from .wire import Purpose
 
-__all__ = ["LIFECYCLE", "Age", "Means", "Step", "Verb", "age_of", "grants_within", "means_of", "worth_trying"]
+__all__ = ["LIFECYCLE", "Age", "Means", "Step", "Verb", "age_of", "grant_sequence", "means_of", "worth_trying"]
 
 
 class Age(Enum):
@@ -101,7 +101,7 @@ def means_of(token: Token | None, now: float, *, can_login: bool, rejected: bool
     return Means.REFRESH if refresh else Means.NOTHING
 
 
-def grants_within(tries: int, grants: tuple[Purpose, ...]) -> tuple[Purpose, ...]:
+def grant_sequence(tries: int, grants: tuple[Purpose, ...]) -> tuple[Purpose, ...]:
     """Give the grants of one renewal, in order: a login may be repeated, a refresh never.
 
     A refresh whose answer was lost may have used its refresh token up; a login costs nothing but itself.

@@ -35,7 +35,7 @@ class Origin:
         return cls(scheme, host.strip("[]"), port) if port <= 65_535 else None
 
     @property
-    def loopback(self) -> bool:
+    def is_loopback(self) -> bool:
         """Whether it is on this machine, by its name alone."""
         if self.host == "localhost":
             return True
@@ -45,9 +45,9 @@ class Origin:
             return False
 
     @property
-    def guarded(self) -> bool:
+    def is_secure(self) -> bool:
         """Whether nobody on the way can read what goes there."""
-        return self.scheme == "https" or self.loopback
+        return self.scheme == "https" or self.is_loopback
 
     @property
     def prefix(self) -> str:

@@ -88,14 +88,14 @@ class RefreshPolicy:
             if field.type == "Backoff" and not isinstance(getattr(self, field.name), Backoff):
                 raise TypeError(f"{field.name} must be a Backoff")
 
-    def due_at(self, token: Token, luck: float = 0.0) -> float:
-        """When the renewal window of `token` begins; `luck`, from 0 to 1, is this token's share of the jitter.
+    def due_at(self, token: Token, jitter_fraction: float = 0.0) -> float:
+        """When the renewal window of `token` begins; `jitter_fraction`, from 0 to 1, is this token's share of the jitter.
 
         It never begins before a renewal can succeed, if one can succeed before the token ends. Where the refresh
         token ends before the token does (Marketiger allows it), it begins as long before that end.
         """
         lifetime = token.expires_at - token.issued_at
-        window = min(self.window, lifetime * self.window_share) * (1.0 + self.jitter * luck)
+        window = min(self.window, lifetime * self.window_share) * (1.0 + self.jitter * jitter_fraction)
         due_at = max(token.issued_at, token.expires_at - window)
         # Not where the token came within that time: what a renewal brings would be due at once, too.
         if token.issued_at < token.refreshable_until - window < due_at:

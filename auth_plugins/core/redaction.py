@@ -14,14 +14,14 @@ def redacted(words: str | None, secrets: Iterable[str], most: int) -> str | None
     """Return at most `most` printable characters of `words`, with `***` for each secret; `None` for nothing."""
     if words is None:
         return None
-    written = {each for secret in secrets if secret for each in _writings(secret)}
+    written = {each for secret in secrets if secret for each in _encodings(secret)}
     for secret in sorted(written, key=len, reverse=True):
         words = words.replace(secret, "***")
     printable = "".join(c if c.isprintable() else " " for c in words).strip()
     return printable[:most] or None
 
 
-def _writings(secret: str) -> tuple[str, ...]:
+def _encodings(secret: str) -> tuple[str, ...]:
     """Return a secret as an answer may quote it: as it is, or as it stood in JSON, in a form or a URL, in HTML."""
     from html import escape  # Its table of names takes longer to load than all of this package.
 

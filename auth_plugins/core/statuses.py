@@ -7,9 +7,9 @@ import math
 from .answers import Answer, retry_after
 from .errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
 
-__all__ = ["unserved"]
+__all__ = ["error_for_status"]
 
-_COME_AGAIN = {408: "gave up waiting for the call", 425: "was called too early", 429: "was called too often"}
+_RETRYABLE = {408: "gave up waiting for the call", 425: "was called too early", 429: "was called too often"}
 """Retryable 4xx statuses that intermediaries send, too (RFC 9110, section 15.5.9; RFC 8470, 5.2; RFC 6585, 4)."""
 
 _INTERMEDIARY = {
@@ -19,7 +19,7 @@ _INTERMEDIARY = {
 """4xx statuses that never speak of the credentials of a token call (RFC 9110, section 15.5.8; RFC 7725)."""
 
 
-def unserved(answer: Answer) -> AuthError | None:
+def error_for_status(answer: Answer) -> AuthError | None:
     """Return the error for a status that means the same for every provider, or `None`.
 
     Those are: come again (408, 425, 429, 5xx), an intermediary (407, 451, 511), not a token endpoint (1xx, 3xx).
@@ -30,8 +30,8 @@ def unserved(answer: Answer) -> AuthError | None:
         blocked = answer.error(TokenEndpointUnavailable, what, hint=hint)
         blocked.from_intermediary = True
         return blocked
-    if status in _COME_AGAIN or status >= 500:
-        what = f"The token endpoint {_COME_AGAIN.get(status, 'failed')}"
+    if status in _RETRYABLE or status >= 500:
+        what = f"The token endpoint {_RETRYABLE.get(status, 'failed')}"
         asked = retry_after(answer.response, answer.sent_at)
         hint = f"Try again in {math.ceil(asked)} s, as it asks." if asked else ""
         failed = answer.error(TokenEndpointUnavailable, what, hint=hint, retry_after=asked)

@@ -12,6 +12,7 @@ from typing import Any, Unpack
 
 from ..auth import Options, TokenAuth
 from ..core import (
+    MAX_LIFETIME,
     Answer,
     AuthError,
     CredentialsRejected,
@@ -22,18 +23,17 @@ from ..core import (
     TokenEndpointUnavailable,
     TokenRequest,
     TokenResponse,
+    as_mapping,
+    as_number,
+    as_text,
+    as_timestamp,
     bearer,
     check_text,
     check_url,
     is_token,
     json_object,
     jwt_claims,
-    longest_lifetime,
-    mapping,
-    number,
     role,
-    text,
-    timestamp,
 )
 
 __all__ = ["FyatuAuth", "FyatuBusinessAuth", "FyatuContract"]
@@ -97,7 +97,7 @@ class FyatuContract:
         refused = answer.json.get("success") is False
         if answer.status >= 400 or refused:
             raise self._refused(answer) if refused or _is_fyatus(answer) else answer.unrecognized(hint=_NO_ENDPOINT)
-        data = mapping(answer.json.get("data"))
+        data = as_mapping(answer.json.get("data"))
         access_token, kind = data.get("accessToken"), data.get("tokenType", "Bearer")
         if not is_token(access_token) or not isinstance(kind, str) or kind.lower() != "bearer":
             raise answer.unrecognized(hint=_NO_ENDPOINT)
@@ -121,12 +121,12 @@ class FyatuContract:
     def error_info(self, response: TokenResponse) -> ErrorInfo:
         """Find code, message and request id; where v3 puts the code is not documented."""
         answer = json_object(response)
-        error, meta = answer.get("error"), mapping(answer.get("meta"))
-        nested = mapping(error)
+        error, meta = answer.get("error"), as_mapping(answer.get("meta"))
+        nested = as_mapping(error)
         return ErrorInfo(
-            code=text(nested.get("code")) or text(answer.get("code")) or text(error),
-            message=text(nested.get("detail")) or text(nested.get("message")) or text(answer.get("message")),
-            request_id=text(meta.get("requestId")),
+            code=as_text(nested.get("code")) or as_text(answer.get("code")) or as_text(error),
+            message=as_text(nested.get("detail")) or as_text(nested.get("message")) or as_text(answer.get("message")),
+            request_id=as_text(meta.get("requestId")),
         )
 
     def headers(self, token: Token) -> Mapping[str, str]:
@@ -155,7 +155,7 @@ _HINTS = {
 
 def _token(access_token: str, data: Mapping[str, Any], request_id: str | None, now: float) -> Token:
     expires_at = now + _lifetime(access_token, data, now)
-    extra = {"app_type": text(data.get("appType")), "request_id": request_id}
+    extra = {"app_type": as_text(data.get("appType")), "request_id": request_id}
     scopes = data.get("scopes")
     return Token(
         access_token=access_token,
@@ -169,13 +169,13 @@ def _token(access_token: str, data: Mapping[str, Any], request_id: str | None, n
 
 def _lifetime(access_token: str, data: Mapping[str, Any], now: float) -> float:
     """Seconds from `now`: `expiresIn`, which no wrong clock can falsify, before `expiresAt` before the JWT's `exp`."""
-    lifetime = number(data.get("expiresIn"))
+    lifetime = as_number(data.get("expiresIn"))
     if lifetime is None:
-        end = timestamp(data.get("expiresAt"))
+        end = as_timestamp(data.get("expiresAt"))
         if end is None:
-            end = number(jwt_claims(access_token).get("exp"))
+            end = as_number(jwt_claims(access_token).get("exp"))
         lifetime = STATED_LIFETIME if end is None else end - now
-    return min(max(lifetime, 0.0), longest_lifetime)
+    return min(max(lifetime, 0.0), MAX_LIFETIME)
 
 
 class FyatuAuth(TokenAuth):

@@ -14,6 +14,7 @@ from typing import Unpack
 from ..auth import Options, TokenAuth
 from ..core import (
     LONG_AGO,
+    MAX_LIFETIME,
     MAX_TOKEN_LENGTH,
     Answer,
     AuthError,
@@ -25,6 +26,9 @@ from ..core import (
     TokenEndpointUnavailable,
     TokenRequest,
     TokenResponse,
+    as_mapping,
+    as_number,
+    as_text,
     bearer,
     check_json_text,
     check_seconds,
@@ -33,11 +37,7 @@ from ..core import (
     is_token,
     json_object,
     jwt_claims,
-    longest_lifetime,
-    mapping,
-    number,
     role,
-    text,
 )
 
 __all__ = ["MarketigerAuth", "MarketigerContract"]
@@ -82,7 +82,7 @@ class MarketigerContract:
         if self.access_token is None or self.refresh_token is None:
             return None
         claims = jwt_claims(self.access_token)
-        issued_at, expires_at = number(claims.get("iat")), number(claims.get("exp"))
+        issued_at, expires_at = as_number(claims.get("iat")), as_number(claims.get("exp"))
         return Token(
             access_token=self.access_token,
             issued_at=LONG_AGO if issued_at is None else issued_at,
@@ -116,7 +116,7 @@ class MarketigerContract:
         """Read `data` of a success; or return whose fault the refusal is."""
         if answer.status >= 400 or answer.json.get("success") is False:
             raise _refused(answer)
-        data, before = mapping(answer.json.get("data")), answer.request.token
+        data, before = as_mapping(answer.json.get("data")), answer.request.token
         access_token, refresh_token = data.get("accessToken"), data.get("refreshToken")
         if not is_token(access_token):
             raise answer.unrecognized(hint=_NO_ENDPOINT)
@@ -139,15 +139,15 @@ class MarketigerContract:
         A new token has not ended: what says so was told by a wrong clock, and is not believed.
         """
         claims = jwt_claims(access_token)
-        end, begin = number(claims.get("exp")), number(claims.get("iat"))
+        end, begin = as_number(claims.get("exp")), as_number(claims.get("iat"))
         said = [] if end is None else [end - now] if begin is None else [end - begin, end - now]
-        return min(next((each for each in said if each > 0), self.assumed_lifetime), longest_lifetime)
+        return min(next((each for each in said if each > 0), self.assumed_lifetime), MAX_LIFETIME)
 
     def error_info(self, response: TokenResponse) -> ErrorInfo:
         """Find type and message; a type that comes as a number is given by its name."""
-        error = mapping(json_object(response).get("error"))
-        kind = text(error.get("type"))
-        return ErrorInfo(code=_TYPES.get(kind or "", kind), message=text(error.get("message")))
+        error = as_mapping(json_object(response).get("error"))
+        kind = as_text(error.get("type"))
+        return ErrorInfo(code=_TYPES.get(kind or "", kind), message=as_text(error.get("message")))
 
     def headers(self, token: Token) -> Mapping[str, str]:
         """Carry the token as `Authorization: Bearer`."""

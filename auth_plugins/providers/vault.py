@@ -15,6 +15,7 @@ from typing import Any, Unpack
 from ..auth import Options, TokenAuth
 from ..core import (
     LONG_AGO,
+    MAX_LIFETIME,
     MAX_TOKEN_LENGTH,
     NO_EXTRA,
     Answer,
@@ -29,6 +30,8 @@ from ..core import (
     Token,
     TokenRequest,
     TokenResponse,
+    as_number,
+    as_text,
     bearer,
     check_count,
     check_seconds,
@@ -37,10 +40,7 @@ from ..core import (
     is_token,
     json_object,
     jwt_claims,
-    longest_lifetime,
-    number,
     role,
-    text,
 )
 
 __all__ = ["VAULT_POLICY", "VaultAuth", "VaultContract"]
@@ -131,12 +131,12 @@ class VaultContract:
             raise _refused(answer)
         if not is_token(access_token) or not isinstance(kind, str) or kind.lower() != "bearer":
             raise _without_token(answer)
-        lifetime = number(fields.get("expires_in"))
+        lifetime = as_number(fields.get("expires_in"))
         assumed = self.assumed_lifetime if lifetime is None else lifetime
-        expires_at = now + min(max(assumed, 0.0), longest_lifetime)
+        expires_at = now + min(max(assumed, 0.0), MAX_LIFETIME)
         # A new refresh token comes "if applicable", and the user's id with a login only: else both are as they were.
         refresh_token, extra = (None, NO_EXTRA) if before is None else (before.refresh_token, before.extra)
-        user_id, newer = text(fields.get("user_id")), fields.get("refresh_token")
+        user_id, newer = as_text(fields.get("user_id")), fields.get("refresh_token")
         if is_token(newer):
             refresh_token = newer
         return Token(
@@ -145,19 +145,19 @@ class VaultContract:
             expires_at=expires_at,
             refresh_token=refresh_token,
             # The lifetime of refresh tokens is not documented, so they are always tried.
-            refreshable_until=LONG_AGO if refresh_token is None else expires_at + longest_lifetime,
+            refreshable_until=LONG_AGO if refresh_token is None else expires_at + MAX_LIFETIME,
             extra=extra if user_id is None else {**extra, "user_id": user_id},
         )
 
     def error_info(self, response: TokenResponse) -> ErrorInfo:
         """Find code, message and request id, in either of the two shapes that Vault's errors have."""
         answer = json_object(response)
-        listed, trace = answer.get("errors"), text(answer.get("traceId"))
-        words = [text(answer.get("error_description")) or text(answer.get("message"))]
+        listed, trace = answer.get("errors"), as_text(answer.get("traceId"))
+        words = [as_text(answer.get("error_description")) or as_text(answer.get("message"))]
         words += [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
         if trace is None or "unavailable" in trace.lower():
-            trace = text(response.headers.get("x-request-id"))
-        code = text(answer.get("error")) or text(answer.get("status"))
+            trace = as_text(response.headers.get("x-request-id"))
+        code = as_text(answer.get("error")) or as_text(answer.get("status"))
         return ErrorInfo(code, "; ".join(filter(None, words)) or None, trace)
 
     def headers(self, token: Token) -> Mapping[str, str]:
@@ -170,7 +170,7 @@ def _is_vaults(answer: Answer) -> bool:
     if answer.error_info.code in _REFUSALS or not {"traceId", "errorId"}.isdisjoint(answer.json):
         return True
     # Not "Forbidden" or "Not Found", as gateways write it.
-    return _CODE.fullmatch(text(answer.json.get("error")) or "") is not None
+    return _CODE.fullmatch(as_text(answer.json.get("error")) or "") is not None
 
 
 def _refused(answer: Answer) -> AuthError:
@@ -204,7 +204,7 @@ def _life(access_token: str | None) -> tuple[float, float]:
     if access_token is None:
         return LONG_AGO, LONG_AGO
     claims = jwt_claims(access_token)
-    issued_at, expires_at = number(claims.get("iat")), number(claims.get("exp"))
+    issued_at, expires_at = as_number(claims.get("iat")), as_number(claims.get("exp"))
     if expires_at is None:
         return LONG_AGO, math.inf
     if issued_at is None or issued_at > expires_at:

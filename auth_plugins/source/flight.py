@@ -181,10 +181,10 @@ class Flight:
             return instead
         failure = self._failure or self.waits_for
         if outcome is None and failure is not None:
-            raise failure.fresh()
+            raise failure.clone()
         if outcome is None:
             raise TokenEndpointUnavailable(f"The renewal did not end within {timeout:g} seconds")
-        raise outcome.fresh()
+        raise outcome.clone()
 
 
 def _trio_of_this_task() -> Any:

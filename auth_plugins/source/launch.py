@@ -71,7 +71,7 @@ def _fly(terms: Terms, slot: Slot, flight: Flight) -> None:
     try:
         outcome = flight.job(later, slot)
     except AuthError as error:
-        outcome = error.fresh()
+        outcome = error.clone()
     except BaseException as end_of_thread:  # Whoever waits must be told, whatever it was.
         outcome = AuthError(f"The renewal ended by {type(end_of_thread).__name__}", hint="Try again.")
     with slot.lock:

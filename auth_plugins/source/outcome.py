@@ -58,8 +58,8 @@ class Outcome:
 
     def due_at(self, token: Token | None) -> float:
         """Draw when the renewal window of `token` begins."""
-        luck = random.random()  # noqa: S311 - spreads a fleet's renewals, guards nothing
-        return self.terms.policy.due_at(token, luck) if token is not None else 0.0
+        jitter_fraction = random.random()  # noqa: S311 - spreads a fleet's renewals, guards nothing
+        return self.terms.policy.due_at(token, jitter_fraction) if token is not None else 0.0
 
     def adopt(self, token: Token, due_at: float) -> Live:
         """Take over a peer's token."""
@@ -117,7 +117,7 @@ class Outcome:
         try:
             self.place.save(token)
         except StoreError as error:
-            failure = error.fresh()
+            failure = error.clone()
         else:
             self.slot.unsaved = None
             return None

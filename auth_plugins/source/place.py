@@ -168,11 +168,11 @@ class Nowhere:
 
     def save(self, token: Token) -> None:
         """Fail as the store did."""
-        raise self._failure.fresh()
+        raise self._failure.clone()
 
     def delete(self) -> None:
         """Fail as the store did."""
-        raise self._failure.fresh()
+        raise self._failure.clone()
 
     def retire(self) -> None:
         """Do nothing."""

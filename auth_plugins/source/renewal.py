@@ -16,7 +16,7 @@ from ..core.errors import (
     TokenEndpointUnavailable,
 )
 from ..core.events import EventKind
-from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grants_within, means_of, worth_trying
+from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grant_sequence, means_of, worth_trying
 from ..core.token import Token
 from ..core.wire import Purpose, TokenRequest
 from .channel import Channel
@@ -44,7 +44,7 @@ def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
         found = _Renewal(terms, slot, channel, place, place.load()).without_lock()
         return _under_lock(terms, slot, channel, store, place) if found is None else found
     except StoreError as failed:
-        failure = failed.fresh()
+        failure = failed.clone()
     if terms.provider.rotates:
         raise failure
     kept = slot.live.token if slot.unsaved is None else slot.unsaved.before
@@ -154,7 +154,7 @@ class _Renewal(Outcome):
         failure: AuthError | None = None
         last: Purpose | None = None
         needed = step.verb is Verb.WAIT
-        for grant in grants_within(self.terms.policy.tries, step.grants):
+        for grant in grant_sequence(self.terms.policy.tries, step.grants):
             if failure is not None and (
                 self.terms.clock.monotonic() >= ends or not worth_trying(grant, last, failure, needed=needed)
             ):
@@ -166,7 +166,7 @@ class _Renewal(Outcome):
             try:
                 return self._call(self._request(refreshed, now), ends), grant
             except AuthError as error:
-                failure = _still_asking(error.fresh(), failure)
+                failure = _still_asking(error.clone(), failure)
             peers = self._peers_token(refreshed, now) if refreshed is not None else None
             if peers is not None:
                 return peers, None

@@ -179,7 +179,7 @@ class Slot:
         """
         if self.trouble is None or monotonic >= self.trouble.again:
             return None
-        error = self.trouble.error.fresh()
+        error = self.trouble.error.clone()
         error.retry_after, error.remembered = self.trouble.again - monotonic, True
         return error
 
@@ -200,8 +200,8 @@ class Slot:
         elif error.retry_after:
             again = min(error.retry_after, policy.retry_after_cap)
         elif _side(error) is _THEIRS and failures > 1:
-            luck = random.random()  # noqa: S311 - spreads a fleet's calls, guards nothing
-            again = policy.outage_backoff.delay(failures - 1) * (1.0 - policy.jitter * luck)
+            jitter_fraction = random.random()  # noqa: S311 - spreads a fleet's calls, guards nothing
+            again = policy.outage_backoff.delay(failures - 1) * (1.0 - policy.jitter * jitter_fraction)
         early_again = max(again, policy.early_backoff.delay(failures))
         self.trouble = Trouble(error, failures, monotonic + early_again, monotonic + again, monotonic + _LOOK)
         token = self.live.token

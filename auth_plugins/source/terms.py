@@ -11,7 +11,7 @@ from ..core.errors import AuthError
 from ..core.events import Event, EventKind, Listener
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
-from ..core.statuses import unserved
+from ..core.statuses import error_for_status
 from ..core.token import Token
 from ..core.wire import TokenRequest
 from .channel import Channel
@@ -50,7 +50,7 @@ class Terms:
         # Not a second look at the wall clock: it may have been set meanwhile.
         arrived = sent + max(self.clock.monotonic() - monotonic, 0.0)
         answer = Answer(request, response, self.provider.error_info(response), sent, arrived)
-        error = unserved(answer)
+        error = error_for_status(answer)
         if error is not None:
             raise error
         return answer

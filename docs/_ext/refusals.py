@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from auth_plugins.core import Answer, AuthError, TokenResponse
-from auth_plugins.core.statuses import unserved
+from auth_plugins.core.statuses import error_for_status
 from fuzz.answers import CONTRACTS, NOW, requests_of
 
 PAGE = Path(__file__).parents[1] / "explanation" / "refusals.md"
@@ -45,7 +45,7 @@ def outcome(name: str, status: int, body: bytes, *, refresh: bool) -> str:
     """Return the name of the error that an answer becomes."""
     contract, response = CONTRACTS[name], TokenResponse(status, {}, body)
     answer = Answer(requests_of(contract)[refresh], response, contract.error_info(response), NOW, NOW)
-    error = unserved(answer)
+    error = error_for_status(answer)
     try:
         if error is None:
             contract.read(answer, NOW)

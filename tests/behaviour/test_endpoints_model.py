@@ -33,8 +33,8 @@ ACTIONS = st.lists(
 
 
 class Life:
-    def __init__(self, kind: str, luck: list[bool]) -> None:
-        self.clock, self.fyatu, self.luck = FakeClock(), FyatuSimulator(), luck
+    def __init__(self, kind: str, jitter_fraction: list[bool]) -> None:
+        self.clock, self.fyatu, self.jitter_fraction = FakeClock(), FyatuSimulator(), jitter_fraction
         self.issued = 0
         self.auth = FyatuAuth(
             "A1B2C3D4E5F6G7H8",
@@ -62,7 +62,7 @@ class Life:
 
     def _serves(self) -> bool:
         """Whether a flapping endpoint reaches a good node now: seven times in a row at most."""
-        served = self.luck[self.flaps % len(self.luck)] and self.flaps % 7 != 0
+        served = self.jitter_fraction[self.flaps % len(self.jitter_fraction)] and self.flaps % 7 != 0
         self.flaps += 1
         return served
 
@@ -117,7 +117,9 @@ def test_no_endpoint_that_accepted_pays_for_refusing_ones(kind: str, actions: li
 @pytest.mark.parametrize("kind", CLIENT_KINDS)
 @given(ACTIONS, st.lists(st.booleans(), min_size=1, max_size=30))
 @settings(max_examples=25)
-def test_no_steady_endpoint_pays_for_flapping_ones(kind: str, actions: list[tuple[str, Any]], luck: list[bool]) -> None:
-    life = Life(kind, luck)
+def test_no_steady_endpoint_pays_for_flapping_ones(
+    kind: str, actions: list[tuple[str, Any]], jitter_fraction: list[bool]
+) -> None:
+    life = Life(kind, jitter_fraction)
     life.play(actions, steady=10)
     assert life.issued <= 1 + 20 + (life.clock.monotonic() - life.began) / 3

@@ -22,11 +22,11 @@ from auth_plugins.core import (
     Token,
     TokenRequest,
     TokenResponse,
+    as_number,
+    as_text,
     is_token,
     json_object,
     json_value,
-    number,
-    text,
 )
 from auth_plugins.simulators import Endpoint, MarketigerSimulator, SimRequest, SimResponse, Simulator, json_response
 from auth_plugins.testing import CLIENT_KINDS
@@ -63,7 +63,7 @@ class ZephyrContract:
 
     def read(self, answer: Answer, now: float) -> Token:
         match answer.json_value:
-            case ["ok", access_token, lifetime] if is_token(access_token) and number(lifetime) is not None:
+            case ["ok", access_token, lifetime] if is_token(access_token) and as_number(lifetime) is not None:
                 return Token(access_token=access_token, issued_at=now, expires_at=now + lifetime)
             case ["no", *_]:
                 raise answer.error(CredentialsRejected, "Zephyr did not accept the key")
@@ -73,7 +73,7 @@ class ZephyrContract:
     def error_info(self, response: TokenResponse) -> ErrorInfo:
         match json_value(response):
             case ["no", code]:
-                return ErrorInfo(code=text(code))
+                return ErrorInfo(code=as_text(code))
             case _:
                 return ErrorInfo()
 
@@ -145,8 +145,8 @@ class HarborContract:
         if answer.error_info.code is not None:
             kind = LoginRequired if answer.request.purpose is Purpose.REFRESH else CredentialsRejected
             raise answer.error(kind, "Harbor refused")
-        access_token, lifetime = answer.json.get("jwt"), number(answer.json.get("lives"))
-        session = number(answer.json.get("session"))
+        access_token, lifetime = answer.json.get("jwt"), as_number(answer.json.get("lives"))
+        session = as_number(answer.json.get("session"))
         if answer.status >= 400 or not is_token(access_token) or lifetime is None or session is None:
             raise answer.unrecognized()
         before = answer.request.token
@@ -159,7 +159,7 @@ class HarborContract:
         )
 
     def error_info(self, response: TokenResponse) -> ErrorInfo:
-        return ErrorInfo(code=text(json_object(response).get("problem")))
+        return ErrorInfo(code=as_text(json_object(response).get("problem")))
 
     def headers(self, token: Token) -> Mapping[str, str]:
         return {"X-Auth": token.access_token}

@@ -28,16 +28,16 @@ from auth_plugins.core import (
     TokenEndpointUnavailable,
     TokenRequest,
     TokenResponse,
+    as_mapping,
+    as_number,
+    as_text,
+    as_timestamp,
     is_token,
     json_object,
     jwt_claims,
-    mapping,
-    number,
-    text,
-    timestamp,
 )
-from auth_plugins.core.answers import longest_lifetime, retry_after
-from auth_plugins.core.statuses import unserved
+from auth_plugins.core.answers import MAX_LIFETIME, retry_after
+from auth_plugins.core.statuses import error_for_status
 
 NOW = 1_800_000_000.0
 REQUEST = TokenRequest(Purpose.LOGIN, "https://api.example/auth/token")
@@ -105,15 +105,15 @@ class TestJsonObject:
 @given(anything)
 def test_mapping_gives_objects_and_nothing_else(value: object) -> None:
     if isinstance(value, dict):
-        assert mapping(value) is value
+        assert as_mapping(value) is value
     else:
-        assert mapping(value) == {}
+        assert as_mapping(value) == {}
 
 
 class TestText:
     @given(anything)
     def test_gives_a_text_with_something_in_it_or_none(self, value: object) -> None:
-        got = text(value)
+        got = as_text(value)
         assert got is None or len(str(got)) > 0
 
     @pytest.mark.parametrize(
@@ -136,28 +136,28 @@ class TestText:
         ids=plain,
     )
     def test_every_kind(self, value: object, expected: str | None) -> None:
-        assert text(value) == expected
+        assert as_text(value) == expected
 
     def test_has_nothing_to_say_of_a_number_too_long_to_be_written(self) -> None:
-        assert text(10**5000) is None
-        assert text(-(10**5000)) is None
+        assert as_text(10**5000) is None
+        assert as_text(-(10**5000)) is None
 
     def test_a_number_has_at_most_18_digits(self) -> None:
-        assert text(10**18 - 1) == "9" * 18
-        assert text(1 - 10**18) == "-" + "9" * 18
-        assert text(10**18) is None
-        assert text(-(10**18)) is None
+        assert as_text(10**18 - 1) == "9" * 18
+        assert as_text(1 - 10**18) == "-" + "9" * 18
+        assert as_text(10**18) is None
+        assert as_text(-(10**18)) is None
 
 
 class TestNumber:
     @given(anything)
     def test_gives_a_finite_number_or_none(self, value: object) -> None:
-        got = number(value)
+        got = as_number(value)
         assert got is None or math.isfinite(got)
 
     @given(st.floats(allow_nan=False, allow_infinity=False))
     def test_gives_a_number_also_one_in_a_string(self, value: float) -> None:
-        assert number(value) == number(repr(value)) == value
+        assert as_number(value) == as_number(repr(value)) == value
 
     @pytest.mark.parametrize(
         ("value", "expected"),
@@ -188,13 +188,13 @@ class TestNumber:
         ids=plain,
     )
     def test_every_kind(self, value: object, expected: float | None) -> None:
-        assert number(value) == expected
+        assert as_number(value) == expected
 
 
 class TestTimestamp:
     @given(anything)
     def test_gives_a_finite_number_or_none(self, value: object) -> None:
-        got = timestamp(value)
+        got = as_timestamp(value)
         assert got is None or math.isfinite(got)
 
     @given(
@@ -205,7 +205,7 @@ class TestTimestamp:
         )
     )
     def test_is_the_moment_whatever_the_zone(self, moment: datetime) -> None:
-        assert timestamp(moment.isoformat()) == moment.timestamp()
+        assert as_timestamp(moment.isoformat()) == moment.timestamp()
 
     @pytest.mark.parametrize(
         "written",
@@ -219,10 +219,10 @@ class TestTimestamp:
         ],
     )
     def test_one_moment_written_in_many_ways(self, written: str) -> None:
-        assert timestamp(written) == 1_767_695_400.0
+        assert as_timestamp(written) == 1_767_695_400.0
 
     def test_keeps_fractions_of_a_second(self) -> None:
-        assert timestamp("2026-01-06T10:30:00.500Z") == 1_767_695_400.5
+        assert as_timestamp("2026-01-06T10:30:00.500Z") == 1_767_695_400.5
 
     @pytest.mark.parametrize(
         "value",
@@ -245,11 +245,11 @@ class TestTimestamp:
         ids=plain,
     )
     def test_none_for_a_time_without_zone_and_for_all_else(self, value: object) -> None:
-        assert timestamp(value) is None
+        assert as_timestamp(value) is None
 
     @pytest.mark.parametrize("written", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
     def test_the_ends_of_time_do_no_harm(self, written: str) -> None:
-        got = timestamp(written)
+        got = as_timestamp(written)
         assert got is None or math.isfinite(got)
 
 
@@ -403,7 +403,7 @@ class TestUnserved:
 
     def error(self, status: int, **headers: str) -> AuthError | None:
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
-        return unserved(Answer(REQUEST, TokenResponse(status, fields), self.SAID, NOW, NOW))
+        return error_for_status(Answer(REQUEST, TokenResponse(status, fields), self.SAID, NOW, NOW))
 
     @pytest.mark.parametrize("status", range(100, 600))
     def test_every_status(self, status: int) -> None:
@@ -546,7 +546,7 @@ class TestSecretsAreStruckOut:
 
 
 def test_longest_lifetime_is_about_a_year() -> None:
-    assert longest_lifetime == 366 * 24 * 60 * 60
+    assert MAX_LIFETIME == 366 * 24 * 60 * 60
 
 
 @pytest.mark.parametrize("ascii_only", [True, False])

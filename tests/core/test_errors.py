@@ -116,7 +116,7 @@ class TestEach:
 
         with pytest.raises(kind) as caught:
             fail()
-        fresh = caught.value.fresh()
+        fresh = caught.value.clone()
         assert fresh is not caught.value
         assert type(fresh) is kind
         assert same(fresh, caught.value)
@@ -156,9 +156,9 @@ class TestWhatLeavesADoor:
 
     def test_fresh_one_is_still_both(self, kind: type[AuthError], base: type[Exception]) -> None:
         twin = self.twin(kind, base)
-        assert same(twin.fresh(), twin)
-        assert isinstance(twin.fresh(), kind)
-        assert isinstance(twin.fresh(), base)
+        assert same(twin.clone(), twin)
+        assert isinstance(twin.clone(), kind)
+        assert isinstance(twin.clone(), base)
 
     def test_has_one_class_for_all_time(self, kind: type[AuthError], base: type[Exception]) -> None:
         assert type(self.twin(kind, base)) is type(self.twin(kind, base))

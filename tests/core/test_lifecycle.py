@@ -24,7 +24,7 @@ from auth_plugins.core import (
     TokenEndpointUnavailable,
     Verb,
 )
-from auth_plugins.core.lifecycle import _table, age_of, grants_within, means_of, worth_trying
+from auth_plugins.core.lifecycle import _table, age_of, grant_sequence, means_of, worth_trying
 
 LOGIN, REFRESH = Purpose.LOGIN, Purpose.REFRESH
 GRANTS = {
@@ -215,17 +215,17 @@ class TestGrantsWithin:
         ],
     )
     def test_every_case(self, tries: int, grants: tuple[Purpose, ...], turns: tuple[Purpose, ...]) -> None:
-        assert grants_within(tries, grants) == turns
+        assert grant_sequence(tries, grants) == turns
 
     @given(tries=st.integers(min_value=1, max_value=50), grants=st.sampled_from(list(GRANTS.values())))
     def test_a_refresh_is_never_repeated_and_comes_first(self, tries: int, grants: tuple[Purpose, ...]) -> None:
-        turns = grants_within(tries, grants)
+        turns = grant_sequence(tries, grants)
         assert turns.count(REFRESH) == grants.count(REFRESH)
         assert REFRESH not in turns[1:]
 
     @given(tries=st.integers(min_value=1, max_value=50), grants=st.sampled_from(list(GRANTS.values())))
     def test_each_grant_has_its_turn_and_no_other_does(self, tries: int, grants: tuple[Purpose, ...]) -> None:
-        assert set(grants_within(tries, grants)) == set(grants)
+        assert set(grant_sequence(tries, grants)) == set(grants)
 
 
 class TestWorthTrying:

@@ -522,7 +522,7 @@ class TestOrigin:
         ],
     )
     def test_loopback_is_this_machine_by_name_alone(self, host: str, here: bool) -> None:
-        assert Origin("http", host, 80).loopback is here
+        assert Origin("http", host, 80).is_loopback is here
 
     def test_is_a_value(self) -> None:
         one = Origin("https", "api.example", 443)

@@ -19,7 +19,7 @@ SHARES = ("window_share", "jitter")
 COUNTS = ("tries", "max_response_bytes")
 
 lifetimes = st.floats(min_value=0.0, max_value=1e8)
-luck = st.floats(min_value=0.0, max_value=1.0)
+jitter_fraction = st.floats(min_value=0.0, max_value=1.0)
 shares = st.floats(min_value=0.0, max_value=1.0)
 policies = st.builds(RefreshPolicy, window=st.floats(min_value=0.0, max_value=1e9), window_share=shares, jitter=shares)
 
@@ -31,12 +31,17 @@ def token(lifetime: float, **more: Any) -> Token:
 class TestDueAt:
     """When the renewal window begins."""
 
-    @given(policy=policies, lifetime=lifetimes, luck=luck, begins=st.floats(min_value=-1e9, max_value=4e9))
+    @given(
+        policy=policies,
+        lifetime=lifetimes,
+        jitter_fraction=jitter_fraction,
+        begins=st.floats(min_value=-1e9, max_value=4e9),
+    )
     def test_is_within_the_life_of_the_token(
-        self, policy: RefreshPolicy, lifetime: float, luck: float, begins: float
+        self, policy: RefreshPolicy, lifetime: float, jitter_fraction: float, begins: float
     ) -> None:
         one = token(lifetime, refreshable_from=begins)
-        assert one.issued_at <= policy.due_at(one, luck) <= one.expires_at
+        assert one.issued_at <= policy.due_at(one, jitter_fraction) <= one.expires_at
 
     @pytest.mark.parametrize(
         ("lifetime", "window"),
@@ -52,10 +57,12 @@ class TestDueAt:
         window = one.expires_at - policy.due_at(one)
         assert window == pytest.approx(min(policy.window, lifetime * policy.window_share), abs=1e-5)
 
-    @given(policy=policies, lifetime=lifetimes, luck=luck)
-    def test_jitter_only_ever_widens_the_window(self, policy: RefreshPolicy, lifetime: float, luck: float) -> None:
+    @given(policy=policies, lifetime=lifetimes, jitter_fraction=jitter_fraction)
+    def test_jitter_only_ever_widens_the_window(
+        self, policy: RefreshPolicy, lifetime: float, jitter_fraction: float
+    ) -> None:
         one = token(lifetime)
-        assert policy.due_at(one, luck) <= policy.due_at(one) == policy.due_at(one, 0.0)
+        assert policy.due_at(one, jitter_fraction) <= policy.due_at(one) == policy.due_at(one, 0.0)
 
     def test_full_luck_widens_it_by_the_whole_share(self) -> None:
         one = token(86_400.0)
@@ -67,21 +74,26 @@ class TestDueAt:
         one = token(100.0)
         assert RefreshPolicy(window=1e9, window_share=1.0, jitter=1.0).due_at(one, 1.0) == one.issued_at
 
-    @given(policy=policies, lifetime=lifetimes, luck=luck, into=shares)
+    @given(policy=policies, lifetime=lifetimes, jitter_fraction=jitter_fraction, into=shares)
     def test_waits_until_a_renewal_can_succeed_if_the_token_lives_so_long(
-        self, policy: RefreshPolicy, lifetime: float, luck: float, into: float
+        self, policy: RefreshPolicy, lifetime: float, jitter_fraction: float, into: float
     ) -> None:
         begins = ISSUED + lifetime * into
         assume(begins < ISSUED + lifetime)
         plain, late = token(lifetime), token(lifetime, refreshable_from=begins)
-        assert policy.due_at(late, luck) == max(policy.due_at(plain, luck), begins)
+        assert policy.due_at(late, jitter_fraction) == max(policy.due_at(plain, jitter_fraction), begins)
 
-    @given(policy=policies, lifetime=lifetimes, luck=luck, beyond=st.floats(min_value=0.0, max_value=1e9))
+    @given(
+        policy=policies,
+        lifetime=lifetimes,
+        jitter_fraction=jitter_fraction,
+        beyond=st.floats(min_value=0.0, max_value=1e9),
+    )
     def test_does_not_wait_for_a_renewal_that_the_token_does_not_live_to_see(
-        self, policy: RefreshPolicy, lifetime: float, luck: float, beyond: float
+        self, policy: RefreshPolicy, lifetime: float, jitter_fraction: float, beyond: float
     ) -> None:
         plain, late = token(lifetime), token(lifetime, refreshable_from=ISSUED + lifetime + beyond)
-        assert policy.due_at(late, luck) == policy.due_at(plain, luck)
+        assert policy.due_at(late, jitter_fraction) == policy.due_at(plain, jitter_fraction)
 
     def test_begins_before_the_refresh_token_ends_where_that_is_the_earlier_end(self) -> None:
         """Else nothing could renew the token when it is due, and a user would have to log in."""
@@ -97,12 +109,17 @@ class TestDueAt:
         one = token(86_400.0, refreshable_until=ISSUED + left)
         assert RefreshPolicy().due_at(one) == one.expires_at - 300.0
 
-    @given(policy=policies, lifetime=lifetimes, luck=luck, until=st.floats(min_value=-1e9, max_value=4e9))
+    @given(
+        policy=policies,
+        lifetime=lifetimes,
+        jitter_fraction=jitter_fraction,
+        until=st.floats(min_value=-1e9, max_value=4e9),
+    )
     def test_the_end_of_the_refresh_token_only_ever_makes_it_earlier(
-        self, policy: RefreshPolicy, lifetime: float, luck: float, until: float
+        self, policy: RefreshPolicy, lifetime: float, jitter_fraction: float, until: float
     ) -> None:
         plain, ends = token(lifetime), token(lifetime, refreshable_until=until)
-        assert plain.issued_at <= policy.due_at(ends, luck) <= policy.due_at(plain, luck)
+        assert plain.issued_at <= policy.due_at(ends, jitter_fraction) <= policy.due_at(plain, jitter_fraction)
 
     def test_a_token_without_end_is_never_due(self) -> None:
         one = Token(access_token="at", issued_at=ISSUED, expires_at=math.inf)

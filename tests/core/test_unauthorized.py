@@ -90,12 +90,12 @@ def test_an_endpoint_that_accepted_is_believed_after_10_minutes_of_anothers_refu
 @pytest.mark.parametrize("bad", [0.5, 0.1, 0.02])
 def test_a_load_balancer_with_a_bad_node_costs_30_calls_in_15_seconds_and_ever_fewer(paths: int, bad: float) -> None:
     for seed in range(10):
-        luck, api, good = random.Random(seed), Api(), 0
+        jitter_fraction, api, good = random.Random(seed), Api(), 0
         for each in range(120 * 60):
             api.now = each / 120
-            endpoint = f"GET /{luck.randrange(paths)}"
-            served = luck.random() > bad
-            status = api.send(endpoint, accepts=served, accepts_replay=luck.random() > bad)
+            endpoint = f"GET /{jitter_fraction.randrange(paths)}"
+            served = jitter_fraction.random() > bad
+            status = api.send(endpoint, accepts=served, accepts_replay=jitter_fraction.random() > bad)
             good += status == 200
             assert status == 200 or not served, "what a good node serves goes on"
         first = [each for each in api.calls if each < 15]

@@ -27,7 +27,7 @@ from auth_plugins.core import (
     TokenRequest,
     TokenResponse,
 )
-from auth_plugins.core.answers import longest_lifetime
+from auth_plugins.core.answers import MAX_LIFETIME
 from auth_plugins.providers.fyatu import FyatuContract
 
 NOW = 1_800_000_000.0
@@ -311,9 +311,9 @@ class TestLifetime:
             (1.5, 1.5),
             ("86400", 86_400.0),
             (" 60 ", 60.0),
-            (10**12, longest_lifetime),
-            (longest_lifetime + 1, longest_lifetime),
-            (longest_lifetime - 1, longest_lifetime - 1),
+            (10**12, MAX_LIFETIME),
+            (MAX_LIFETIME + 1, MAX_LIFETIME),
+            (MAX_LIFETIME - 1, MAX_LIFETIME - 1),
             (10**400, 86_400.0),
             ("NaN", 86_400.0),
             (math.nan, 86_400.0),
@@ -332,7 +332,7 @@ class TestLifetime:
             ("2020-01-15T08:00:00Z", 0.0),
             ("2027-01-15T10:00:00+02:00", 0.0),
             ("2027-01-15T10:00:01+02:00", 1.0),
-            ("9999-12-31T23:59:59Z", longest_lifetime),
+            ("9999-12-31T23:59:59Z", MAX_LIFETIME),
         ],
     )
     def test_odd_values_of_expires_at(self, expires_at: str, lifetime: float) -> None:
@@ -340,7 +340,7 @@ class TestLifetime:
 
     @pytest.mark.parametrize(
         ("exp", "lifetime"),
-        [(NOW + 60.5, 60.5), (str(EXP), 7200.0), (0, 0.0), (-1, 0.0), (10**15, longest_lifetime)],
+        [(NOW + 60.5, 60.5), (str(EXP), 7200.0), (0, 0.0), (-1, 0.0), (10**15, MAX_LIFETIME)],
     )
     def test_odd_values_of_exp(self, exp: object, lifetime: float) -> None:
         got = login(success(accessToken=jwt({"exp": exp}), expiresIn=..., expiresAt=...))
@@ -355,7 +355,7 @@ class TestLifetime:
     @given(scalars, scalars, scalars)
     def test_is_between_nothing_and_a_year_whatever_is_said(self, one: object, two: object, three: object) -> None:
         got = login(success(accessToken=jwt({"exp": three}), expiresIn=one, expiresAt=two))
-        assert NOW <= got.expires_at <= NOW + longest_lifetime
+        assert NOW <= got.expires_at <= NOW + MAX_LIFETIME
         assert got.refreshable_until == got.expires_at + 300.0
 
 

@@ -22,7 +22,7 @@ from auth_plugins import (
     TokenEndpointUnavailable,
 )
 from auth_plugins.core import Answer, ErrorInfo, Provider, Purpose, TokenRequest, TokenResponse
-from auth_plugins.core.answers import longest_lifetime
+from auth_plugins.core.answers import MAX_LIFETIME
 from auth_plugins.providers.marketiger import MarketigerContract
 
 PAGES = Path(__file__).parents[1] / "simulators" / "pages"
@@ -248,8 +248,8 @@ class TestLifetime:
             ({"exp": NOW - 3600}, 900.0),
             ({"exp": 0, "iat": 0}, 900.0),
             ({"iat": NOW, "exp": NOW - 60}, 900.0),
-            ({"iat": NOW, "exp": 1e15}, longest_lifetime),
-            ({"exp": 1e15}, longest_lifetime),
+            ({"iat": NOW, "exp": 1e15}, MAX_LIFETIME),
+            ({"exp": 1e15}, MAX_LIFETIME),
             ({"iat": NOW, "exp": 10**400}, 900.0),
         ],
         ids=repr,
@@ -269,14 +269,14 @@ class TestLifetime:
         other = MarketigerContract(EMAIL, PASSWORD, assumed_lifetime=60.0)
         assert login(success(accessToken=token), contract=other).expires_at == NOW + 60.0
         endless = MarketigerContract(EMAIL, PASSWORD, assumed_lifetime=1e300)
-        assert login(success(accessToken=token), contract=endless).expires_at == NOW + longest_lifetime
+        assert login(success(accessToken=token), contract=endless).expires_at == NOW + MAX_LIFETIME
 
     anything = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
 
     @given(anything, anything)
     def test_is_more_than_nothing_and_at_most_a_year(self, iat: object, exp: object) -> None:
         got = login(success(accessToken=jwt(iat=iat, exp=exp)))
-        assert NOW <= got.expires_at <= NOW + longest_lifetime
+        assert NOW <= got.expires_at <= NOW + MAX_LIFETIME
 
 
 class TestRefreshToken:

@@ -31,7 +31,7 @@ from auth_plugins import (
     TokenEndpointUnavailable,
 )
 from auth_plugins.core import Answer, Provider, Purpose, TokenRequest, TokenResponse
-from auth_plugins.core.answers import longest_lifetime
+from auth_plugins.core.answers import MAX_LIFETIME
 from auth_plugins.providers.oauth2 import (
     OAuth2ClientCredentialsAuth,
     OAuth2Contract,
@@ -506,7 +506,7 @@ class TestAnswers:
 
     @pytest.mark.parametrize(
         ("stated", "lifetime"),
-        [(60, 60), ("60", 60), (0.5, 0.5), (0, 0), (-5, 0), (1e12, longest_lifetime)]
+        [(60, 60), ("60", 60), (0.5, 0.5), (0, 0), (-5, 0), (1e12, MAX_LIFETIME)]
         + [(each, 3600) for each in (..., None, "", "soon", True, [60])],
         ids=repr,
     )

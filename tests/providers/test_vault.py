@@ -27,8 +27,8 @@ from auth_plugins import (
     VaultAuth,
 )
 from auth_plugins.core import Answer, Provider, Purpose, TokenRequest, TokenResponse, fingerprint
-from auth_plugins.core.answers import longest_lifetime
-from auth_plugins.core.lifecycle import grants_within
+from auth_plugins.core.answers import MAX_LIFETIME
+from auth_plugins.core.lifecycle import grant_sequence
 from auth_plugins.providers.vault import VAULT_POLICY, VaultContract
 from auth_plugins.simulators import VaultSimulator
 from auth_plugins.simulators.signing import sign
@@ -122,7 +122,7 @@ class TestThePage:
             issued_at=NOW,
             expires_at=NOW + 3600,  # Not the 24 hours of the prose.
             refresh_token="dGhpcyBpcyBhIHJlZnJlc2h...",
-            refreshable_until=NOW + 3600 + longest_lifetime,
+            refreshable_until=NOW + 3600 + MAX_LIFETIME,
             extra={"user_id": "usr:1"},
         )
 
@@ -216,7 +216,7 @@ class TestGiven:
 class TestAnswers:
     @pytest.mark.parametrize(
         ("stated", "lifetime"),
-        [(3600, 3600), (86_400, 86_400), ("60", 60), (0.5, 0.5), (0, 0), (-5, 0), (1e12, longest_lifetime)]
+        [(3600, 3600), (86_400, 86_400), ("60", 60), (0.5, 0.5), (0, 0), (-5, 0), (1e12, MAX_LIFETIME)]
         + [(each, 3600) for each in (..., None, "", "soon", True, [60], math.nan, 10**400)],
         ids=lambda each: repr(each)[:12],
     )
@@ -464,8 +464,8 @@ class TestLogin:
 
     def test_the_policy_still_has_a_refresh_followed_by_a_login(self) -> None:
         both, login = (Purpose.REFRESH, Purpose.LOGIN), (Purpose.LOGIN,)
-        assert grants_within(VAULT_POLICY.tries, both) == both
-        assert grants_within(VAULT_POLICY.tries, login) == login
+        assert grant_sequence(VAULT_POLICY.tries, both) == both
+        assert grant_sequence(VAULT_POLICY.tries, login) == login
 
     def test_a_second_factor_is_asked_for_once_in_five_minutes(self, world: World) -> None:
         world.vault.second_factor = {"code": "123456"}

@@ -161,7 +161,7 @@ def live_and_look(party: Party, kind: str, server: SimulatorServer, listen: Any)
         found.places["threads"] = " ".join(each.name for each in threading.enumerate())
     tells = [traceback.TracebackException.from_exception(each, capture_locals=True) for each in found.errors]
     found.hidden = (*spellings(simulator), *issued)
-    pickled = [pickle.dumps(each) for error in found.errors for each in (error, copy.copy(error), error.fresh())]
+    pickled = [pickle.dumps(each) for error in found.errors for each in (error, copy.copy(error), error.clone())]
     found.places |= {
         "log": said.getvalue(),
         "warnings": " ".join(f"{each.message} {each.source!r}" for each in warned),

@@ -18,10 +18,10 @@ from ...core import (
     Token,
     TokenRequest,
     TokenResponse,
+    as_mapping,
+    as_text,
     json_object,
-    mapping,
     role,
-    text,
 )
 from .session import session, session_to_renew
 
@@ -100,7 +100,7 @@ class JWTPlusContract:
             raise self._refused(answer)
         fields = answer.json
         auth_token, refresh_token = fields.get("auth_token"), fields.get("refresh_token")
-        extra = {name: text(fields.get(name)) for name in ("key_id", "public_key")}
+        extra = {name: as_text(fields.get(name)) for name in ("key_id", "public_key")}
         moments = (now, max(now, answer.arrived_at))
         found = session(auth_token, refresh_token, moments, self.fresh_after, extra)
         if found is not None:
@@ -128,7 +128,7 @@ class JWTPlusContract:
         answer = json_object(response)
         errors = answer.get("errors")
         words = [_words(each) for each in (errors if isinstance(errors, list) else [errors])]
-        return ErrorInfo(message=text(answer.get("message")) or text("; ".join(filter(None, words))))
+        return ErrorInfo(message=as_text(answer.get("message")) or as_text("; ".join(filter(None, words))))
 
     def headers(self, token: Token) -> Mapping[str, str]:
         """Carry the auth token where the user's API looks for it."""
@@ -155,5 +155,5 @@ _BAD_FIELD = "Check subject, audience, ip, user_agent and claims: provider_messa
 
 
 def _words(error: object) -> str | None:
-    field_of, message = (text(mapping(error).get(name)) for name in ("error_field", "error_message"))
-    return text(error) or ": ".join(filter(None, (field_of, message)))
+    field_of, message = (as_text(as_mapping(error).get(name)) for name in ("error_field", "error_message"))
+    return as_text(error) or ": ".join(filter(None, (field_of, message)))

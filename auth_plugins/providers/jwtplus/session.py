@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from ...core import LONG_AGO, Token, is_token, jwt_claims, longest_lifetime, number
+from ...core import LONG_AGO, MAX_LIFETIME, Token, as_number, is_token, jwt_claims
 
 __all__ = ["is_jwt", "server_clock_ahead", "session", "session_to_renew"]
 
@@ -45,12 +45,12 @@ def session(
     if not is_jwt(auth_token) or not is_jwt(refresh_token):
         return None
     auth, renewal = jwt_claims(str(auth_token)), jwt_claims(str(refresh_token))
-    iat, nbf, ends = number(renewal.get("iat")), number(renewal.get("nbf")), number(auth.get("exp"))
+    iat, nbf, ends = as_number(renewal.get("iat")), as_number(renewal.get("nbf")), as_number(auth.get("exp"))
     if iat is None or nbf is None or ends is None:
         return None
     sent, arrived = moments or (iat, iat)
-    last, starts = number(renewal.get("exp")), number(auth.get("nbf"))
-    lifetime = min(max(ends - iat, 0.0), longest_lifetime)
+    last, starts = as_number(renewal.get("exp")), as_number(auth.get("nbf"))
+    lifetime = min(max(ends - iat, 0.0), MAX_LIFETIME)
     renewable = min(lifetime, math.inf if last is None else last - iat)
     opens, closes = arrived + (nbf - iat) + TOO_EARLY, sent + renewable - TOO_LATE
     return Token(
@@ -76,7 +76,7 @@ def session_to_renew(refresh_token: object) -> Token | None:
     if not is_jwt(refresh_token):
         return None
     claims = jwt_claims(str(refresh_token))
-    iat, nbf, exp = (number(claims.get(name)) for name in ("iat", "nbf", "exp"))
+    iat, nbf, exp = (as_number(claims.get(name)) for name in ("iat", "nbf", "exp"))
     if iat is None or nbf is None or exp is None:
         return None
     return Token(
@@ -93,5 +93,5 @@ def session_to_renew(refresh_token: object) -> Token | None:
 
 def server_clock_ahead(token: Token) -> float:
     """Say by how many seconds the server's clock was ahead of ours when it signed `token`."""
-    iat = number(jwt_claims(token.refresh_token or "").get("iat"))
+    iat = as_number(jwt_claims(token.refresh_token or "").get("iat"))
     return 0.0 if iat is None else iat - token.issued_at

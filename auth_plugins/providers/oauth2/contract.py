@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 from ...core import (
     LONG_AGO,
+    MAX_LIFETIME,
     NO_EXTRA,
     Answer,
     ErrorInfo,
@@ -21,13 +22,12 @@ from ...core import (
     Token,
     TokenRequest,
     TokenResponse,
+    as_number,
+    as_text,
     is_token,
     json_object,
-    longest_lifetime,
-    number,
     role,
     scope_set,
-    text,
 )
 from .refusals import CODES, HINT_NO_ENDPOINT, refusal
 
@@ -134,9 +134,9 @@ class OAuth2Contract:
         if not is_token(access_token):
             raise answer.unrecognized(hint=HINT_NO_ENDPOINT)
         self._check_type(answer, access_token)
-        lifetime = number(fields.get("expires_in"))
+        lifetime = as_number(fields.get("expires_in"))
         assumed = self.assumed_lifetime if lifetime is None else lifetime
-        expires_at = now + min(max(assumed, 0.0), longest_lifetime)
+        expires_at = now + min(max(assumed, 0.0), MAX_LIFETIME)
         # What the answer leaves out is as it was (6), or as it was asked for (5.1).
         scope, refresh_token = fields.get("scope"), fields.get("refresh_token")
         if not isinstance(refresh_token, str) or not is_token(refresh_token.replace(" ", "_")):
@@ -148,7 +148,7 @@ class OAuth2Contract:
             expires_at=expires_at,
             refresh_token=refresh_token,
             # The lifetime of refresh tokens is not documented, so they are always tried.
-            refreshable_until=LONG_AGO if refresh_token is None else expires_at + longest_lifetime,
+            refreshable_until=LONG_AGO if refresh_token is None else expires_at + MAX_LIFETIME,
             scopes=tuple(scope.split()) if isinstance(scope, str) else asked,
             extra=self._kept(fields, NO_EXTRA if before is None else before.extra),
         )
@@ -180,8 +180,8 @@ class OAuth2Contract:
     def error_info(self, response: TokenResponse) -> ErrorInfo:
         """Find the error's code and its description (5.2), or Okta's `errorCode` and `errorSummary`."""
         answer = json_object(response)
-        code, other = text(answer.get("error")), text(answer.get("errorCode"))
-        words = text(answer.get("error_description")) or text(answer.get("errorSummary"))
+        code, other = as_text(answer.get("error")), as_text(answer.get("errorCode"))
+        words = as_text(answer.get("error_description")) or as_text(answer.get("errorSummary"))
         return ErrorInfo(code=code or (other if other in CODES else None), message=words)
 
     def headers(self, token: Token) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auth_plugins.core.answers import longest_lifetime
+from auth_plugins.core.answers import MAX_LIFETIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +47,8 @@ def case(what: str, outcome: str, *values: Any) -> Any:
         case("zero", ENDED, 0, 0),
         case("negative", ENDED, -5, 0),
         case("next to nothing (1e-9)", ENDED, 1e-9, 1e-9),
-        case("a thousand years", CAPPED, 1000 * 365 * 86_400, longest_lifetime),
-        case("1e300", CAPPED, 1e300, longest_lifetime),
+        case("a thousand years", CAPPED, 1000 * 365 * 86_400, MAX_LIFETIME),
+        case("1e300", CAPPED, 1e300, MAX_LIFETIME),
     ],
 )
 def test_a_lifetime_is_believed_as_far_as_it_can_be_true(typed_room: Room, expires_in: Any, lifetime: float) -> None:
@@ -78,7 +78,7 @@ def test_of_two_lifetimes_the_last_counts(typed_room: Room) -> None:
         case("in another zone, to the west", "that moment", "2027-01-14T22:00:00-12:00", 7200),
         case("with fractions of a second", "that moment", "2027-01-15T10:00:00.500Z", 7200.5),
         case("in the past", ENDED, "2020-01-01T00:00:00Z", 0),
-        case("in the year 9999", CAPPED, "9999-12-31T23:59:59Z", longest_lifetime),
+        case("in the year 9999", CAPPED, "9999-12-31T23:59:59Z", MAX_LIFETIME),
         case("without a zone", OWN, "2027-01-15T10:00:00", 3600),
         case("garbage", OWN, "next Tuesday", 3600),
         case("a day that is none", OWN, "2027-02-30T10:00:00Z", 3600),
@@ -107,7 +107,7 @@ def test_an_absolute_end_is_read_in_its_own_zone(make_room: MakeRoom, kind: str,
         case("no `exp`", "a quarter of an hour, which is assumed", {}, 900),
         case("`exp` is garbage", "a quarter of an hour, which is assumed", {"exp": "soon"}, 900),
         case("`exp` is NaN", "a quarter of an hour, which is assumed", {"exp": float("nan")}, 900),
-        case("`exp` is beyond all measure", CAPPED, {"iat": 0, "exp": 1e300}, longest_lifetime),
+        case("`exp` is beyond all measure", CAPPED, {"iat": 0, "exp": 1e300}, MAX_LIFETIME),
     ],
 )
 @pytest.mark.parametrize("kind", ["requests", "httpx", "httpx2"])
