@@ -22,7 +22,7 @@ from .core.policy import RefreshPolicy
 from .core.provider import Provider
 from .core.renew_on import RENEW_ON_401, RenewOn, RenewOnOption
 from .core.token import Token
-from .source import SYSTEM_CLOCK, Clock, Source
+from .source import SYSTEM_CLOCK, Clock, TokenSource
 from .stores import PROCESS_STORE, Store
 
 __all__ = ["Options", "TokenAuth"]
@@ -123,7 +123,7 @@ class TokenAuth(UsualCase, _AnyAuth):
             )
         if getattr(store, "lock_timeout", policy.deadline) < policy.deadline:
             raise ValueError("store must have a lock_timeout that is not shorter than the policy's deadline")
-        source = Source(contract, policy, clock, on_event, store=store)
+        source = TokenSource(contract, policy, clock, on_event, store=store)
         home = Origin.of(contract.base_url)
         assert home is not None, "it has just been checked"  # noqa: S101 - narrows a type
         self._open(source, home, allowed, lent_channel(token_client), rule)
@@ -187,7 +187,7 @@ class TokenAuth(UsualCase, _AnyAuth):
             "attributes": _attributes_of(self),
             "provider": source.provider,
             # What is this process' own, or this version's, is left to those who read the pickle.
-            "store": None if source.slot.store is PROCESS_STORE else source.slot.store,
+            "store": None if source.shared.store is PROCESS_STORE else source.shared.store,
             "policy": None if source.policy is _POLICY else source.policy,
             "origins": tuple(map(str, origins)),
             "token_client": self._channel.lent,

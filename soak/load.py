@@ -47,7 +47,7 @@ class Tally:
 
 def at_hand(auth: FyatuAuth) -> Any:
     """Give the token that a request would find now."""
-    return auth._source.slot.live.token
+    return auth._source.shared.snapshot.token
 
 
 def told(error: Exception) -> str:

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..core.errors import AuthError
-from ..source import Live
+from ..source import Snapshot
 from .bodies import Body
 from .httpx_door import HttpxDoor
 
@@ -16,7 +16,7 @@ __all__ = ["AsyncRun", "run_of"]
 Request = Any
 Response = Any
 Flow = Generator[Request, Response, None]
-Replay = tuple[Request, Live]
+Replay = tuple[Request, Snapshot]
 
 _running: ContextVar[AsyncRun | None] = ContextVar("auth_plugins_running", default=None)
 
@@ -40,8 +40,8 @@ class AsyncRun:
         self._door = door
         self._flow: Flow | None = None
         self._body: Body | None = None
-        self._token: Live | AuthError | None = None
-        self._signed: tuple[Request, Live, Body] | None = None
+        self._token: Snapshot | AuthError | None = None
+        self._signed: tuple[Request, Snapshot, Body] | None = None
         """What the flow has sent, while it waits for the response."""
         self._verdict: tuple[Response, Replay | AuthError | None] | None = None
 
@@ -61,9 +61,9 @@ class AsyncRun:
         flow = self._flow = self._step(lambda: self.auth.auth_flow(request))
         return self._step(lambda: next(flow))
 
-    async def resume(self, request: Request, live: Live, response: Response) -> Request | None:
+    async def resume(self, request: Request, snapshot: Snapshot, response: Response) -> Request | None:
         """Return what to send after the 401 to a request that was signed with `live` without a run, or None."""
-        self._signed = (request, live, Body(request.stream, self._door.library))
+        self._signed = (request, snapshot, Body(request.stream, self._door.library))
         await self._judge(response)
         again = self._verdict_on(response)
         if again is None:
@@ -109,11 +109,11 @@ class AsyncRun:
         """Look at a response to what the flow has signed, and prepare the replay after a 401."""
         if self._signed is None:
             return
-        request, live, body = self._signed
+        request, snapshot, body = self._signed
         verdict: Replay | AuthError | None = None
         try:
-            if self._door.is_rejected(response, live):
-                verdict = await self._door.aagain(request, response, live, body)
+            if self._door.is_rejected(response, snapshot):
+                verdict = await self._door.aagain(request, response, snapshot, body)
         except AuthError as error:
             verdict = error
         if isinstance(verdict, tuple):

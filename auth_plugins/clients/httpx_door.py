@@ -10,7 +10,7 @@ from typing import Any
 from ..core.errors import AuthError, TokenEndpointUnavailable
 from ..core.renew_on import RENEW_ON_401, RenewOn
 from ..core.unauthorized import endpoint_of
-from ..source import Channel, Flight, Live, OwnedBytes, Source
+from ..source import Flight, OwnedBytes, Snapshot, TokenSource, TokenTransport
 from .bodies import Body
 from .errors import as_library_error, hidden_response
 from .httpx_channel import HttpxChannel
@@ -37,9 +37,9 @@ class HttpxDoor:
     def __init__(
         self,
         library: ModuleType,
-        source: Source,
+        source: TokenSource,
         scope: Scope,
-        channel: Channel | None,
+        channel: TokenTransport | None,
         renew_on: RenewOn = RENEW_ON_401,
     ) -> None:
         self.library: Any = library
@@ -54,23 +54,23 @@ class HttpxDoor:
             yield request
             return
         body = Body(request.stream, self.library)
-        live = self.sign(request, body)
+        snapshot = self.sign(request, body)
         try:
             response = yield request
         except BaseException as failure:
-            self.learn_from_failure(failure, live)
+            self.learn_from_failure(failure, snapshot)
             raise
-        yield from self.follow_up(request, response, live, body)
+        yield from self.follow_up(request, response, snapshot, body)
 
-    def follow_up(self, request: Request, response: Response, live: Live, body: Body | None = None) -> Any:
+    def follow_up(self, request: Request, response: Response, snapshot: Snapshot, body: Body | None = None) -> Any:
         """Drive what comes after the response to a request that carried `live`: a generator, as `flow`."""
-        if not self.is_rejected(response, live):
+        if not self.is_rejected(response, snapshot):
             return
-        again = self.again(request, response, live, body or Body(request.stream, self.library))
+        again = self.again(request, response, snapshot, body or Body(request.stream, self.library))
         if again is not None:
             yield from self.replay(*again)
 
-    def replay(self, again: Request, renewed: Live) -> Generator[Request, Response, None]:
+    def replay(self, again: Request, renewed: Snapshot) -> Generator[Request, Response, None]:
         """Send a request again, and learn from its response, or from there being none."""
         try:
             response = yield again
@@ -83,19 +83,19 @@ class HttpxDoor:
             raise
         self.learn(response, renewed)
 
-    def sign(self, request: Request, body: Body) -> Live:
+    def sign(self, request: Request, body: Body) -> Snapshot:
         """Attach the token, and tell which."""
         try:
-            live = self._source.current(self._channel, once=not body.replayable)
+            snapshot = self._source.current(self._channel, once=not body.replayable)
         except AuthError as error:
             raise self._told(error, request) from None
-        return self.attach(request, live)
+        return self.attach(request, snapshot)
 
-    async def asign(self, request: Request, body: Body) -> Live:
+    async def asign(self, request: Request, body: Body) -> Snapshot:
         """Do as `sign`, in a task of asyncio or trio."""
         return self.attach(request, await self.acurrent(request, body))
 
-    async def acurrent(self, request: Request, body: Body) -> Live:
+    async def acurrent(self, request: Request, body: Body) -> Snapshot:
         """Return the token for a request with this body, in a task of asyncio or trio."""
         await body.alook()
         try:
@@ -103,44 +103,48 @@ class HttpxDoor:
         except AuthError as error:
             raise self._told(error, request) from None
 
-    def again(self, request: Request, response: Response, live: Live, body: Body) -> tuple[Request, Live] | None:
+    def again(
+        self, request: Request, response: Response, snapshot: Snapshot, body: Body
+    ) -> tuple[Request, Snapshot] | None:
         """Answer a 401 to `request`: give what to send now, and the token on it; `None`: the caller gets the 401."""
         rejected = response.request
         try:
-            found = self._after_401(rejected, live)
+            found = self._after_401(rejected, snapshot)
             if found is None:
                 return None
             if not body.rewind(rejected.stream):
                 tell_not_replayed(self._source)
                 return None
             self._drain(response)  # Others can use its connection while this one waits.
-            renewed = self._source.settled(found)
+            renewed = self._source.wait_usable(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
             raise self._told(error, request) from None
         return self._made_again(rejected, renewed)
 
-    async def aagain(self, request: Request, response: Response, live: Live, body: Body) -> tuple[Request, Live] | None:
+    async def aagain(
+        self, request: Request, response: Response, snapshot: Snapshot, body: Body
+    ) -> tuple[Request, Snapshot] | None:
         """Do as `again`, in a task of asyncio or trio."""
         rejected = response.request
         try:
-            found = self._after_401(rejected, live)
+            found = self._after_401(rejected, snapshot)
             if found is None:
                 return None
             if not await body.arewind(rejected.stream):
                 tell_not_replayed(self._source)
                 return None
             await self._adrain(response)
-            renewed = await self._source.asettled(found)
+            renewed = await self._source.await_usable(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
             raise self._told(error, request) from None
         return self._made_again(rejected, renewed)
 
-    def _after_401(self, rejected: Request, live: Live) -> Live | Flight | None:
-        early = live.sent_early
+    def _after_401(self, rejected: Request, snapshot: Snapshot) -> Snapshot | Flight | None:
+        early = snapshot.sent_early
         return self._source.after_401(rejected.headers.get, self._channel, _endpoint(rejected), sent_early=early)
 
     def _drain(self, response: Response) -> None:
@@ -164,45 +168,45 @@ class HttpxDoor:
 
         It may have been signed at home and sent elsewhere since, or made with the headers of a signed request.
         """
-        headers, slot = request.headers, self._source.slot
-        current = [value.encode() for _, value in slot.live.headers]
+        headers, shared = request.headers, self._source.shared
+        current = [value.encode() for _, value in shared.snapshot.headers]
         raw = headers.raw
         kept = [
             (name, value)
             for name, value in raw
-            if value not in current and not (isinstance(value, OwnedBytes) and value.owner == slot.key)
+            if value not in current and not (isinstance(value, OwnedBytes) and value.owner == shared.key)
         ]
         if len(kept) < len(raw):
             request.headers = self.library.Headers(kept, encoding=headers.encoding)
 
-    def attach(self, request: Request, live: Live) -> Live:
+    def attach(self, request: Request, snapshot: Snapshot) -> Snapshot:
         """Put the token on a request; refuse one that the library would carry to strangers.
 
         It follows redirects out of a flow's sight, and takes only `Authorization` off on the way to another origin.
         """
-        if any(name.lower() != "authorization" for name, _ in live.headers):
+        if any(name.lower() != "authorization" for name, _ in snapshot.headers):
             hint = "Carry the token in Authorization, or send these requests with requests."
             raise self._told(AuthError(f"{self.library.__name__} may leak this token's header", hint=hint), request)
-        live.prepare_for_httpx()
-        live = live.signing(self._source.clock)
-        attach(request.headers, live)
-        return live
+        snapshot.prepare_for_httpx()
+        snapshot = snapshot.signing(self._source.clock)
+        attach(request.headers, snapshot)
+        return snapshot
 
     def covers(self, request: Request) -> bool:
         """Whether the token may go where the request goes."""
         url = request.url
         return self._scope.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
 
-    def is_rejected(self, response: Response, live: Live) -> bool:
+    def is_rejected(self, response: Response, snapshot: Snapshot) -> bool:
         """Look at the response to a request that carried `live`: whether it rejects our token."""
         if self._rejects(response):
             return self.covers(response.request)
-        if live.watched:
+        if snapshot.watched:
             request = response.request
             self._source.accepted(request.headers.get, _endpoint(request), replay=False)
         return False
 
-    def learn(self, response: Response, renewed: Live) -> None:
+    def learn(self, response: Response, renewed: Snapshot) -> None:
         """Look at the response to a replay. An endpoint that redirected it to another origin accepted the token."""
         request = response.request
         if self._rejects(response) and self.covers(request):
@@ -210,7 +214,7 @@ class HttpxDoor:
         elif renewed.watched:
             self._source.accepted(dict(renewed.headers).get, _endpoint(request), replay=True)
 
-    def learn_from_failure(self, failure: BaseException, live: Live) -> None:
+    def learn_from_failure(self, failure: BaseException, snapshot: Snapshot) -> None:
         """Look at what ended a flow before its response: an event hook may have raised for a 401.
 
         The request fails; its token is renewed for the next one.
@@ -218,13 +222,13 @@ class HttpxDoor:
         response = hidden_response(failure, self.library)
         if response is not None and self._rejects(response) and self.covers(response.request):
             request = response.request
-            early = live.sent_early
+            early = snapshot.sent_early
             self._source.hidden_401(request.headers.get, self._channel, _endpoint(request), sent_early=early)
 
     def _rejects(self, response: Response) -> bool:
         return self._renew_on.rejects(response.status_code, response.headers)
 
-    def _made_again(self, rejected: Request, live: Live) -> tuple[Request, Live]:
+    def _made_again(self, rejected: Request, snapshot: Snapshot) -> tuple[Request, Snapshot]:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.
 
         After a redirect that is the last one of the chain: the first may have taken effect.
@@ -238,8 +242,8 @@ class HttpxDoor:
         )
         if hasattr(rejected, "_content"):
             again.read()  # So has this one its `content`: an event hook may look there.
-        attach(again.headers, live)
-        return again, live
+        attach(again.headers, snapshot)
+        return again, snapshot
 
     def _told(self, error: AuthError, request: Request) -> AuthError:
         theirs = isinstance(error, TokenEndpointUnavailable)

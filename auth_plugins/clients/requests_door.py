@@ -14,7 +14,7 @@ from ..core.errors import AuthError, TokenEndpointUnavailable
 from ..core.renew_on import RENEW_ON_401, RenewOn
 from ..core.unauthorized import endpoint_of
 from ..core.wire import Masked
-from ..source import Live, Owned, Source
+from ..source import OwnedHeader, Snapshot, TokenSource
 from .errors import as_library_error
 from .httpx_channel import HttpxChannel
 from .requests_bodies import can_rewind, note_body_position, rewind
@@ -41,7 +41,9 @@ class RequestsDoor(OriginBoundHook):
 
     __slots__ = ("channel", "renew_on", "scope", "source")
 
-    def __init__(self, source: Source, scope: Scope, channel: AnyChannel, renew_on: RenewOn = RENEW_ON_401) -> None:
+    def __init__(
+        self, source: TokenSource, scope: Scope, channel: AnyChannel, renew_on: RenewOn = RENEW_ON_401
+    ) -> None:
         self.source, self.scope, self.channel, self.renew_on = source, scope, channel, renew_on
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -51,17 +53,17 @@ class RequestsDoor(OriginBoundHook):
             return request
         note_body_position(request)
         try:
-            live = self.source.current(self.channel, once=not can_rewind(request))
+            snapshot = self.source.current(self.channel, once=not can_rewind(request))
         except AuthError as error:
             raise _told(error, request) from None
-        self._answer_for(request, live.signing(self.source.clock).headers)
+        self._answer_for(request, snapshot.signing(self.source.clock).headers)
         return request
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
         """Look at a response before anybody else does; `sending` is how its request was sent."""
         if response.status_code == 401 or self.renew_on is not RENEW_ON_401:
             response = self._judge(response, sending)
-        elif self.source.slot.live.watched:
+        elif self.source.shared.snapshot.watched:
             self._learn_acceptance(response.request)
         if 300 <= response.status_code < 400 and response.is_redirect and self._has_signed(response.request):
             note_redirect(response)
@@ -70,7 +72,7 @@ class RequestsDoor(OriginBoundHook):
     def _judge(self, response: requests.Response, sending: dict[str, Any]) -> requests.Response:
         request = response.request
         if not self._rejects(response):
-            if self.source.slot.live.watched:
+            if self.source.shared.snapshot.watched:
                 self._learn_acceptance(request)
         elif self.scope.covers(request.url) and self._has_signed(request):
             return self._renew_and_resend(response, sending)
@@ -109,7 +111,7 @@ class RequestsDoor(OriginBoundHook):
 
     def _stays_with(self, signer: RequestsDoor, request: requests.PreparedRequest, headers: Headers) -> bool:
         """Whether this hook of an earlier signing has a token of its own on a request: in another header, at home."""
-        if signer.source.slot is self.source.slot:
+        if signer.source.shared is self.source.shared:
             return False
         self.strip_elsewhere(request)
         carried = self._carried_names(request)
@@ -125,17 +127,19 @@ class RequestsDoor(OriginBoundHook):
 
     def _carried_names(self, request: requests.PreparedRequest) -> set[str]:
         """Return the names, in lower case, of the headers that carry a token of this account."""
-        key, live = self.source.slot.key, self.source.slot.live
-        found = {n.lower() for n, value in request.headers.items() if isinstance(value, Owned) and value.owner == key}
-        if not found and live.is_carried(request.headers.get):  # As plain text, which shows no owner.
-            found = {name.lower() for name, _ in live.headers}
+        key, snapshot = self.source.shared.key, self.source.shared.snapshot
+        found = {
+            n.lower() for n, value in request.headers.items() if isinstance(value, OwnedHeader) and value.owner == key
+        }
+        if not found and snapshot.is_carried(request.headers.get):  # As plain text, which shows no owner.
+            found = {name.lower() for name, _ in snapshot.headers}
         return found
 
     def _has_signed(self, request: requests.PreparedRequest) -> bool:
         """Whether this hook answers for a request: it carries a token of ours, or lost it on a redirect."""
         if self._carried_names(request):
             return True
-        others = (isinstance(request.headers.get(name), Owned) for name, _ in self.source.slot.live.headers)
+        others = (isinstance(request.headers.get(name), OwnedHeader) for name, _ in self.source.shared.snapshot.headers)
         return follows_last_redirect(request) and not any(others)
 
     def _renew_and_resend(self, response: requests.Response, sending: dict[str, Any]) -> requests.Response:
@@ -149,31 +153,31 @@ class RequestsDoor(OriginBoundHook):
                 tell_not_replayed(self.source, response.close)
                 return response
             _drain(response)
-            live = self.source.settled(found)
+            snapshot = self.source.wait_usable(found)
         except AuthError as error:
             if not can_resend:
                 return response
             response.close()
             raise _told(error, request) from None
-        return self._resend(response, live, sending)
+        return self._resend(response, snapshot, sending)
 
-    def _resend(self, response: requests.Response, live: Live, sending: dict[str, Any]) -> requests.Response:
+    def _resend(self, response: requests.Response, snapshot: Snapshot, sending: dict[str, Any]) -> requests.Response:
         request = response.request.copy()  # The one that was rejected may be the caller's, or somebody's record.
-        self._strip(request, live.headers)
-        _attach(request, live.headers)
+        self._strip(request, snapshot.headers)
+        _attach(request, snapshot.headers)
         _take_cookies(request, response)
         began = time.perf_counter()
         try:
             again: requests.Response = response.connection.send(request, **sending)
         except BaseException:
-            self.source.unanswered(live)
+            self.source.unanswered(snapshot)
             raise
         again.elapsed = timedelta(seconds=time.perf_counter() - began)
         again.history = [*response.history, response]
         again.request = request
         if self._rejects(again):
-            self.source.still_unauthorized(live, _endpoint(request))
-        elif live.watched:
+            self.source.still_unauthorized(snapshot, _endpoint(request))
+        elif snapshot.watched:
             self.source.accepted(request.headers.get, _endpoint(request), replay=True)
         return again
 

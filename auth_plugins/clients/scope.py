@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 from ..core.origin import Origin
-from ..source import Live, Source
+from ..source import Snapshot, TokenSource
 
 __all__ = ["BodyNotReplayed", "Scope", "attach", "default_port", "tell_not_replayed"]
 
@@ -44,13 +44,13 @@ def default_port(scheme: str) -> int:
     return 443 if scheme == "https" else 80
 
 
-def attach(headers: MutableMapping[str, Any], live: Live) -> None:
+def attach(headers: MutableMapping[str, Any], snapshot: Snapshot) -> None:
     """Put the token on a request, in place of any other."""
-    for name, value in live.headers:
+    for name, value in snapshot.headers:
         headers[name] = value
 
 
-def tell_not_replayed(source: Source, release: Callable[[], object] | None = None) -> None:
+def tell_not_replayed(source: TokenSource, release: Callable[[], object] | None = None) -> None:
     """Warn that the caller gets a 401 since the body cannot be sent again. The renewal goes on without this request.
 
     `release` gives the connection of the 401 back. It is called if the warning is raised: the 401 is then lost.

@@ -16,7 +16,7 @@ import requests
 
 from ..core.origin import Origin
 from ..core.renew_on import RENEW_ON_401, RenewOn
-from ..source import SYSTEM_CLOCK, Clock, Source
+from ..source import SYSTEM_CLOCK, Clock, TokenSource
 from .async_flow import AsyncRun, run_of
 from .httpx_door import HttpxDoor, library_of
 from .requests_channel import RequestsChannel
@@ -83,11 +83,11 @@ _scope_of = lru_cache(64)(Scope)
 class UsualCase:
     """Signs a request for the origin of `base_url` with a token that is good for some time; the doors do the rest."""
 
-    __slots__ = ("_home", "_httpx", "_requests", "_slot")
+    __slots__ = ("_home", "_httpx", "_requests", "_shared")
 
     def _open(
         self,
-        source: Source,
+        source: TokenSource,
         home: Origin,
         origins: frozenset[Origin],
         lent: AnyChannel | None,
@@ -98,7 +98,7 @@ class UsualCase:
         self._home = _home_of(home) if source.clock is SYSTEM_CLOCK else _Home(home, source.clock)
         self._requests = RequestsDoor(source, _scope_of(origins), lent or _REQUESTS, renew_on)
         self._httpx: tuple[HttpxDoor, ...] = ()
-        self._slot = source.slot
+        self._shared = source.shared
 
     @property
     def _has_own_flow(self) -> bool:
@@ -108,7 +108,7 @@ class UsualCase:
         return own or kind.requires_request_body or kind.requires_response_body
 
     @property
-    def _source(self) -> Source:
+    def _source(self) -> TokenSource:
         return self._requests.source
 
     @property
@@ -128,12 +128,12 @@ class UsualCase:
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request of requests."""
-        live, home, url = self._slot.live, self._home, r.url
+        snapshot, home, url = self._shared.snapshot, self._home, r.url
         wall, monotonic = home.wall, home.monotonic
         if (
-            wall() < live.due_at
-            and monotonic() < live.due_tick
-            and live.usual is not None
+            wall() < snapshot.recheck_at
+            and monotonic() < snapshot.recheck_at_monotonic
+            and snapshot.fast_header is not None
             and url is not None
             and home.first <= url < home.below
             and (r.body is None or isinstance(r.body, (bytes, str)))
@@ -142,7 +142,7 @@ class UsualCase:
                 r.hooks = {"response": [self._requests]}  # A list of its own: copies of a request share theirs.
             elif self._requests not in r.hooks["response"]:
                 return self._requests.sign(r)
-            r.headers["Authorization"] = live.usual
+            r.headers["Authorization"] = snapshot.fast_header
             return r
         return self._requests.sign(r)
 
@@ -157,7 +157,7 @@ class UsualCase:
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Drive a request of an httpx or httpx2 `Client`."""
-        live, home = self._slot.live, self._home
+        snapshot, home = self._shared.snapshot, self._home
         wall, monotonic = home.wall, home.monotonic
         try:
             # To ask for the parts by their public names costs more than all the rest. Should a library come to keep
@@ -166,9 +166,9 @@ class UsualCase:
         except AttributeError:
             url = _NOWHERE
         if (
-            wall() < live.due_at
-            and monotonic() < live.due_tick
-            and live.raw is not None
+            wall() < snapshot.recheck_at
+            and monotonic() < snapshot.recheck_at_monotonic
+            and snapshot.httpx_header is not None
             and url.host == home.host
             and url.scheme == home.scheme
             and url.port == home.port
@@ -176,17 +176,19 @@ class UsualCase:
         ):
             headers: Any = request.headers
             if type(headers) in _LISTED and _AUTHORIZATION not in map(_name, headers._list):
-                headers._list.append(live.raw)  # What the other branch comes to, in less than half of its time.
+                headers._list.append(
+                    snapshot.httpx_header
+                )  # What the other branch comes to, in less than half of its time.
             else:
-                headers["Authorization"] = live.usual
+                headers["Authorization"] = snapshot.fast_header
             try:
                 response = yield request
             except BaseException as failure:
-                self._door(request).learn_from_failure(failure, live)
+                self._door(request).learn_from_failure(failure, snapshot)
                 raise
             if response.status_code != 401:
                 return
-            yield from self._door(request).follow_up(request, response, live)
+            yield from self._door(request).follow_up(request, response, snapshot)
         elif self._has_own_flow:
             own: Any = self
             yield from httpx.Auth.sync_auth_flow(own, request)
@@ -195,16 +197,16 @@ class UsualCase:
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
-        live, home = self._slot.live, self._home
+        snapshot, home = self._shared.snapshot, self._home
         wall, monotonic = home.wall, home.monotonic
         try:
             url: Any = request.url._uri_reference
         except AttributeError:
             url = _NOWHERE
         if (
-            wall() < live.due_at
-            and monotonic() < live.due_tick
-            and live.raw is not None
+            wall() < snapshot.recheck_at
+            and monotonic() < snapshot.recheck_at_monotonic
+            and snapshot.httpx_header is not None
             and url.host == home.host
             and url.scheme == home.scheme
             and url.port == home.port
@@ -212,14 +214,16 @@ class UsualCase:
         ):
             headers: Any = request.headers
             if type(headers) in _LISTED and _AUTHORIZATION not in map(_name, headers._list):
-                headers._list.append(live.raw)  # What the other branch comes to, in less than half of its time.
+                headers._list.append(
+                    snapshot.httpx_header
+                )  # What the other branch comes to, in less than half of its time.
             else:
-                headers["Authorization"] = live.usual
+                headers["Authorization"] = snapshot.fast_header
             response = yield request
             if response.status_code != 401:
                 return
             run = AsyncRun(self, self._door(request))
-            following = await run.resume(request, live, response)
+            following = await run.resume(request, snapshot, response)
         else:
             run = AsyncRun(self, self._door(request))
             following = await run.begin(request)

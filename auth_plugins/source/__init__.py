@@ -1,21 +1,21 @@
 """The one room with threads: who renews, who waits, and who uses the old token meanwhile."""
 
-from .channel import Channel
 from .clock import SYSTEM_CLOCK, Clock, SystemClock
 from .flight import Flight
-from .live import Live, Owned, OwnedBytes
 from .once import BuiltOnce
-from .source import Source
+from .snapshot import OwnedBytes, OwnedHeader, Snapshot
+from .token_source import TokenSource
+from .token_transport import TokenTransport
 
 __all__ = [
     "SYSTEM_CLOCK",
     "BuiltOnce",
-    "Channel",
     "Clock",
     "Flight",
-    "Live",
-    "Owned",
     "OwnedBytes",
-    "Source",
+    "OwnedHeader",
+    "Snapshot",
     "SystemClock",
+    "TokenSource",
+    "TokenTransport",
 ]

@@ -13,16 +13,16 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
-from .live import Live
+from .snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from .slot import Slot
-    from .terms import Terms
+    from .context import Context
+    from .shared import SharedState
 
 __all__ = ["Flight", "Job", "Outcome"]
 
-Outcome = Live | AuthError
-Job = Callable[["Terms", "Slot"], Live]
+Outcome = Snapshot | AuthError
+Job = Callable[["Context", "SharedState"], Snapshot]
 """What a flight does."""
 
 
@@ -73,7 +73,7 @@ class Flight:
         """What whoever waited in vain is told."""
         self.waits_for: AuthError | None = None
         """The same, while the renewal waits for something else than its call."""
-        self._published: Live | None = None
+        self._published: Snapshot | None = None
         self._teller: int | None = None
         self._guard = threading.Lock()
         self._done = threading.Event()
@@ -105,28 +105,28 @@ class Flight:
         return not claimed
 
     @property
-    def is_over(self) -> bool:
+    def is_done(self) -> bool:
         """Whether its outcome is known, though not everybody may have been told."""
         return self._outcome is not None
 
-    def conclude(self, outcome: Outcome) -> None:
+    def set_outcome(self, outcome: Outcome) -> None:
         """Write the outcome down; only the first one counts."""
         with self._guard:
             if self._outcome is None:
                 self._outcome, self._teller = outcome, threading.get_ident()
 
-    def publish(self, live: Live) -> None:
+    def publish(self, snapshot: Snapshot) -> None:
         """Note the token that requests use already, though the renewal has not ended."""
-        self._published = live
+        self._published = snapshot
 
     @property
-    def is_told_here(self) -> bool:
+    def is_notified_by_this_thread(self) -> bool:
         """Whether it is this very thread that has yet to tell everybody."""
         return self._teller == threading.get_ident()
 
-    def land(self, outcome: Outcome) -> None:
+    def notify_waiters(self, outcome: Outcome) -> None:
         """Tell everybody."""
-        self.conclude(outcome)
+        self.set_outcome(outcome)
         with self._guard:
             self._done.set()
             bells = list(self._bells.values())
@@ -136,23 +136,23 @@ class Flight:
             with contextlib.suppress(Exception):
                 bell.ring()
 
-    def has_landed(self, timeout: float) -> bool:
+    def wait_done(self, timeout: float) -> bool:
         """Wait until everybody was told; `False`: `timeout` seconds were not enough."""
         return self._done.wait(timeout)
 
-    def wait(self, timeout: float, instead: Live | None = None) -> Live:
+    def wait(self, timeout: float, instead: Snapshot | None = None) -> Snapshot:
         """Wait in this thread, at most `timeout` seconds.
 
         Give the token; or `instead`, or else raise a copy of the failure.
         """
-        if not self.is_told_here:
+        if not self.is_notified_by_this_thread:
             self._done.wait(timeout)
         return self._result(timeout, instead)
 
-    async def wait_async(self, timeout: float, instead: Live | None = None) -> Live:  # noqa: ASYNC109
+    async def wait_async(self, timeout: float, instead: Snapshot | None = None) -> Snapshot:  # noqa: ASYNC109
         """Do as `wait`, in a task of asyncio or trio."""
         with self._guard:
-            bell = None if self._done.is_set() or self.is_told_here else self._bell_here()
+            bell = None if self._done.is_set() or self.is_notified_by_this_thread else self._bell_here()
         if bell is not None:
             await bell.heard(timeout)
         return self._result(timeout, instead)
@@ -171,9 +171,9 @@ class Flight:
             self._bells[loop] = _AsyncioBell(asyncio, loop)
         return self._bells[loop]
 
-    def _result(self, timeout: float, instead: Live | None) -> Live:
+    def _result(self, timeout: float, instead: Snapshot | None) -> Snapshot:
         outcome = self._outcome
-        if isinstance(outcome, Live):
+        if isinstance(outcome, Snapshot):
             return outcome
         if self._published is not None:
             return self._published

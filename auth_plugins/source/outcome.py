@@ -12,13 +12,13 @@ from ..core.errors import StoreError
 from ..core.events import EventKind
 from ..core.token import LONG_AGO, Token
 from ..stores.store import LockLost
-from .live import Live
-from .place import Place
-from .session import remove_unproven
-from .slot import Slot, Unsaved
-from .terms import Terms
+from .context import Context
+from .irreplaceable import remove_unproven
+from .shared_state import SharedState, UnsavedToken
+from .snapshot import Snapshot
+from .store_entry import StoreEntry
 
-__all__ = ["Outcome", "newest"]
+__all__ = ["Outcome", "pick_current"]
 
 _PAUSES = (0.05, 0.5)
 """The first and the longest pause between two tries to save a token, in seconds."""
@@ -28,18 +28,22 @@ _LONGEST = 60.0
 """Seconds for which saving is repeated where a lock has no lease."""
 
 
-def newest(terms: Terms, slot: Slot, stored: Token | None) -> Token | None:
+def pick_current(context: Context, shared: SharedState, stored: Token | None) -> Token | None:
     """Return what the store has, since a renewal saves there first. No clock can tell which of two tokens is newer.
 
     But ours, if the store has none, or one that came before ours (it was set back), or did not take ours and still has
     what it had then.
     """
-    ours = slot.live.token
+    ours = shared.snapshot.token
     if ours is None or stored == ours:
         return stored
-    if stored is None or slot.succeeded(stored) or (slot.unsaved is not None and stored == slot.unsaved.before):
+    if (
+        stored is None
+        or shared.succeeded(stored)
+        or (shared.unsaved is not None and stored == shared.unsaved.stored_before)
+    ):
         return ours
-    if slot.unsaved is not None and not terms.provider.rotates:
+    if shared.unsaved is not None and not context.provider.rotates:
         return max(ours, stored, key=lambda token: token.expires_at)  # Both are good.
     return stored
 
@@ -47,69 +51,69 @@ def newest(terms: Terms, slot: Slot, stored: Token | None) -> Token | None:
 class Outcome:
     """The end of a renewal."""
 
-    def __init__(self, terms: Terms, slot: Slot, place: Place) -> None:
-        self.terms, self.slot, self.place = terms, slot, place
+    def __init__(self, context: Context, shared: SharedState, place: StoreEntry) -> None:
+        self.context, self.shared, self.place = context, shared, place
 
-    def live_of(self, token: Token, due_at: float, *, unproven: bool = False) -> Live:
+    def snapshot_of(self, token: Token, due_at: float, *, unproven: bool = False) -> Snapshot:
         """Make the snapshot of `token`."""
-        provider, clock = self.terms.provider, self.terms.clock
-        watched = self.slot.unauthorized_backoff.is_on
-        return Live.of(token, provider, clock, due_at, owner=self.slot.key, unproven=unproven, watched=watched)
+        provider, clock = self.context.provider, self.context.clock
+        watched = self.shared.unauthorized_backoff.is_on
+        return Snapshot.of(token, provider, clock, due_at, owner=self.shared.key, unproven=unproven, watched=watched)
 
-    def due_at(self, token: Token | None) -> float:
+    def window_opens_at(self, token: Token | None) -> float:
         """Draw when the renewal window of `token` begins."""
         jitter_fraction = random.random()  # noqa: S311 - spreads a fleet's renewals, guards nothing
-        return self.terms.policy.due_at(token, jitter_fraction) if token is not None else 0.0
+        return self.context.policy.due_at(token, jitter_fraction) if token is not None else 0.0
 
-    def adopt(self, token: Token, due_at: float) -> Live:
+    def adopt(self, token: Token, due_at: float) -> Snapshot:
         """Take over a peer's token."""
-        live = self.publish(token, due_at)
-        self.terms.tell(EventKind.ADOPTED, token)
-        return live
+        snapshot = self.publish(token, due_at)
+        self.context.notify(EventKind.ADOPTED, token)
+        return snapshot
 
-    def made(self, token: Token, kind: EventKind, *, unproven: bool) -> Live:
+    def made(self, token: Token, kind: EventKind, *, unproven: bool) -> Snapshot:
         """Save and publish a token that the provider has just issued.
 
         One that rotates is saved first; any other can be issued again, so requests need not wait for the store.
         """
-        due_at = self.due_at(token)
-        if self.terms.provider.rotates:
+        due_at = self.window_opens_at(token)
+        if self.context.provider.rotates:
             failure = self.save(token)
-            live = self.publish(token, due_at, failure, unproven=unproven)
+            snapshot = self.publish(token, due_at, failure, unproven=unproven)
         else:
-            before = self.slot.unsaved
-            live = self.publish(token, due_at, unproven=unproven)
-            self.slot.unsaved = before
+            before = self.shared.unsaved
+            snapshot = self.publish(token, due_at, unproven=unproven)
+            self.shared.unsaved = before
             failure = self.save(token)
             if failure is not None:
-                live = self._remember(failure)
-        self.terms.tell(kind, token)
-        return live
+                snapshot = self._remember(failure)
+        self.context.notify(kind, token)
+        return snapshot
 
-    def drop(self, token: Token | None) -> None:
+    def reject_stored(self, token: Token | None) -> None:
         """Treat the stored token as rejected, and use it in place of ours where the two differ."""
-        slot = self.slot
-        with slot.lock:
-            slot.distrust, slot.rejected, slot.rejected_by_server = False, token, False
-            if token is not None and token != slot.live.token:
-                slot.live = self.live_of(token, LONG_AGO).until(LONG_AGO)
+        shared = self.shared
+        with shared.lock:
+            shared.distrust, shared.rejected, shared.rejected_by_server = False, token, False
+            if token is not None and token != shared.snapshot.token:
+                shared.snapshot = self.snapshot_of(token, LONG_AGO).until(LONG_AGO)
 
-    def spend(self, token: Token) -> None:
+    def mark_refresh_used(self, token: Token) -> None:
         """Mark the refresh token as used, so that it is not tried again."""
         spent = replace(token, refreshable_until=LONG_AGO)
-        if self.terms.clock() < spent.useful_until:
+        if self.context.clock() < spent.useful_until:
             self.save(spent)
         else:
             remove_unproven(token, self.place)
-        with self.slot.lock:
-            if self.slot.live.token == token:
-                self.slot.live = replace(self.slot.live, token=spent)
+        with self.shared.lock:
+            if self.shared.snapshot.token == token:
+                self.shared.snapshot = replace(self.shared.snapshot, token=spent)
 
-    def saved_by_now(self, live: Live) -> Live:
+    def saved_by_now(self, snapshot: Snapshot) -> Snapshot:
         """Save what could not be saved before, or what the store has lost."""
-        if live.token is None:
-            return live
-        failure = self.save(live.token)
+        if snapshot.token is None:
+            return snapshot
+        failure = self.save(snapshot.token)
         return self._remember(failure) if failure is not None else self._all_is_well()
 
     def save(self, token: Token) -> StoreError | None:
@@ -119,38 +123,38 @@ class Outcome:
         except StoreError as error:
             failure = error.clone()
         else:
-            self.slot.unsaved = None
+            self.shared.unsaved = None
             return None
-        self.slot.unsaved = Unsaved(self.place.kept, self.place.permit())
+        self.shared.unsaved = UnsavedToken(self.place.kept, self.place.permit())
         # The provider may have used the old refresh token up: dropping the new one would end the session.
-        self.terms.tell(EventKind.SAVE_FAILED, token, failure)
+        self.context.notify(EventKind.SAVE_FAILED, token, failure)
         return failure
 
     def publish(
         self, token: Token, due_at: float, failure: StoreError | None = None, *, unproven: bool = False
-    ) -> Live:
+    ) -> Snapshot:
         """Let requests use `token` from now on."""
-        live = self.live_of(token, due_at, unproven=unproven)
-        with self.slot.lock:
-            if self.slot.unauthorized_backoff.is_on:
-                live = live.watch()  # It may have begun a moment ago.
-            self.slot.replace(live)
-            self.slot.trouble = None
-            if self.slot.rejects(token):
-                self.slot.rejected = None  # The provider gave the very same one again, so it is to be tried again.
+        snapshot = self.snapshot_of(token, due_at, unproven=unproven)
+        with self.shared.lock:
+            if self.shared.unauthorized_backoff.is_on:
+                snapshot = snapshot.watch()  # It may have begun a moment ago.
+            self.shared.replace(snapshot)
+            self.shared.failure = None
+            if self.shared.rejects(token):
+                self.shared.rejected = None  # The provider gave the very same one again, so it is to be tried again.
             if failure is None:
-                self.slot.unsaved = None
+                self.shared.unsaved = None
             else:
-                self.slot.remember(failure, self.terms.policy, self.terms.clock)
-        self.terms.published(live)
-        return live
+                self.shared.record_failure(failure, self.context.policy, self.context.clock)
+        self.context.published(snapshot)
+        return snapshot
 
-    def keep_saving(self, unsaved: Unsaved, lease: float) -> None:
+    def keep_saving(self, unsaved: UnsavedToken, lease: float) -> None:
         """Save the token of this renewal again and again, under the lock, until it is saved or the lease has ended.
 
         It ends early if another renewal or a logout of this process needs the lock, and soon at the interpreter's end.
         """
-        token, pause, is_ending = self.slot.live.token, _PAUSES[0], False
+        token, pause, is_ending = self.shared.snapshot.token, _PAUSES[0], False
         ends = time.monotonic() + min(lease, _LONGEST)  # Real time: the lease is the server's.
         while token is not None and time.monotonic() < ends:
             unsaved.wanted.wait(pause)
@@ -165,25 +169,29 @@ class Outcome:
                 return
             except StoreError:
                 continue
-            with self.slot.lock:
-                if self.slot.unsaved is unsaved:
-                    self.slot.unsaved = None
+            with self.shared.lock:
+                if self.shared.unsaved is unsaved:
+                    self.shared.unsaved = None
                     self._all_is_well()
             return
 
-    def _still(self, unsaved: Unsaved, token: Token) -> bool:
-        with self.slot.lock:
-            return self.slot.unsaved is unsaved and not unsaved.wanted.is_set() and self.slot.live.token == token
+    def _still(self, unsaved: UnsavedToken, token: Token) -> bool:
+        with self.shared.lock:
+            return (
+                self.shared.unsaved is unsaved and not unsaved.wanted.is_set() and self.shared.snapshot.token == token
+            )
 
-    def _all_is_well(self) -> Live:
-        with self.slot.lock:
-            live = self.slot.live
-            self.slot.trouble = None
-            ends = math.inf if live.token is None else live.token.expires_at
-            self.slot.live = live = live if self.slot.rejects(live.token) else live.until(min(live.window_at, ends))
-        return live
+    def _all_is_well(self) -> Snapshot:
+        with self.shared.lock:
+            snapshot = self.shared.snapshot
+            self.shared.failure = None
+            ends = math.inf if snapshot.token is None else snapshot.token.expires_at
+            self.shared.snapshot = snapshot = (
+                snapshot if self.shared.rejects(snapshot.token) else snapshot.until(min(snapshot.window_opens_at, ends))
+            )
+        return snapshot
 
-    def _remember(self, failure: StoreError) -> Live:
-        with self.slot.lock:
-            self.slot.remember(failure, self.terms.policy, self.terms.clock)
-            return self.slot.live
+    def _remember(self, failure: StoreError) -> Snapshot:
+        with self.shared.lock:
+            self.shared.record_failure(failure, self.context.policy, self.context.clock)
+            return self.shared.snapshot

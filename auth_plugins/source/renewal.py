@@ -19,71 +19,73 @@ from ..core.events import EventKind
 from ..core.lifecycle import LIFECYCLE, Age, Step, Verb, age_of, grant_sequence, means_of, worth_trying
 from ..core.token import Token
 from ..core.wire import Purpose, TokenRequest
-from .channel import Channel
-from .live import Live
+from .context import Context
+from .irreplaceable import mark_irreplaceable, remove_unproven
+from .limiter import call_permit
 from .locking import LOCKED_OUT, GuardedStore
-from .outcome import Outcome, newest
-from .place import InStore, Nowhere, Place
-from .session import remove_unproven, with_worth
-from .slot import Slot
-from .terms import Terms
-from .turns import turn
+from .outcome import Outcome, pick_current
+from .shared_state import SharedState
+from .snapshot import Snapshot
+from .store_entry import InStore, NoStore, StoreEntry
+from .token_transport import TokenTransport
 
-__all__ = ["look", "renew", "ripen"]
+__all__ = ["check_store", "renew", "wait_until_valid"]
 
 
-def renew(terms: Terms, slot: Slot, channel: Channel) -> Live:
+def renew(context: Context, shared: SharedState, channel: TokenTransport) -> Snapshot:
     """Bring a token that is better than the one at hand, publish it and give it.
 
     Raises:
         AuthError: none could be had; nothing was changed.
     """
-    store = GuardedStore(slot.store)
+    store = GuardedStore(shared.store)
     try:
-        place = InStore(store, terms.provider)
-        found = _Renewal(terms, slot, channel, place, place.load()).without_lock()
-        return _under_lock(terms, slot, channel, store, place) if found is None else found
+        place = InStore(store, context.provider)
+        found = _Renewal(context, shared, channel, place, place.load()).without_lock()
+        return _under_lock(context, shared, channel, store, place) if found is None else found
     except StoreError as failed:
         failure = failed.clone()
-    if terms.provider.rotates:
+    if context.provider.rotates:
         raise failure
-    kept = slot.live.token if slot.unsaved is None else slot.unsaved.before
-    return _Renewal(terms, slot, channel, Nowhere(failure, kept), None).run()
+    kept = shared.snapshot.token if shared.unsaved is None else shared.unsaved.stored_before
+    return _Renewal(context, shared, channel, NoStore(failure, kept), None).run()
 
 
-def _under_lock(terms: Terms, slot: Slot, channel: Channel, store: GuardedStore, place: InStore) -> Live:
-    found = list[Live]()
+def _under_lock(
+    context: Context, shared: SharedState, channel: TokenTransport, store: GuardedStore, place: InStore
+) -> Snapshot:
+    found = list[Snapshot]()
 
     def needed() -> bool:
-        live = _Renewal(terms, slot, channel, place, place.load()).without_lock()
-        found.extend([] if live is None else [live])
-        return live is None
+        snapshot = _Renewal(context, shared, channel, place, place.load()).without_lock()
+        found.extend([] if snapshot is None else [snapshot])
+        return snapshot is None
 
-    unsaved = slot.unsaved
+    unsaved = shared.unsaved
     with ExitStack() as held:
-        terms.waiting(LOCKED_OUT)
+        context.waiting(LOCKED_OUT)
         locked = held.enter_context(store.lock_if(place.key, needed, None if unsaved is None else unsaved.want()))
-        terms.waiting(None)
+        context.waiting(None)
         if not locked:
             return found[-1]
-        renewal = _Renewal(terms, slot, channel, place, place.load())
-        live = renewal.run()
-        unsaved = slot.unsaved
-        if unsaved is not None and (terms.provider.rotates or unsaved.permit is not None):
+        renewal = _Renewal(context, shared, channel, place, place.load())
+        snapshot = renewal.run()
+        unsaved = shared.unsaved
+        if unsaved is not None and (context.provider.rotates or unsaved.permit is not None):
             held.callback(renewal.keep_saving, unsaved, store.lease)
-            terms.afterwards(held.pop_all())
-    return live
+            context.afterwards(held.pop_all())
+    return snapshot
 
 
-def look(terms: Terms, slot: Slot, channel: Channel, failure: AuthError) -> Live:
+def check_store(context: Context, shared: SharedState, channel: TokenTransport, failure: AuthError) -> Snapshot:
     """Take over what a peer has renewed while this process, after `failure`, makes no calls.
 
     Raises:
         AuthError: `failure`, if there is nothing.
     """
     try:
-        place = InStore(slot.store, terms.provider)
-        found = _Renewal(terms, slot, channel, place, place.load()).without_lock()
+        place = InStore(shared.store, context.provider)
+        found = _Renewal(context, shared, channel, place, place.load()).without_lock()
     except StoreError:
         found = None
     if found is None:
@@ -91,62 +93,64 @@ def look(terms: Terms, slot: Slot, channel: Channel, failure: AuthError) -> Live
     return found
 
 
-def ripen(terms: Terms, slot: Slot) -> Live:
+def wait_until_valid(context: Context, shared: SharedState) -> Snapshot:
     """Wait until the token at hand is accepted, and give it: it was issued a moment ago and used too early."""
-    live = slot.live
-    if live.token is not None:
-        terms.clock.sleep(max(0.0, live.token.valid_from - live.now(terms.clock)))
-    return live
+    snapshot = shared.snapshot
+    if snapshot.token is not None:
+        context.clock.sleep(max(0.0, snapshot.token.valid_from - snapshot.now(context.clock)))
+    return snapshot
 
 
 class _Renewal(Outcome):
-    def __init__(self, terms: Terms, slot: Slot, channel: Channel, place: Place, stored: Token | None) -> None:
-        super().__init__(terms, slot, place)
+    def __init__(
+        self, context: Context, shared: SharedState, channel: TokenTransport, place: StoreEntry, stored: Token | None
+    ) -> None:
+        super().__init__(context, shared, place)
         self.channel, self.stored = channel, stored
 
-    def without_lock(self) -> Live | None:
+    def without_lock(self) -> Snapshot | None:
         """Take over a peer's good token: the lock may be a dead holder's, and last longer than anybody waits."""
-        if self.slot.distrust or self.slot.unsaved is not None:
+        if self.shared.distrust or self.shared.unsaved is not None:
             return None
-        peers = self._if_a_good_peers(self.stored, self.slot.live.token, self.terms.clock())
-        return None if peers is None else self.adopt(peers, self.due_at(peers))
+        peers = self._if_a_good_peers(self.stored, self.shared.snapshot.token, self.context.clock())
+        return None if peers is None else self.adopt(peers, self.window_opens_at(peers))
 
-    def run(self) -> Live:
-        token, clock = newest(self.terms, self.slot, self.stored), self.terms.clock
+    def run(self) -> Snapshot:
+        token, clock = pick_current(self.context, self.shared, self.stored), self.context.clock
         ours = self._with_newest_refresh_token(token)
         known = token == ours.token
-        if self.slot.distrust:
-            self.drop(token)
+        if self.shared.distrust:
+            self.reject_stored(token)
         now = ours.now(clock) if known else clock()
-        due_at = ours.window_at if known else self.due_at(token)
-        age = age_of(token, now, due_at, rejected=self.slot.rejects(token))
+        due_at = ours.window_opens_at if known else self.window_opens_at(token)
+        age = age_of(token, now, due_at, rejected=self.shared.rejects(token))
         step = self._step(age, token, now)
         if step.verb is Verb.GIVE_UP:
             raise LoginRequired("The token ended and cannot be renewed")
         if step.verb is Verb.USE and token is not None:
             if not known:
                 return self.adopt(token, due_at)
-            is_kept = self.slot.unsaved is None and self.stored == token
+            is_kept = self.shared.unsaved is None and self.stored == token
             return ours if is_kept else self.saved_by_now(ours)
-        policy = self.terms.policy
-        with turn(self.terms.provider, policy.max_concurrent_calls, policy.deadline, clock) as left:
+        policy = self.context.policy
+        with call_permit(self.context.provider, policy.max_concurrent_calls, policy.deadline, clock) as left:
             brought, grant = self._call_in_turn(step, token, now, clock.monotonic() + left)
         if grant is None:
-            return self.adopt(brought, self.due_at(brought))
+            return self.adopt(brought, self.window_opens_at(brought))
         kind = EventKind.LOGGED_IN if grant is Purpose.LOGIN else EventKind.REFRESHED
-        return self.made(brought, kind, unproven=age is Age.REJECTED and self.slot.rejected_by_server)
+        return self.made(brought, kind, unproven=age is Age.REJECTED and self.shared.rejected_by_server)
 
-    def _with_newest_refresh_token(self, token: Token | None) -> Live:
+    def _with_newest_refresh_token(self, token: Token | None) -> Snapshot:
         """Take over the refresh token of `token` if its access token is ours: another variant was renewed."""
-        slot = self.slot
-        with slot.lock:
-            ours = slot.live.token
+        shared = self.shared
+        with shared.lock:
+            ours = shared.snapshot.token
             if token is not None and ours is not None and token.access_token == ours.access_token and token != ours:
-                slot.live = replace(slot.live, token=token)
-            return slot.live
+                shared.snapshot = replace(shared.snapshot, token=token)
+            return shared.snapshot
 
     def _step(self, age: Age, token: Token | None, now: float) -> Step:
-        can_login, rejected = self.terms.provider.can_login, self.slot.rejects(token)
+        can_login, rejected = self.context.provider.can_login, self.shared.rejects(token)
         return LIFECYCLE[age, means_of(token, now, can_login=can_login, rejected=rejected)]
 
     def _call_in_turn(self, step: Step, token: Token | None, now: float, ends: float) -> tuple[Token, Purpose | None]:
@@ -154,19 +158,19 @@ class _Renewal(Outcome):
         failure: AuthError | None = None
         last: Purpose | None = None
         needed = step.verb is Verb.WAIT
-        for grant in grant_sequence(self.terms.policy.tries, step.grants):
+        for grant in grant_sequence(self.context.policy.tries, step.grants):
             if failure is not None and (
-                self.terms.clock.monotonic() >= ends or not worth_trying(grant, last, failure, needed=needed)
+                self.context.clock.monotonic() >= ends or not worth_trying(grant, last, failure, needed=needed)
             ):
                 break
             if last is grant:
-                self.terms.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
+                self.context.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
             last = grant
             refreshed = token if grant is Purpose.REFRESH else None
             try:
                 return self._call(self._request(refreshed, now), ends), grant
             except AuthError as error:
-                failure = _still_asking(error.clone(), failure)
+                failure = _keep_retry_after(error.clone(), failure)
             peers = self._peers_token(refreshed, now) if refreshed is not None else None
             if peers is not None:
                 return peers, None
@@ -180,8 +184,10 @@ class _Renewal(Outcome):
     def _after_failed_refresh(self, refreshed: Token, failure: AuthError) -> None:
         """Put the store in order after `refreshed`, which was saved before the call, could not be renewed."""
         if refreshed.refresh_once and not _left_untouched(failure):
-            self.spend(refreshed)
-        elif self.terms.provider.rotates and self.stored is None and refreshed == self.terms.provider.initial_token():
+            self.mark_refresh_used(refreshed)
+        elif (
+            self.context.provider.rotates and self.stored is None and refreshed == self.context.provider.initial_token()
+        ):
             remove_unproven(refreshed, self.place)
         elif isinstance(failure, (CredentialsRejected, LoginRequired)):
             with suppress(StoreError):  # The record ends within a day. Not at once: the access token may be valid yet.
@@ -189,16 +195,16 @@ class _Renewal(Outcome):
 
     def _request(self, refreshed: Token | None, now: float) -> TokenRequest:
         if refreshed is None:
-            return self.terms.provider.login()
-        if self.terms.provider.rotates:
+            return self.context.provider.login()
+        if self.context.provider.rotates:
             # A store that does not even take the old one would not take the new one.
-            self.place.save(with_worth(refreshed, self.terms.provider))
-        return self.terms.provider.refresh(refreshed, now)
+            self.place.save(mark_irreplaceable(refreshed, self.context.provider))
+        return self.context.provider.refresh(refreshed, now)
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
-        answer = self.terms.ask(request, self.channel, max(ends - self.terms.clock.monotonic(), 0.001))
+        answer = self.context.call_endpoint(request, self.channel, max(ends - self.context.clock.monotonic(), 0.001))
         try:
-            return with_worth(self.terms.provider.read(answer, answer.sent_at), self.terms.provider)
+            return mark_irreplaceable(self.context.provider.read(answer, answer.sent_at), self.context.provider)
         except AuthError:
             raise
         except Exception as bug:  # The provider's page does not say that it may answer so.
@@ -213,12 +219,12 @@ class _Renewal(Outcome):
             return None
 
     def _if_a_good_peers(self, stored: Token | None, ours: Token | None, now: float) -> Token | None:
-        if stored is None or self.slot.rejects(stored) or self.slot.succeeded(stored) or now >= stored.expires_at:
+        if stored is None or self.shared.rejects(stored) or self.shared.succeeded(stored) or now >= stored.expires_at:
             return None
         return None if ours is not None and stored.access_token == ours.access_token else stored
 
 
-def _still_asking(failure: AuthError, before: AuthError | None) -> AuthError:
+def _keep_retry_after(failure: AuthError, before: AuthError | None) -> AuthError:
     """Let a failure ask for the time for which the one before it asked, in the same renewal."""
     asked = before.retry_after if before is not None else None
     if asked and isinstance(failure, (TokenEndpointUnavailable, InvalidTokenResponse)):

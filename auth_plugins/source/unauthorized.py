@@ -16,11 +16,11 @@ from ..core.errors import AuthError
 from ..core.events import EventKind
 from ..core.token import Token
 from ..core.unauthorized import NO_BACKOFF, UnauthorizedBackoff
-from .channel import Channel
+from .context import Context
 from .flight import Flight
-from .live import Live
-from .slot import Slot
-from .terms import Terms
+from .shared_state import SharedState
+from .snapshot import Snapshot
+from .token_transport import TokenTransport
 
 __all__ = ["AnswerJudge", "Header"]
 
@@ -28,18 +28,18 @@ Header = Callable[[str], Any]
 """Finds what a request carried under a header's name."""
 
 
-class AnswerJudge(Terms):
+class AnswerJudge(Context):
     """Learns from the answers to requests: the half of `Source` that decides whether a token is dead."""
 
-    __slots__ = ("slot",)
-    slot: Slot
+    __slots__ = ("shared",)
+    shared: SharedState
 
-    def _think(self, channel: Channel, *, once: bool = False) -> Live | Flight:
+    def _think(self, channel: TokenTransport, *, once: bool = False) -> Snapshot | Flight:
         raise NotImplementedError
 
     def after_401(
-        self, header: Header, channel: Channel, endpoint: str = "", *, sent_early: bool = False
-    ) -> Live | Flight | None:
+        self, header: Header, channel: TokenTransport, endpoint: str = "", *, sent_early: bool = False
+    ) -> Snapshot | Flight | None:
         """Judge a 401: return the token to send the request with once more, or the flight that will fetch it.
 
         `None`: hand the 401 to the caller. An adapter releases the connection before it waits (`settled`).
@@ -53,17 +53,21 @@ class AnswerJudge(Terms):
         Raises:
             AuthError: a new token is needed, and was refused a moment ago.
         """
-        slot = self.slot
-        with slot.lock:
-            live, before, believed = slot.live, slot.unauthorized_backoff, True
-            if live.token is not None and live.is_carried(header) and not slot.rejects(live.token):
-                if sent_early or live.is_early(self.clock) or _is_tagged_early(live, header):
-                    return live if live.token.valid_from - live.now(self.clock) <= self.policy.deadline else None
-                believed = self._reject(live, live.token, endpoint)
+        shared = self.shared
+        with shared.lock:
+            snapshot, before, believed = shared.snapshot, shared.unauthorized_backoff, True
+            if snapshot.token is not None and snapshot.is_carried(header) and not shared.rejects(snapshot.token):
+                if sent_early or snapshot.is_early(self.clock) or _is_tagged_early(snapshot, header):
+                    return (
+                        snapshot
+                        if snapshot.token.valid_from - snapshot.now(self.clock) <= self.policy.deadline
+                        else None
+                    )
+                believed = self._reject(snapshot, snapshot.token, endpoint)
         self._warn_if_begun(before, endpoint)
         return self._think(channel) if believed else None
 
-    def hidden_401(self, header: Header, channel: Channel, endpoint: str, *, sent_early: bool = False) -> None:
+    def hidden_401(self, header: Header, channel: TokenTransport, endpoint: str, *, sent_early: bool = False) -> None:
         """Learn of a 401 that an event hook turned into an exception: the token is renewed for the next request."""
         with contextlib.suppress(AuthError):
             self.after_401(header, channel, endpoint, sent_early=sent_early)
@@ -73,38 +77,38 @@ class AnswerJudge(Terms):
 
         Only a `replay` shows that the renewal helped: other requests may never have needed it.
         """
-        slot, policy, clock = self.slot, self.policy, self.clock
-        live, known, monotonic = slot.live, slot.unauthorized_backoff, clock.monotonic()
-        current = live.is_carried(header)
-        if known.is_on and not (current and live.unproven):
+        shared, policy, clock = self.shared, self.policy, self.clock
+        snapshot, known, monotonic = shared.snapshot, shared.unauthorized_backoff, clock.monotonic()
+        current = snapshot.is_carried(header)
+        if known.is_on and not (current and snapshot.unproven):
             # A back-off may last for hours: an answer that changes nothing takes no lock.
             learned = known.accepted_by(endpoint, policy, monotonic, replay=replay, current=current)
             if learned is known:
                 return
-        with slot.lock:
-            current = slot.live.is_carried(header)
-            known = slot.unauthorized_backoff
-            if current and slot.live.unproven:
-                slot.live = slot.live.proven(watched=True)
-            slot.learn_backoff(known.accepted_by(endpoint, policy, monotonic, replay=replay, current=current), clock)
+        with shared.lock:
+            current = shared.snapshot.is_carried(header)
+            known = shared.unauthorized_backoff
+            if current and shared.snapshot.unproven:
+                shared.snapshot = shared.snapshot.proven(watched=True)
+            shared.learn_backoff(known.accepted_by(endpoint, policy, monotonic, replay=replay, current=current), clock)
 
-    def still_unauthorized(self, live: Live, endpoint: str = "") -> None:
+    def still_unauthorized(self, snapshot: Snapshot, endpoint: str = "") -> None:
         """Learn that a request which was sent again with another token got a 401 as well."""
-        with self.slot.lock:
-            before = self.slot.unauthorized_backoff
-            self.slot.learn_backoff(self._counted(live, refused_by=endpoint), self.clock)
+        with self.shared.lock:
+            before = self.shared.unauthorized_backoff
+            self.shared.learn_backoff(self._counted(snapshot, refused_by=endpoint), self.clock)
         self._warn_if_begun(before, endpoint)
-        self.tell(EventKind.STILL_UNAUTHORIZED, live.token)
+        self.notify(EventKind.STILL_UNAUTHORIZED, snapshot.token)
 
-    def unanswered(self, live: Live) -> None:
+    def unanswered(self, snapshot: Snapshot) -> None:
         """Learn that a request which was sent again got no answer, which does not speak against its token."""
-        with self.slot.lock:
-            if live.unproven:
-                self.slot.unauthorized_backoff = self.slot.unauthorized_backoff.excusing(live.token)
+        with self.shared.lock:
+            if snapshot.unproven:
+                self.shared.unauthorized_backoff = self.shared.unauthorized_backoff.excusing(snapshot.token)
 
     def not_replayed(self) -> None:
         """Learn that a 401 went to the caller, since the body is used up."""
-        self.tell(EventKind.NOT_REPLAYED, self.slot.live.token)
+        self.notify(EventKind.NOT_REPLAYED, self.shared.snapshot.token)
 
     def invalidate(self, token: Token | str | None = None) -> None:
         """Reject the current token: the next request renews it, or logs in.
@@ -112,56 +116,56 @@ class AnswerJudge(Terms):
         Without `token` this is a command: remembered failures and back-offs are forgotten, too. With `token` it is a
         report, as a 401 is. It counts if that is the current token, within the budget of renewals on a 401.
         """
-        slot = self.slot
-        with slot.lock:
-            current = slot.live.token
+        shared = self.shared
+        with shared.lock:
+            current = shared.snapshot.token
             if token is not None:
-                if current is None or slot.rejects(current) or current.access_token != _text_of(token):
+                if current is None or shared.rejects(current) or current.access_token != _text_of(token):
                     return
-                believed, known = slot.unauthorized_backoff.reported(self.policy, self.clock.monotonic())
-                slot.learn_backoff(known, self.clock)
+                believed, known = shared.unauthorized_backoff.reported(self.policy, self.clock.monotonic())
+                shared.learn_backoff(known, self.clock)
                 if not believed:
                     return
             else:
-                slot.trouble = None
-                slot.learn_backoff(NO_BACKOFF, self.clock)
-            slot.reject(by_server=False)
+                shared.failure = None
+                shared.learn_backoff(NO_BACKOFF, self.clock)
+            shared.reject(by_server=False)
             if current is not None and current == self.provider.initial_token():
-                slot.distrust = True  # It was not compared with what the store has yet.
+                shared.distrust = True  # It was not compared with what the store has yet.
 
-    def _reject(self, live: Live, token: Token, endpoint: str) -> bool:
+    def _reject(self, snapshot: Snapshot, token: Token, endpoint: str) -> bool:
         """Reject the current token if a 401 is about it; return whether it is. The caller holds the slot's lock."""
-        slot, now = self.slot, live.now(self.clock)
-        slot.learn_backoff(self._counted(live), self.clock)
+        shared, now = self.shared, snapshot.now(self.clock)
+        shared.learn_backoff(self._counted(snapshot), self.clock)
         if not self.provider.can_login and now < token.refreshable_from < token.refreshable_until:
             return False  # Nothing can replace it yet, and the fault need not be the token's.
-        believed, known = slot.unauthorized_backoff.rejected(endpoint, self.policy, self.clock.monotonic())
-        slot.learn_backoff(known, self.clock)
+        believed, known = shared.unauthorized_backoff.rejected(endpoint, self.policy, self.clock.monotonic())
+        shared.learn_backoff(known, self.clock)
         if believed:
-            slot.reject(by_server=True)
+            shared.reject(by_server=True)
         return believed
 
-    def _counted(self, live: Live, *, refused_by: str | None = None) -> UnauthorizedBackoff:
+    def _counted(self, snapshot: Snapshot, *, refused_by: str | None = None) -> UnauthorizedBackoff:
         """Count a 401 for a token that was fetched on a 401; not if it was used too early, or ended on its way."""
-        token, now, known = live.token, live.now(self.clock), self.slot.unauthorized_backoff
-        if token is None or now < token.valid_from or (live.came_valid and token.expires_at <= now):
+        token, now, known = snapshot.token, snapshot.now(self.clock), self.shared.unauthorized_backoff
+        if token is None or now < token.valid_from or (snapshot.arrived_valid and token.expires_at <= now):
             return known
-        if not live.unproven:
+        if not snapshot.unproven:
             return known.refused(refused_by, self.policy, self.clock.monotonic())
         return known.failed(token, self.policy, self.clock.monotonic(), refused_by=refused_by)
 
     def _warn_if_begun(self, before: UnauthorizedBackoff, endpoint: str) -> None:
         """Log the beginning of a back-off, for an operator; not if it resumes one that ended a moment ago."""
-        if before.failures == 0 and self.slot.unauthorized_backoff.failures == 1:
+        if before.failures == 0 and self.shared.unauthorized_backoff.failures == 1:
             self.warn(
                 "%s rejected a new token as well, so renewals on a 401 back off: it may reject every token",
                 endpoint or "An API",
             )
 
 
-def _is_tagged_early(live: Live, header: Header) -> bool:
+def _is_tagged_early(snapshot: Snapshot, header: Header) -> bool:
     """Whether the headers of a request say that it was signed before `valid_from`: requests keeps the very objects."""
-    return any(getattr(header(name), "sent_early", False) for name, _ in live.headers)
+    return any(getattr(header(name), "sent_early", False) for name, _ in snapshot.headers)
 
 
 def _text_of(token: Token | str) -> str:

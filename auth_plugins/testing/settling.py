@@ -13,6 +13,6 @@ def settle(auth: TokenAuth, timeout: float = 30.0) -> None:
     Raises:
         TimeoutError: it did not end within `timeout` seconds.
     """
-    flight = auth._source.slot.flight
-    if flight is not None and not flight.has_landed(timeout):
+    flight = auth._source.shared.flight
+    if flight is not None and not flight.wait_done(timeout):
         raise TimeoutError(f"The renewal did not end within {timeout:g} seconds")

@@ -88,12 +88,12 @@ def test_no_request_takes_the_long_way_before_a_backoff_or_after_it(world: World
     refusing(world, "/reports")
     with world.client(auth) as client:
         client.send("GET", f"{world.url}/x")
-        assert auth._slot.live.usual is not None
+        assert auth._slot.snapshot.fast_header is not None
         client.send("GET", f"{world.url}/reports")
-        assert auth._slot.live.watched
+        assert auth._slot.snapshot.watched
         world.clock.advance(302)
         client.send("GET", f"{world.url}/x")
-        assert auth._slot.live.usual is not None
+        assert auth._slot.snapshot.fast_header is not None
         assert not auth._slot.unauthorized_backoff.is_on
 
 

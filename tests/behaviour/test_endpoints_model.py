@@ -87,7 +87,7 @@ class Life:
         try:
             reply = client.send("GET", url)
         except AuthError:
-            assert self.fyatu.outage or self.auth._slot.trouble is not None
+            assert self.fyatu.outage or self.auth._slot.failure is not None
             return
         if kind == "good":
             assert reply.status == 200 or self.streaks.get(url, 0) < steady

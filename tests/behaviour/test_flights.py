@@ -15,17 +15,17 @@ import trio
 
 from auth_plugins import AuthError, CredentialsRejected, TokenEndpointUnavailable
 from auth_plugins.source.flight import Flight
-from auth_plugins.source.live import NOTHING, Live
+from auth_plugins.source.snapshot import NO_TOKEN, Snapshot
 
-LIVE, OLD = Live(window_at=1.0), Live(window_at=2.0)
+LIVE, OLD = Snapshot(window_opens_at=1.0), Snapshot(window_opens_at=2.0)
 
 
-def _sync(flight: Flight, timeout: float, instead: Live | None) -> Live:
+def _sync(flight: Flight, timeout: float, instead: Snapshot | None) -> Snapshot:
     return flight.wait(timeout, instead)
 
 
 def _on(backend: str) -> Any:
-    def wait(flight: Flight, timeout: float, instead: Live | None) -> Live:
+    def wait(flight: Flight, timeout: float, instead: Snapshot | None) -> Snapshot:
         return anyio.run(flight.wait_async, timeout, instead, backend=backend)
 
     return wait
@@ -34,10 +34,10 @@ def _on(backend: str) -> Any:
 WAYS = pytest.mark.parametrize("wait", [_sync, _on("asyncio"), _on("trio")], ids=["thread", "asyncio", "trio"])
 
 
-def landed(*outcomes: Live | AuthError) -> Flight:
+def landed(*outcomes: Snapshot | AuthError) -> Flight:
     flight = Flight(0.0)
     for outcome in outcomes:
-        flight.land(outcome)
+        flight.notify_waiters(outcome)
     return flight
 
 
@@ -53,11 +53,11 @@ def test_who_comes_when_the_outcome_is_known_waits_until_it_was_told(wait: Any) 
     told = threading.Event()
 
     def tell() -> None:
-        flight.conclude(LIVE)
+        flight.set_outcome(LIVE)
         concluded.set()
         time.sleep(0.05)
         told.set()
-        flight.land(LIVE)
+        flight.notify_waiters(LIVE)
 
     concluded, teller = threading.Event(), threading.Thread(target=tell)
     teller.start()
@@ -70,9 +70,9 @@ def test_who_comes_when_the_outcome_is_known_waits_until_it_was_told(wait: Any) 
 @WAYS
 def test_who_has_to_tell_it_does_not_wait_for_himself(wait: Any) -> None:
     flight = Flight(0.0)
-    flight.conclude(LIVE)
+    flight.set_outcome(LIVE)
     assert wait(flight, 0.02, None) is LIVE
-    assert not flight.has_landed(0.0)
+    assert not flight.wait_done(0.0)
 
 
 @WAYS
@@ -100,7 +100,7 @@ def test_who_is_out_of_time_says_so_or_uses_something_instead(wait: Any) -> None
 @WAYS
 def test_who_waits_is_woken_by_another_thread(wait: Any) -> None:
     flight = Flight(0.0)
-    lands = threading.Timer(0.05, flight.land, [LIVE])
+    lands = threading.Timer(0.05, flight.notify_waiters, [LIVE])
     began = time.monotonic()
     lands.start()
     assert wait(flight, 30.0, None) is LIVE
@@ -121,7 +121,7 @@ def test_all_who_wait_in_one_loop_share_one_bell(backend: str) -> None:
                 group.start_soon(one)
             await anyio.sleep(0.02)
             assert len(flight._bells) == 1
-            flight.land(LIVE)
+            flight.notify_waiters(LIVE)
 
     anyio.run(main, backend=backend)
     assert found == [LIVE] * 10
@@ -135,12 +135,12 @@ def test_a_loop_that_has_ended_does_not_keep_the_others_waiting(backend: str) ->
             anyio.run(flight.wait_async, 0.01, backend=backend)
     assert len(flight._bells) == 2
 
-    async def main() -> Live:
-        asyncio.get_running_loop().call_later(0.02, flight.land, LIVE)
+    async def main() -> Snapshot:
+        asyncio.get_running_loop().call_later(0.02, flight.notify_waiters, LIVE)
         return await flight.wait_async(30.0)
 
     assert asyncio.run(main()) is LIVE
-    assert NOTHING.token is None
+    assert NO_TOKEN.token is None
 
 
 class OfAnotherMake:
@@ -155,7 +155,7 @@ def test_a_loop_that_cannot_be_woken_does_not_keep_later_waiters_asleep(backend:
     flight = Flight(0.0)
     broken: Any = OfAnotherMake()
     flight._bells["another make"] = broken
-    lands = threading.Timer(0.05, flight.land, [LIVE])
+    lands = threading.Timer(0.05, flight.notify_waiters, [LIVE])
     lands.start()
     began = time.monotonic()
     assert anyio.run(flight.wait_async, 30.0, backend=backend) is LIVE
@@ -167,8 +167,8 @@ def test_a_task_of_asyncio_does_not_look_at_a_trio_that_is_partly_imported(monke
     monkeypatch.setitem(sys.modules, "trio", ModuleType("trio"))
     flight = Flight(0.0)
 
-    async def main() -> Live:
-        asyncio.get_running_loop().call_later(0.01, flight.land, LIVE)
+    async def main() -> Snapshot:
+        asyncio.get_running_loop().call_later(0.01, flight.notify_waiters, LIVE)
         return await flight.wait_async(30.0)
 
     assert asyncio.run(main()) is LIVE
@@ -193,7 +193,7 @@ def test_a_trio_that_is_a_guest_of_asyncio_waits_as_trio() -> None:
         trio.lowlevel.start_guest_run(
             guest, run_sync_soon_threadsafe=loop.call_soon_threadsafe, done_callback=over.set_result
         )
-        loop.call_later(0.05, flight.land, LIVE)
+        loop.call_later(0.05, flight.notify_waiters, LIVE)
         (await over).unwrap()
 
     asyncio.run(main())

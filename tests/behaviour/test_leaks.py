@@ -151,9 +151,9 @@ def test_no_public_object_shows_a_secret(world: World) -> None:
     with world.client(auth) as client:
         client.send("GET", f"{world.url}/x")
     token = auth.token()
-    slot = auth._source.slot
-    things: list[object] = [auth, vars(auth), token, slot.live, world.store, world.events, auth._source]
-    things += [getattr(slot, name, None) for name in ("key", "live", "rejected", "trouble", "flight")]
+    shared = auth._source.shared
+    things: list[object] = [auth, vars(auth), token, shared.snapshot, world.store, world.events, auth._source]
+    things += [getattr(shared, name, None) for name in ("key", "live", "rejected", "trouble", "flight")]
     things += [
         auth._requests,
         auth._httpx,

@@ -101,7 +101,7 @@ def test_a_copy_keeps_every_option(duplicate: Any) -> None:
 def test_a_pickle_of_the_defaults_takes_those_of_the_process_that_reads_it() -> None:
     state = FyatuAuth(*APP).__getstate__()
     assert (state["store"], state["policy"], state["allow_http"]) == (None, None, False)
-    assert pickle.loads(pickle.dumps(FyatuAuth(*APP)))._source.slot.store is PROCESS_STORE
+    assert pickle.loads(pickle.dumps(FyatuAuth(*APP)))._source.shared.store is PROCESS_STORE
 
 
 def test_a_session_can_be_pickled_with_it(one_world: World) -> None:
@@ -235,7 +235,7 @@ def test_a_child_forked_while_a_renewal_is_up_logs_in_by_itself_and_does_not_han
     one_world.fyatu.latency = 1.0
     waiting = threading.Thread(target=auth.token)
     waiting.start()
-    while auth._source.slot.flight is None or one_world.token_calls == 0:
+    while auth._source.shared.flight is None or one_world.token_calls == 0:
         time.sleep(0.01)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and later warn of just this.

@@ -56,7 +56,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.api = httpx.Client(transport=mock_transport(self.fyatu, self.clock))
         self.tokens = httpx.Client(transport=mock_transport(self.fyatu, self.clock))
         self.auths = [self.make(), self.make()]
-        self.trouble = False
+        self.failure = False
         """Whether something failed since the last success: pauses may be in force."""
 
     def make(self) -> FyatuAuth:
@@ -76,11 +76,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     def adopt(self) -> None:
         """Let the reference hold what the server gave out last."""
-        token = self.auths[0]._source.slot.live.token
+        token = self.auths[0]._source.shared.snapshot.token
         if token is not None:
             issued = self.fyatu._issued[self.fyatu.identify(token.access_token) or ""]
             self.reference.ends = issued.end
-            self.reference.revoked = issued.revoked or self.auths[0]._source.slot.rejects(token)
+            self.reference.revoked = issued.revoked or self.auths[0]._source.shared.rejects(token)
 
     @rule(
         seconds=st.sampled_from(
@@ -113,7 +113,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def somebody_invalidates(self, which: int) -> None:
         self.auths[which].invalidate()
-        self.reference.revoked = self.trouble = True
+        self.reference.revoked = self.failure = True
 
     @rule(which=st.integers(0, 1), body=st.binary(max_size=8))
     def a_request_is_made(self, which: int, body: bytes) -> None:
@@ -127,16 +127,16 @@ class AnyOrder(RuleBasedStateMachine):
         settle(auth)
         made = self.fyatu.ledger.calls()[before:]
         token_calls: list[str] = [call.endpoint for call in made if call.endpoint != "api"]
-        if served or (healthy and not self.trouble):
+        if served or (healthy and not self.failure):
             assert status == 200, "a perfect client would have served this request"
-        if healthy and not self.trouble:
+        if healthy and not self.failure:
             assert token_calls == reference.calls_expected(now)
         assert len(token_calls) <= 4
         assert len(made) - len(token_calls) <= 2
         assert status in (0, 200, 401)
         # While something is or was out of order there may be pauses, of up to a quarter of an hour. A request that is
         # served by the token at hand ends none: who was to be renewed may still rest.
-        self.trouble = not (healthy and status == 200 and token_calls == reference.calls_expected(now))
+        self.failure = not (healthy and status == 200 and token_calls == reference.calls_expected(now))
         self.adopt()
 
     @rule(target=flows, which=st.integers(0, 1))
@@ -146,7 +146,7 @@ class AnyOrder(RuleBasedStateMachine):
         try:
             return flow, next(flow), self.auths[which]
         except AuthError:
-            self.trouble = True
+            self.failure = True
             return None
         finally:
             settle(self.auths[which])
@@ -167,14 +167,14 @@ class AnyOrder(RuleBasedStateMachine):
         except StopIteration:
             pass
         except AuthError:
-            self.trouble = True
+            self.failure = True
         settle(auth)
         assert len(answers) <= 2
         assert answers[:-1] in ([], [401])
         if answers == [200]:
             assert self.fyatu.ledger.token_calls == before
         if answers[-1] == 401:
-            self.trouble = True
+            self.failure = True
         self.adopt()
 
     @invariant()
@@ -184,10 +184,10 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_under_way_or_locked_once_all_is_settled(self) -> None:
-        slot = self.auths[0]._source.slot
-        assert slot is self.auths[1]._source.slot
-        assert slot.flight is None
-        assert can_be_taken_elsewhere(slot.lock)
+        shared = self.auths[0]._source.shared
+        assert shared is self.auths[1]._source.shared
+        assert shared.flight is None
+        assert can_be_taken_elsewhere(shared.lock)
 
 
 AnyOrder.TestCase.settings = settings(
@@ -205,5 +205,5 @@ def test_the_model_knows_that_a_pause_outlasts_a_request_that_the_token_at_hand_
     state.the_token_endpoint_fails_or_recovers(how=None)
     for _ in range(2):
         state.a_request_is_made(which=0, body=b"")
-    assert state.trouble
+    assert state.failure
     state.teardown()

@@ -121,11 +121,11 @@ class Life:
 
     def holds_a_good_token(self, now: float) -> bool:
         """As the server sees it."""
-        token = self.auth._source.slot.live.token
+        token = self.auth._source.shared.snapshot.token
         issued = self.simulator._issued.get(self.simulator.identify(token.access_token) or "") if token else None
         return issued is not None and not issued.revoked and now < issued.end
 
-    def live(self, days: int) -> None:
+    def snapshot(self, days: int) -> None:
         """Let things happen, each at its own mean interval, one after the other."""
         means = {self.request: DAY / 24, self.revoke: 40 * DAY, self.fail: 5 * DAY, self.restart: 30 * DAY}
         agenda = [(self.clock() + self.dice.expovariate(1 / mean), what) for what, mean in means.items()]
@@ -150,7 +150,7 @@ class Life:
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_in_a_thousand_days_no_request_is_lost_and_few_token_calls_are_spent(name: str) -> None:
     life = Life(name)
-    life.live(1000)
+    life.snapshot(1000)
     answered = sum(call.status != 0 for kind in ("login", "refresh") for call in life.simulator.ledger.calls(kind))
     fewest = life.thrifty.calls
     requests = life.simulator.ledger.count("api")

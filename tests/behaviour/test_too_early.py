@@ -73,10 +73,10 @@ def test_the_short_way_is_taken_from_the_moment_on_at_which_the_token_is_valid(w
     auth = late_auth(world)
     with world.client(auth) as client:
         client.send("GET", f"{world.url}/x")
-        assert auth._slot.live.usual is None
+        assert auth._slot.snapshot.fast_header is None
         world.clock.advance(1)
         client.send("GET", f"{world.url}/x")
-        assert auth._slot.live.usual is not None
+        assert auth._slot.snapshot.fast_header is not None
 
 
 class SlowToUnlock(MemoryStore):
@@ -106,13 +106,13 @@ def test_a_401_judged_before_the_store_is_unlocked_waits_for_the_new_token_to_be
     store.go.clear()
     flight = source.after_401(dict(old.headers).get, channel)
     assert flight is not None
-    while source.slot.live.token is old.token or source.slot.live.token is None:
+    while source.shared.snapshot.token is old.token or source.shared.snapshot.token is None:
         threading.Event().wait(0.001)
-    published, at = source.slot.live, one_world.clock()
+    published, at = source.shared.snapshot, one_world.clock()
     found = source.after_401(dict(old.headers).get, channel)
     assert found is not None
     threading.Timer(0.05, store.go.set).start()
-    renewed = source.settled(found) if way == "thread" else anyio.run(source.asettled, found, backend=way)
+    renewed = source.wait_usable(found) if way == "thread" else anyio.run(source.await_usable, found, backend=way)
     assert renewed.token == published.token
     assert renewed.token is not None
     assert one_world.clock() >= renewed.token.valid_from == at + 0.5

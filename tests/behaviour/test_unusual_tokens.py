@@ -132,10 +132,10 @@ class TestOnce:
         room.clock.advance(86_400 - 200)
         room.fyatu.outage = "drop"
         room.get()
-        slot = room.auth._source.slot
-        kept = slot.store.load(fingerprint(room.auth._provider, slot.store.salt))
+        shared = room.auth._source.shared
+        kept = shared.store.load(fingerprint(room.auth._provider, shared.store.salt))
         assert kept is not None
-        assert slot.live.token == kept
+        assert shared.snapshot.token == kept
         assert not kept.refreshable(room.clock())
 
     def test_one_that_was_refused_for_the_credentials_changed_nothing_and_may_be_tried(self) -> None:
@@ -150,7 +150,7 @@ class TestOnce:
         room.clock.advance(86_400 - 200)
         with pytest.raises(AuthError):
             room.get()
-        token = room.auth._source.slot.live.token
+        token = room.auth._source.shared.snapshot.token
         assert token is not None
         assert token.refreshable(room.clock())
 

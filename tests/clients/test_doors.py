@@ -44,11 +44,11 @@ class Room(source.Room):
 
     def replaced(self) -> Any:
         """Let the token at hand be rejected: the next one came on a 401."""
-        live = self.auth._source.current(self.auth._channel)
-        found = self.auth._source.after_401(dict(live.headers).get, self.auth._channel)
+        snapshot = self.auth._source.current(self.auth._channel)
+        found = self.auth._source.after_401(dict(snapshot.headers).get, self.auth._channel)
         if found is not None:
-            self.auth._source.settled(found)
-        return self.slot.live
+            self.auth._source.wait_usable(found)
+        return self.shared.snapshot
 
 
 def answered(request: requests.PreparedRequest, status: int, **headers: str) -> requests.Response:
@@ -86,23 +86,23 @@ class TestOfRequests:
     def test_an_answer_that_says_nothing_new_changes_nothing(self) -> None:
         room = Room()
         request = room.signed()
-        before = room.slot.live
+        before = room.shared.snapshot
         room.door(answered(request, 200))
-        assert room.slot.live is before
+        assert room.shared.snapshot is before
 
     @pytest.mark.parametrize("status", [200, 402, 404, 500])
     def test_any_answer_but_a_401_proves_the_token_that_came_on_a_401(self, status: int) -> None:
         room = Room()
         assert room.replaced().unproven
         room.door(answered(room.signed(), status))
-        assert not room.slot.live.unproven
+        assert not room.shared.snapshot.unproven
 
     def test_but_not_that_the_renewal_helped(self) -> None:
         room = Room()
-        live = room.replaced()
-        room.auth._source.still_unauthorized(live)
+        snapshot = room.replaced()
+        room.auth._source.still_unauthorized(snapshot)
         room.door(answered(room.signed(), 200))
-        assert room.slot.unauthorized_backoff.failures == 1
+        assert room.shared.unauthorized_backoff.failures == 1
 
     @pytest.mark.parametrize("url", ["https://stranger.example/x", "http://api.example/x", "////api.example/x", None])
     def test_a_copy_that_gets_a_url_elsewhere_loses_every_header_of_the_token(self, url: str | None) -> None:
@@ -128,7 +128,7 @@ class TestOfRequests:
         followed.url = "https://stranger.example/x"
         assert not any(name in followed.headers for name in names)
         room.auth(old)
-        assert set(dict(room.slot.live.headers)) == {name for name in old.headers if name.startswith("X-")}
+        assert set(dict(room.shared.snapshot.headers)) == {name for name in old.headers if name.startswith("X-")}
 
     @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda r: pickle.loads(pickle.dumps(r))])
     def test_a_request_of_a_kind_of_its_own_stays_one(self, duplicate: Any) -> None:
@@ -184,7 +184,7 @@ class TestOfRequests:
             sent = request.headers["Authorization"]
             again = looked_at(request, 401)
             assert again.status_code == 200
-            assert again.request.headers["Authorization"] == signer.slot.live.headers[0][1]
+            assert again.request.headers["Authorization"] == signer.shared.snapshot.headers[0][1]
             assert request.headers["Authorization"] is sent, "what was sent stays as it was"
             assert again.history[0].request is request
         # Of plain text nobody knows whose it was, once there is another token.
@@ -288,23 +288,23 @@ class TestOfHttpx:
     def test_an_answer_that_says_nothing_new_changes_nothing(self, library: Any) -> None:
         room = Room()
         request = library.Request("GET", f"{URL}/x")
-        live = room.httpx_door(library).sign(request, Body(request.stream, library))
-        assert not room.httpx_door(library).is_rejected(library.Response(200, request=request), live)
-        assert room.slot.live is live
+        snapshot = room.httpx_door(library).sign(request, Body(request.stream, library))
+        assert not room.httpx_door(library).is_rejected(library.Response(200, request=request), snapshot)
+        assert room.shared.snapshot is snapshot
 
     def test_only_what_was_sent_again_shows_that_the_renewal_helped(self, library: Any) -> None:
         room = Room()
-        live = room.replaced()
-        room.auth._source.still_unauthorized(live)
-        door, request = room.httpx_door(library), library.Request("GET", f"{URL}/x", headers=dict(live.headers))
+        snapshot = room.replaced()
+        room.auth._source.still_unauthorized(snapshot)
+        door, request = room.httpx_door(library), library.Request("GET", f"{URL}/x", headers=dict(snapshot.headers))
         response = library.Response(200, request=request)
-        assert not door.is_rejected(response, live)
-        assert (room.slot.live.unproven, room.slot.unauthorized_backoff.failures) == (False, 1)
-        door.learn(response, live)
-        assert room.slot.unauthorized_backoff.failures == 1  # This endpoint accepts tokens: it needed no renewal.
-        other = library.Request("GET", f"{URL}/y", headers=dict(live.headers))
-        door.learn(library.Response(200, request=other), live)
-        assert room.slot.unauthorized_backoff.failures == 0
+        assert not door.is_rejected(response, snapshot)
+        assert (room.shared.snapshot.unproven, room.shared.unauthorized_backoff.failures) == (False, 1)
+        door.learn(response, snapshot)
+        assert room.shared.unauthorized_backoff.failures == 1  # This endpoint accepts tokens: it needed no renewal.
+        other = library.Request("GET", f"{URL}/y", headers=dict(snapshot.headers))
+        door.learn(library.Response(200, request=other), snapshot)
+        assert room.shared.unauthorized_backoff.failures == 0
 
     def test_what_is_sent_again_is_the_same_request(self, library: Any) -> None:
         room = Room()
@@ -314,12 +314,16 @@ class TestOfHttpx:
         signed = door.sign(request, body)
         made = door.again(request, library.Response(401, request=request), signed, body)
         assert made is not None
-        again, live = made
+        again, snapshot = made
         assert (again.method, again.url, again.stream) == ("PUT", request.url, request.stream)
         assert again.content == b"body"
         assert again.extensions == request.extensions
         assert again.headers["X"] == "y"
-        assert again.headers["Authorization"] == dict(live.headers)["Authorization"] != request.headers["Authorization"]
+        assert (
+            again.headers["Authorization"]
+            == dict(snapshot.headers)["Authorization"]
+            != request.headers["Authorization"]
+        )
 
     def test_a_token_in_another_header_is_refused_and_told_what_to_do(self, library: Any) -> None:
         room = Room(InAHeaderOfItsOwn(APP_ID, SECRET_KEY, URL))
@@ -341,7 +345,7 @@ class TestOfHttpx:
         room = Room()
         request = library.Request("GET", f"{URL}/x")
         assert next(room.auth.auth_flow(request)) is request
-        assert request.headers["Authorization"] == dict(room.slot.live.headers)["Authorization"]
+        assert request.headers["Authorization"] == dict(room.shared.snapshot.headers)["Authorization"]
 
 
 class TestALibrary:

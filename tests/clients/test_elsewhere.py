@@ -112,7 +112,7 @@ def test_a_replay_that_is_cut_does_not_count_against_its_token_twice_in_a_row_it
         assert calls.token_calls == each, "the cut replay is no reason not to renew"
     # An API that cuts each replay does not cause a renewal for each request.
     assert send(room, library, loop, library.Request("GET", f"{URL}/x"), answer).status_code == 401
-    assert (calls.token_calls, room.slot.unauthorized_backoff.failures) == (3, 1)
+    assert (calls.token_calls, room.shared.unauthorized_backoff.failures) == (3, 1)
 
 
 @every_way
@@ -122,4 +122,4 @@ def test_a_token_that_is_accepted_after_a_cut_replay_makes_an_end_of_it(library:
     with pytest.raises(library.ConnectError):
         send(room, library, loop, library.Request("GET", f"{URL}/x"), cut_after_a_401(library))
     send(room, library, loop, library.Request("GET", f"{URL}/x"))
-    assert (room.slot.unauthorized_backoff.token, room.slot.live.unproven) == (None, False)
+    assert (room.shared.unauthorized_backoff.token, room.shared.snapshot.unproven) == (None, False)

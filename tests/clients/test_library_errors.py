@@ -24,7 +24,7 @@ from auth_plugins.clients.errors import as_library_error
 from auth_plugins.clients.requests_door import RequestsDoor
 from auth_plugins.core import Origin, TokenRequest, TokenResponse
 from auth_plugins.providers.fyatu import FyatuContract
-from auth_plugins.source import Source
+from auth_plugins.source import TokenSource
 from auth_plugins.testing import FakeClock
 
 BASES = [requests.RequestException, requests.ConnectionError, httpx.TransportError, httpx2.RequestError]
@@ -62,10 +62,10 @@ class Failing:
 UNREACHED, REFUSED = TokenEndpointUnavailable("It is away"), LoginRequired("It is over")
 
 
-def source() -> Source:
+def source() -> TokenSource:
     clock = FakeClock()
     contract = FyatuContract("an_id", "a_key", "https://api.example")
-    return Source(contract, RefreshPolicy(), clock, store=MemoryStore(clock=clock))
+    return TokenSource(contract, RefreshPolicy(), clock, store=MemoryStore(clock=clock))
 
 
 SCOPE = Scope([Origin("https", "api.example", 443)])

@@ -155,7 +155,7 @@ def test_what_is_recorded_as_the_first_request_keeps_the_token_it_was_sent_with(
         rejected, accepted = (call.request for call in mock.calls)
     assert (rejected, response.history[0].request) == (prepared, prepared)
     assert rejected.headers["Authorization"] is first
-    assert accepted.headers["Authorization"] == dict(room.slot.live.headers)["Authorization"] != first
+    assert accepted.headers["Authorization"] == dict(room.shared.snapshot.headers)["Authorization"] != first
     assert response.request is accepted
     assert list(accepted.headers) == list(rejected.headers)
 
@@ -194,7 +194,7 @@ def test_a_token_whose_replay_was_cut_is_renewed_at_once_by_its_next_401() -> No
         with pytest.raises(requests.ConnectionError):
             session.get(f"{URL}/x")
         assert session.get(f"{URL}/x").status_code == 200
-    assert (room.slot.unauthorized_backoff.failures, room.fyatu.ledger.token_calls) == (0, 3)
+    assert (room.shared.unauthorized_backoff.failures, room.fyatu.ledger.token_calls) == (0, 3)
 
 
 def test_an_api_that_rejects_every_token_and_cuts_every_replay_causes_no_call_for_each_request() -> None:

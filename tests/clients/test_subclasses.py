@@ -428,7 +428,7 @@ def test_a_copy_keeps_what_a_subclass_has_added_to_it(copied: Any) -> None:
     assert (twin.region is auth.region) is (copied is copy.copy)
     again = copied(twin)
     assert (again.tenant, again.level) == ("seven", 5)
-    assert twin._source.slot is auth._source.slot
+    assert twin._source.shared is auth._source.shared
 
 
 @COPIES

@@ -80,7 +80,7 @@ def test_a_plain_request_home_goes_the_short_way(way: Any, library: Any, url: st
     room = Room()
     shut(room, way, library)
     headers = way(room.auth, url, library, body)
-    assert headers["Authorization"] == dict(room.slot.live.headers)["Authorization"]
+    assert headers["Authorization"] == dict(room.shared.snapshot.headers)["Authorization"]
     spelled = [name.decode() for name, _ in headers.raw] if library is not None else list(headers)
     assert "Authorization" in spelled
 
@@ -90,8 +90,8 @@ def test_a_plain_request_home_goes_the_short_way(way: Any, library: Any, url: st
 def test_it_is_left_at_the_very_moment_at_which_the_token_is_due(way: Any, library: Any, hand: str) -> None:
     room = Room()
     shut(room, way, library)
-    live = room.slot.live
-    due = live.due_at - room.clock()
+    snapshot = room.shared.snapshot
+    due = snapshot.due_at - room.clock()
     room.clock.advance(due - 1)
     way(room.auth, f"{URL}/x", library)
     if hand == "wall":
@@ -142,7 +142,7 @@ def test_a_header_that_is_there_already_gives_way(way: Any, library: Any) -> Non
         request = library.Request("GET", URL, headers=[("AUTHORIZATION", "Basic x"), ("Authorization", "Basic y")])
         headers = next(room.auth.sync_auth_flow(request)).headers
         assert len(headers.get_list("authorization")) == 1
-    assert headers["Authorization"] == dict(room.slot.live.headers)["Authorization"]
+    assert headers["Authorization"] == dict(room.shared.snapshot.headers)["Authorization"]
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
@@ -158,7 +158,7 @@ def test_an_asynchronous_request_gets_the_same_header_in_its_place(library: Any)
         for _ in range(2):
             headers = asyncio.run(sent(given))
             wanted = library.Request("GET", f"{URL}/x", headers=given).headers
-            wanted["Authorization"] = dict(room.slot.live.headers)["Authorization"]
+            wanted["Authorization"] = dict(room.shared.snapshot.headers)["Authorization"]
             assert headers.raw == wanted.raw
 
 

@@ -137,7 +137,7 @@ def test_a_listener_may_use_the_auth_object_that_told_it(kind: str, make_crowd: 
 def test_a_copy_that_is_made_in_mid_flight_joins_it(how: str, crowd: Crowd) -> None:
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(crowd.auth.token)
-        while crowd.auth._source.slot.flight is None:
+        while crowd.auth._source.shared.flight is None:
             time.sleep(0.001)
         again = {"copy": copy.copy, "deepcopy": copy.deepcopy}[how](crowd.auth)
         assert pool.submit(again.token).result(10) == first.result(10)
@@ -152,7 +152,7 @@ def test_a_pickle_that_is_made_in_mid_flight_holds_no_flight() -> None:
         frozen = pickle.dumps(auth)
         assert isinstance(asked.exception(20), AuthError)
     assert b"Flight" not in frozen
-    assert pickle.loads(frozen)._source.slot is auth._source.slot
+    assert pickle.loads(frozen)._source.shared is auth._source.shared
 
 
 @matrix("Async flows of one object in ten threads, each with an event loop of its own", "one token call")

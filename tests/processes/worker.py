@@ -176,7 +176,7 @@ class Work:
 
     def token(self) -> str | None:
         """Tell the access token at hand, without asking for one."""
-        token = self._auth._source.slot.live.token
+        token = self._auth._source.shared.snapshot.token
         return None if token is None else token.access_token
 
     def hold(self, seconds: float) -> None:

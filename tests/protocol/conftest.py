@@ -198,7 +198,7 @@ class Session:
         return True
 
     def held(self, index: int) -> Token | None:
-        return self.processes[index]._source.slot.live.token
+        return self.processes[index]._source.shared.snapshot.token
 
     def lives_on(self, patience: float = 20.0) -> None:
         """Make sure that every process gets a token once nothing goes wrong any more, and that none came twice."""

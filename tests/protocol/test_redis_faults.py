@@ -65,7 +65,7 @@ class World:
     def close(self) -> None:
         self.control.close()
         for auth in self.session.processes:
-            store: Any = auth._source.slot.store
+            store: Any = auth._source.shared.store
             store._client.close()
 
 

@@ -191,7 +191,7 @@ class TestTheWindow:
         assert room.calls() == []
 
 
-def trouble(name: str) -> Callable[[Room], None]:
+def failure(name: str) -> Callable[[Room], None]:
     def make(room: Room) -> None:
         match name:
             case "not found":
@@ -210,7 +210,7 @@ class TestAFailedRenewal:
         room = Room()
         room.get()
         room.clock.advance(3400)
-        trouble(name)(room)
+        failure(name)(room)
         room.calls()
         room.get()
         assert room.calls() == ["refresh", "login"]
@@ -223,7 +223,7 @@ class TestAFailedRenewal:
         room = Room()
         room.get()
         room.clock.advance(3400)
-        trouble(name)(room)
+        failure(name)(room)
         room.calls()
         assert room.get() == 200
         assert room.calls() == ["refresh", "login"]
@@ -271,7 +271,7 @@ class TestAFailedRenewal:
         room = Room(pair_only=True)
         room.get()
         room.clock.advance(3400)
-        trouble(name)(room)
+        failure(name)(room)
         room.calls()
         with contextlib.suppress(LoginRequired):  # A session that was flushed is rejected by the API, too.
             room.get()

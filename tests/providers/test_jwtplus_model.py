@@ -57,9 +57,9 @@ class AnySession(RuleBasedStateMachine):
 
     @rule(later=st.sampled_from([0.0, 10.0, 40.0]))
     def the_window_opens(self, later: float) -> None:
-        live = self.auths[0]._source.slot.live
-        if live.token is not None:
-            self.clock.advance(min(max(0.0, live.window_at - live.now(self.clock)), 120.0) + later)
+        snapshot = self.auths[0]._source.shared.snapshot
+        if snapshot.token is not None:
+            self.clock.advance(min(max(0.0, snapshot.window_opens_at - snapshot.now(self.clock)), 120.0) + later)
 
     @rule(which=st.integers(0, 1), how=st.sampled_from(["unavailable", "drop", "lost"]), pause=st.floats(0, 8))
     def requests_go_on_while_the_server_fails(self, which: int, how: Any, pause: float) -> None:

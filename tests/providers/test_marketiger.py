@@ -453,7 +453,7 @@ class TestIdentity:
             ((), other),
             ((), mixed),
         ]
-        slots = [one_world.auth(*credentials, **more)._source.slot for credentials, more in makers]
+        slots = [one_world.auth(*credentials, **more)._source.shared for credentials, more in makers]
         assert len(set(map(id, slots))) == len(makers)
         with pytest.raises(CredentialsRejected):
             one_world.auth("b@example.com", "wrong").token()
@@ -465,7 +465,7 @@ class TestIdentity:
         two = one_world.auth(
             email=EMAIL, password=PASSWORD, base_url=f"{BASE}/", assumed_lifetime=900, refresh_token=None
         )
-        assert one._source.slot is two._source.slot
+        assert one._source.shared is two._source.shared
 
     def test_copies_and_pickles_keep_the_credentials(self) -> None:
         auth = MarketigerAuth(EMAIL, PASSWORD, access_token="an_at", refresh_token="an_rt")

@@ -676,7 +676,9 @@ class TestIdentity:
             extra_body={"code": "hunter2c"},
         )
         provider = auth._provider
-        shown = "".join(map(repr, (auth, provider, provider.initial_token(), provider.login(), auth._source.slot.live)))
+        shown = "".join(
+            map(repr, (auth, provider, provider.initial_token(), provider.login(), auth._source.shared.snapshot))
+        )
         assert "hunter2" not in shown
 
 

@@ -147,8 +147,8 @@ def test_whatever_they_do_no_promise_is_broken(make: Any, script: list[tuple[str
             many = 3 if how == "three threads" else 1
             assert world.asked - before <= 4 * many, "a renewal before the request, and one after its 401"
             assert world.most_flying <= 1, "two token calls at once"
-            assert can_be_taken_elsewhere(auth._source.slot.lock)
-            assert auth._source.slot.flight is None
+            assert can_be_taken_elsewhere(auth._source.shared.lock)
+            assert auth._source.shared.flight is None
     for request in world.strange:
         assert urlsplit(request.url).hostname == "evil.example"
         assert "authorization" not in request.headers

@@ -97,7 +97,7 @@ def echo(simulator: Any, shape: str) -> Callable[[SimRequest, float], Any]:
     return answer
 
 
-def live(simulator: Any, auth: TokenAuth, kind: str, url: str, clock: FakeClock, stacks: Any) -> list[AuthError]:
+def snapshot(simulator: Any, auth: TokenAuth, kind: str, url: str, clock: FakeClock, stacks: Any) -> list[AuthError]:
     """Log in, renew, be rejected, be cut off in every way, be quoted, be refused."""
     failures: list[AuthError] = []
     handle, right = simulator.handle, simulator._secret
@@ -155,7 +155,7 @@ def live_and_look(party: Party, kind: str, server: SimulatorServer, listen: Any)
     found = Life()
     with overheard() as (said, warned), tempfile.TemporaryFile("w+") as stacks:
         auth = party.auth(simulator, url, **options)
-        found.errors = live(simulator, auth, kind, f"{url}/x", clock, stacks)
+        found.errors = snapshot(simulator, auth, kind, f"{url}/x", clock, stacks)
         stacks.seek(0)
         found.places["faulthandler"] = stacks.read()
         found.places["threads"] = " ".join(each.name for each in threading.enumerate())
@@ -170,7 +170,7 @@ def live_and_look(party: Party, kind: str, server: SimulatorServer, listen: Any)
         "pickles": " ".join(each.decode("latin-1") for each in pickled),
         "events": " ".join(f"{each} {each!r} {each.error}" for each in events),
         "keys": " ".join([*store.asked, repr(store)]),
-        "objects": f"{auth!r} {vars(auth)} {auth._provider!r} {auth._source.slot.live!r} {auth._source.slot.trouble!r}",
+        "objects": f"{auth!r} {vars(auth)} {auth._provider!r} {auth._source.shared.snapshot!r} {auth._source.shared.failure!r}",
     }
     return found
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from auth_plugins.source import launch as launching
+from auth_plugins.source import flight_runner as launching
 from auth_plugins.source import source as sources
 from tests.source.test_source import Room
 
@@ -66,7 +66,7 @@ def test_a_renewal_that_is_interrupted_while_it_starts_is_finished_or_started_by
 
 def test_who_joined_a_renewal_whose_start_was_interrupted_gets_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
     room = Room()
-    start = launching._start
+    start = launching._start_thread
 
     def interrupted(*arguments: Any) -> None:
         monkeypatch.setattr(launching, "_start", start)
@@ -75,7 +75,7 @@ def test_who_joined_a_renewal_whose_start_was_interrupted_gets_its_token(monkeyp
     monkeypatch.setattr(launching, "_start", interrupted)
     with pytest.raises(KeyboardInterrupt):
         room.auth.token()
-    flight = room.slot.flight
-    assert flight is None or flight.has_landed(10.0)
+    flight = room.shared.flight
+    assert flight is None or flight.wait_done(10.0)
     assert room.auth.token().access_token
     assert room.fyatu.ledger.token_calls == 1

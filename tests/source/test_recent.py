@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from auth_plugins import AuthError, CredentialsRejected, FyatuAuth, MemoryStore, StoreError, Token, VaultAuth
 from auth_plugins.simulators import FyatuSimulator
 from auth_plugins.source import recent
-from auth_plugins.source import slot as slots
+from auth_plugins.source import shared_state as slots
 from auth_plugins.source.recent import Recent
 from auth_plugins.testing import FakeClock, mock_transport
 
@@ -48,7 +48,7 @@ class Accounts:
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """So few slots are kept that remember nothing."""
     monkeypatch.setattr(recent, "KEPT", 8)
-    monkeypatch.setattr(slots, "_recent", Recent[slots.Slot]())
+    monkeypatch.setattr(slots, "_recent", Recent[slots.SharedState]())
     return 8
 
 

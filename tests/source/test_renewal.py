@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from auth_plugins.source.unauthorized_backoff import AnswerJudge
 
 from auth_plugins import (
     AuthError,
@@ -25,13 +26,12 @@ from auth_plugins import (
     TokenEndpointUnavailable,
 )
 from auth_plugins.core import Answer, ErrorInfo, Purpose, TokenRequest, TokenResponse, bearer, fingerprint
-from auth_plugins.source.ending import end
-from auth_plugins.source.live import NOTHING, Live
-from auth_plugins.source.outcome import newest
+from auth_plugins.source.context import Context
+from auth_plugins.source.logout import logout
+from auth_plugins.source.outcome import pick_current
 from auth_plugins.source.renewal import renew
-from auth_plugins.source.slot import Slot, Unsaved
-from auth_plugins.source.terms import Terms
-from auth_plugins.source.unauthorized import AnswerJudge
+from auth_plugins.source.shared_state import SharedState, UnsavedToken
+from auth_plugins.source.snapshot import NO_TOKEN, Snapshot
 from auth_plugins.testing import FakeClock
 
 URL = "https://api.example"
@@ -73,10 +73,10 @@ class Toy:
     headers = staticmethod(bearer)
 
 
-def count_failure(stage: Stage, live: Live) -> None:
-    judge = AnswerJudge(stage.terms.provider, stage.terms.policy, stage.clock)
-    judge.slot = stage.slot
-    judge.still_unauthorized(live, "GET /x")
+def count_failure(stage: Stage, snapshot: Snapshot) -> None:
+    judge = AnswerJudge(stage.context.provider, stage.context.policy, stage.clock)
+    judge.shared = stage.shared
+    judge.still_unauthorized(snapshot, "GET /x")
 
 
 Outcome = TokenResponse | AuthError
@@ -141,9 +141,9 @@ class Stage:
         self.clock, self.events = FakeClock(THEN), list[Event]()
         self.store = Watched(self.clock)
         policy = {"jitter": 0.0, **policy}
-        self.terms = Terms(toy or Toy(), RefreshPolicy(**policy), self.clock, self.events.append)
-        self.slot = Slot(self.store, NOTHING)
-        self.key = fingerprint(self.terms.provider, self.store.salt)
+        self.context = Context(toy or Toy(), RefreshPolicy(**policy), self.clock, self.events.append)
+        self.shared = SharedState(self.store, NO_TOKEN)
+        self.key = fingerprint(self.context.provider, self.store.salt)
         self.script = Script([_answering(each) for each in answers])
 
     def keep(self, kept: Token) -> None:
@@ -153,14 +153,14 @@ class Stage:
     def kept(self) -> Token | None:
         return MemoryStore.load(self.store, self.key)
 
-    def have(self, live: Token, window_at: float | None = None) -> Live:
+    def have(self, snapshot: Token, window_opens_at: float | None = None) -> Snapshot:
         """Let a token be at hand."""
-        due = self.terms.policy.due_at(live) if window_at is None else window_at
-        self.slot.live = Live.of(live, self.terms.provider, self.clock, due)
-        return self.slot.live
+        due = self.context.policy.due_at(snapshot) if window_opens_at is None else window_opens_at
+        self.shared.snapshot = Snapshot.of(snapshot, self.context.provider, self.clock, due)
+        return self.shared.snapshot
 
-    def renew(self) -> Live:
-        return renew(self.terms, self.slot, self.script)
+    def renew(self) -> Snapshot:
+        return renew(self.context, self.shared, self.script)
 
 
 def _answering(answer: str | Callable[[], Outcome]) -> Callable[[], Outcome]:
@@ -188,7 +188,7 @@ class TestThePlace:
     def test_is_locked_loaded_and_emptied_at_the_end_under_the_tokens_own_key(self) -> None:
         stage = Stage("bye")
         stage.keep(token("old"))
-        end(stage.terms, stage.slot, stage.script)
+        logout(stage.context, stage.shared, stage.script)
         assert stage.store.done == [(what, stage.key) for what in ("lock", "load", "delete")]
         assert stage.script.grants == [Purpose.REVOKE]
 
@@ -202,8 +202,8 @@ class TestThePlace:
     def test_is_not_written_to_if_what_is_at_hand_is_good_and_kept(self) -> None:
         stage = Stage()
         stage.keep(token("old"))
-        live = stage.have(token("old"))
-        assert stage.renew() is live
+        snapshot = stage.have(token("old"))
+        assert stage.renew() is snapshot
         assert [what for what, _ in stage.store.done] == ["load", "lock", "load"]
 
     def test_which_cannot_be_read_keeps_nothing_and_what_was_at_hand_is_written_down(self) -> None:
@@ -212,28 +212,32 @@ class TestThePlace:
         stage.clock.advance(3600)
         stage.store.fails = True
         assert stage.renew().token == token("new", THEN + 3600)
-        assert stage.slot.unsaved == Unsaved(token("old"))
+        assert stage.shared.unsaved == UnsavedToken(token("old"))
         assert stage.kept() is None
 
     def test_which_still_cannot_be_read_has_what_it_had_when_it_first_failed(self) -> None:
         stage = Stage("newer")
         stage.have(token("new"))
-        stage.slot.unsaved = Unsaved(token("old"))
+        stage.shared.unsaved = UnsavedToken(token("old"))
         stage.clock.advance(3600)
         stage.store.fails = True
         stage.renew()
-        assert stage.slot.unsaved == Unsaved(token("old"))
+        assert stage.shared.unsaved == UnsavedToken(token("old"))
 
     def test_which_still_takes_nothing_is_tried_again_after_a_pause_that_grows(self) -> None:
         stage = Stage()
         stage.have(OURS)
-        stage.slot.unsaved, stage.store.full = Unsaved(None), True
+        stage.shared.unsaved, stage.store.full = UnsavedToken(None), True
         for failures, pause in ((1, 5.0), (2, 10.0)):
             assert stage.renew().token == OURS
-            trouble = stage.slot.trouble
-            assert trouble is not None
-            assert (trouble.failures, trouble.error.message) == (failures, "The disk is full")
-            assert trouble.early_again - stage.clock.monotonic() == stage.slot.live.due_at - stage.clock() == pause
+            failure = stage.shared.failure
+            assert failure is not None
+            assert (failure.failures, failure.error.message) == (failures, "The disk is full")
+            assert (
+                failure.no_early_renewal_before - stage.clock.monotonic()
+                == stage.shared.snapshot.recheck_at - stage.clock()
+                == pause
+            )
         assert [event.kind for event in stage.events] == [EventKind.SAVE_FAILED] * 2
 
 
@@ -248,28 +252,33 @@ class TestWhichIsNewest:
             (False, OURS, None, None, OURS),
             (False, OURS, None, THEIRS, THEIRS),
             (False, OURS, None, LATER, LATER),
-            (False, OURS, Unsaved(OLD), OLD, OURS),
-            (False, OURS, Unsaved(OLD), THEIRS, THEIRS),
-            (False, OURS, Unsaved(OLD), LATER, OURS),
-            (True, OURS, Unsaved(OLD), OLD, OURS),
-            (True, OURS, Unsaved(OLD), LATER, LATER),
-            (False, None, Unsaved(OLD), LATER, LATER),
+            (False, OURS, UnsavedToken(OLD), OLD, OURS),
+            (False, OURS, UnsavedToken(OLD), THEIRS, THEIRS),
+            (False, OURS, UnsavedToken(OLD), LATER, OURS),
+            (True, OURS, UnsavedToken(OLD), OLD, OURS),
+            (True, OURS, UnsavedToken(OLD), LATER, LATER),
+            (False, None, UnsavedToken(OLD), LATER, LATER),
             (False, None, None, None, None),
         ],
     )
     def test_is_what_the_store_has_unless_it_did_not_take_ours(
-        self, rotates: bool, ours: Token | None, unsaved: Unsaved | None, stored: Token | None, wanted: Token | None
+        self,
+        rotates: bool,
+        ours: Token | None,
+        unsaved: UnsavedToken | None,
+        stored: Token | None,
+        wanted: Token | None,
     ) -> None:
         stage = Stage(toy=Toy(rotates=rotates))
-        stage.slot.live, stage.slot.unsaved = replace(NOTHING, token=ours), unsaved
-        assert newest(stage.terms, stage.slot, stored) == wanted
+        stage.shared.snapshot, stage.shared.unsaved = replace(NO_TOKEN, token=ours), unsaved
+        assert pick_current(stage.context, stage.shared, stored) == wanted
 
     def test_is_what_is_revoked_at_the_end(self) -> None:
         stage = Stage("bye")
         stage.keep(LATER)
         stage.have(OURS)
-        stage.slot.unsaved = Unsaved(OLD)
-        end(stage.terms, stage.slot, stage.script)
+        stage.shared.unsaved = UnsavedToken(OLD)
+        logout(stage.context, stage.shared, stage.script)
         assert stage.script.asked[0][0].token == OURS
 
 
@@ -279,7 +288,7 @@ class TestAPeersToken:
         stage = Stage("new")
         stage.keep(token("peer's"))
         if rejected:
-            stage.slot.rejected = token("peer's")
+            stage.shared.rejected = token("peer's")
         else:
             stage.clock.advance(3600)
         assert stage.renew().token == token("new", stage.clock())
@@ -291,8 +300,8 @@ class TestAPeersToken:
         stage.clock.advance(3400)
         peers = token("peer's", THEN + 3390)
         stage.store.before_lock = lambda: stage.keep(peers)
-        live = stage.renew()
-        assert (live.token, live.window_at) == (peers, peers.expires_at - 300)
+        snapshot = stage.renew()
+        assert (snapshot.token, snapshot.window_opens_at) == (peers, peers.expires_at - 300)
         assert stage.script.asked == []
 
     def test_is_judged_by_the_wall_clock_though_that_was_set_back(self) -> None:
@@ -310,9 +319,9 @@ class TestAPeersToken:
         stage.keep(token("old"))
         stage.have(token("old"))
         stage.clock.advance(3500)
-        live = stage.renew()
-        assert live.token == token("peer's", THEN + 3500)
-        assert (live.window_at, stage.script.grants) == (THEN + 3500 + 3600 - 300, [Purpose.REFRESH])
+        snapshot = stage.renew()
+        assert snapshot.token == token("peer's", THEN + 3500)
+        assert (snapshot.window_opens_at, stage.script.grants) == (THEN + 3500 + 3600 - 300, [Purpose.REFRESH])
 
 
 def _refused(stage: Stage) -> AuthError:
@@ -323,26 +332,30 @@ def _refused(stage: Stage) -> AuthError:
 def test_the_token_at_hand_has_the_window_that_was_drawn_for_it() -> None:
     stage = Stage()
     stage.keep(token("old"))
-    live = stage.have(token("old"), window_at=THEN + 3599)
+    snapshot = stage.have(token("old"), window_opens_at=THEN + 3599)
     stage.clock.advance(3598)
-    assert stage.renew() is live
+    assert stage.renew() is snapshot
 
 
 def test_each_token_draws_its_own_window() -> None:
     drawn = set()
     for _ in range(20):
-        drawn.add(Stage("new", jitter=1.0).renew().window_at)
+        drawn.add(Stage("new", jitter=1.0).renew().window_opens_at)
     assert len(drawn) > 10
-    assert all(THEN + 3600 - 600 <= window_at <= THEN + 3600 - 300 for window_at in drawn)
+    assert all(THEN + 3600 - 600 <= window_opens_at <= THEN + 3600 - 300 for window_opens_at in drawn)
 
 
 def test_what_is_distrusted_is_replaced_once_and_trust_begins_anew() -> None:
     stage = Stage("new")
     stage.keep(token("old"))
-    stage.slot.distrust = True
-    live = stage.renew()
-    assert (live.token, live.unproven) == (token("new"), False)
-    assert (stage.slot.distrust, stage.slot.rejected, stage.slot.rejected_by_server) == (False, token("old"), False)
+    stage.shared.distrust = True
+    snapshot = stage.renew()
+    assert (snapshot.token, snapshot.unproven) == (token("new"), False)
+    assert (stage.shared.distrust, stage.shared.rejected, stage.shared.rejected_by_server) == (
+        False,
+        token("old"),
+        False,
+    )
 
 
 def test_a_refresh_is_made_for_the_time_that_it_is() -> None:
@@ -388,14 +401,16 @@ def test_a_login_is_repeated_only_if_it_may_not_have_arrived() -> None:
     assert stage.script.grants == [Purpose.LOGIN, Purpose.LOGIN]
 
 
-@pytest.mark.parametrize("job", [renew, end])
-def test_a_date_to_come_again_counts_from_when_the_call_was_made(job: Callable[[Terms, Slot, Script], Live]) -> None:
+@pytest.mark.parametrize("job", [renew, logout])
+def test_a_date_to_come_again_counts_from_when_the_call_was_made(
+    job: Callable[[Context, SharedState, Script], Snapshot],
+) -> None:
     date = format_datetime(datetime.fromtimestamp(THEN + 120, UTC), usegmt=True)
     stage = Stage(toy=Toy(can_login=False))
     stage.keep(token("old", THEN - 3700) if job is renew else token("old"))
     stage.script.answers = [after(stage.clock, 5, TokenResponse(503, {"retry-after": date}))] * 2
     with pytest.raises(TokenEndpointUnavailable) as caught:
-        job(stage.terms, stage.slot, stage.script)
+        job(stage.context, stage.shared, stage.script)
     assert caught.value.retry_after == 120
 
 
@@ -419,9 +434,9 @@ class TestTheSlot:
         stage = Stage()
         stage.have(token("old"))
         stage.clock.advance(3400)
-        stage.slot.remember(lost(), stage.terms.policy, stage.clock)
-        assert stage.slot.live.due_at == THEN + 3405
-        assert (stage.slot.live.token, stage.slot.live.window_at) == (token("old"), THEN + 3300)
+        stage.shared.record_failure(lost(), stage.context.policy, stage.clock)
+        assert stage.shared.snapshot.recheck_at == THEN + 3405
+        assert (stage.shared.snapshot.token, stage.shared.snapshot.window_opens_at) == (token("old"), THEN + 3300)
 
     @pytest.mark.parametrize(
         ("errors", "pauses"),
@@ -438,19 +453,19 @@ class TestTheSlot:
     ) -> None:
         stage, found = Stage(jitter=0.0), []
         for error in errors:
-            stage.slot.remember(error, stage.terms.policy, stage.clock)
-            assert stage.slot.trouble is not None
-            found.append(stage.slot.trouble.again - stage.clock.monotonic())
+            stage.shared.record_failure(error, stage.context.policy, stage.clock)
+            assert stage.shared.failure is not None
+            found.append(stage.shared.failure.no_call_before - stage.clock.monotonic())
         assert found == pauses
 
     def test_shortens_the_pause_of_an_outage_by_up_to_the_jitter(self) -> None:
         pauses = set()
         for _ in range(200):
             stage = Stage(jitter=0.5)
-            stage.slot.remember(lost(), stage.terms.policy, stage.clock)
-            stage.slot.remember(lost(), stage.terms.policy, stage.clock)
-            assert stage.slot.trouble is not None
-            pauses.add(stage.slot.trouble.again - stage.clock.monotonic())
+            stage.shared.record_failure(lost(), stage.context.policy, stage.clock)
+            stage.shared.record_failure(lost(), stage.context.policy, stage.clock)
+            assert stage.shared.failure is not None
+            pauses.add(stage.shared.failure.no_call_before - stage.clock.monotonic())
         assert 0.125 <= min(pauses) < 0.15 < 0.225 < max(pauses) <= 0.25
 
     @pytest.mark.parametrize(("now", "counts"), [(-0.5, 0), (0.0, 1), (9.5, 1), (10.0, 0), (11.0, 0)])
@@ -458,13 +473,13 @@ class TestTheSlot:
         stage = Stage()
         stage.clock.jump(-1.0)
         new = token("new", THEN, lifetime=10.0, valid_from=THEN)
-        live = Live.of(new, stage.terms.provider, stage.clock, new.expires_at, unproven=True)
+        snapshot = Snapshot.of(new, stage.context.provider, stage.clock, new.expires_at, unproven=True)
         stage.clock.advance(1.0 + now)
-        count_failure(stage, live)
-        assert stage.slot.unauthorized_backoff.failures == counts
+        count_failure(stage, snapshot)
+        assert stage.shared.unauthorized_backoff.failures == counts
 
     def test_counts_a_401_for_a_token_that_had_ended_when_it_came(self) -> None:
         stage = Stage()
-        live = Live.of(token("new", THEN - 10, lifetime=10.0), Toy(), stage.clock, THEN, unproven=True)
-        count_failure(stage, live)
-        assert stage.slot.unauthorized_backoff.failures == 1
+        snapshot = Snapshot.of(token("new", THEN - 10, lifetime=10.0), Toy(), stage.clock, THEN, unproven=True)
+        count_failure(stage, snapshot)
+        assert stage.shared.unauthorized_backoff.failures == 1

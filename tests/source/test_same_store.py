@@ -26,7 +26,7 @@ from auth_plugins import (
     Token,
 )
 from auth_plugins.simulators import FyatuSimulator
-from auth_plugins.source import slot as slots
+from auth_plugins.source import shared_state as slots
 from auth_plugins.source.same_store import SameStores, identity_of
 from auth_plugins.testing import FakeClock, mock_transport
 from tests.stores.test_memory import in_a_fork
@@ -54,7 +54,7 @@ class Tasks:
 
 
 def slot_of(store: Store) -> Any:
-    return FyatuAuth(*APP, store=store)._source.slot
+    return FyatuAuth(*APP, store=store)._source.shared
 
 
 class TestAStoreMadeAnewInEachTask:
@@ -290,4 +290,4 @@ def test_stores_made_in_many_threads_at_once_are_one(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join(30.0)
-    assert len({id(slot) for slot in found}) == 1
+    assert len({id(shared) for shared in found}) == 1

@@ -31,12 +31,12 @@ from auth_plugins import (
 from auth_plugins.core import Answer, Origin, TokenRequest
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator, OAuth2Simulator
-from auth_plugins.source import slot as slots
-from auth_plugins.source import turns
+from auth_plugins.source import limiter
+from auth_plugins.source import shared_state as slots
 from auth_plugins.source.flight import Flight
+from auth_plugins.source.limiter import call_permit
 from auth_plugins.source.recent import Recent
-from auth_plugins.source.source import Source
-from auth_plugins.source.turns import turn
+from auth_plugins.source.token_source import TokenSource
 from auth_plugins.testing import FakeClock, mock_transport, settle
 from tests.conftest import APP_ID, SECRET_KEY
 
@@ -68,8 +68,8 @@ class Room:
         self.threads.append(threading.current_thread())
 
     @property
-    def slot(self) -> Any:
-        return self.auth._source.slot
+    def shared(self) -> Any:
+        return self.auth._source.shared
 
     def hurry(self) -> None:
         """Let nobody wait for long from now on: the first token may take what it takes."""
@@ -204,14 +204,14 @@ def test_what_could_not_be_saved_is_told_and_saved_later_and_the_window_stays_wh
     assert (failed.kind, failed.token) == (EventKind.SAVE_FAILED, token)
     assert isinstance(failed.error, StoreError)
     assert logged_in.kind is EventKind.LOGGED_IN
-    assert room.slot.trouble is not None
-    room.slot.store.sulks = False
+    assert room.shared.failure is not None
+    room.shared.store.sulks = False
     clock.advance(600)
     assert room.auth.token() == token
     settle(room.auth)
-    assert len(room.slot.store) == 1
-    assert (room.slot.unsaved, room.slot.trouble) == (None, None)
-    assert room.slot.live.due_at == room.slot.live.window_at == token.expires_at - 300
+    assert len(room.shared.store) == 1
+    assert (room.shared.unsaved, room.shared.failure) == (None, None)
+    assert room.shared.snapshot.due_at == room.shared.snapshot.window_opens_at == token.expires_at - 300
     calls = room.fyatu.ledger.token_calls
     clock.advance(1)
     assert room.auth.token() == token
@@ -252,12 +252,12 @@ class LateContract(FyatuContract):
         return replace(FyatuContract.read(self, answer, now), valid_from=now + self.early)
 
 
-def _after_401(room: Room, live: Any, way: str) -> Any:
-    carried, source, channel = dict(live.headers).get, room.auth._source, room.auth._channel
+def _after_401(room: Room, snapshot: Any, way: str) -> Any:
+    carried, source, channel = dict(snapshot.headers).get, room.auth._source, room.auth._channel
     rejected = source.after_401(carried, channel)
     if rejected is None or way == "thread":
-        return rejected and source.settled(rejected)
-    return anyio.run(source.asettled, rejected, backend=way)
+        return rejected and source.wait_usable(rejected)
+    return anyio.run(source.await_usable, rejected, backend=way)
 
 
 WAYS = pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
@@ -266,9 +266,9 @@ WAYS = pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
 @WAYS
 def test_a_token_that_was_used_too_early_is_given_once_its_time_has_come_and_no_later(way: str) -> None:
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Sleeping())
-    live = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._channel)
     began = room.clock.monotonic()
-    assert _after_401(room, live, way) is live
+    assert _after_401(room, snapshot, way) is snapshot
     assert (room.clock.monotonic() - began, room.clock.slept) == (0.25, (0.25,))
     assert room.fyatu.ledger.token_calls == 1
 
@@ -279,10 +279,10 @@ def test_only_what_has_one_try_waits_until_a_token_is_accepted_before_it_is_used
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Sleeping())
     source, channel = room.auth._source, room.auth._channel
     if way == "thread":
-        live = source.current(channel, once=once)
+        snapshot = source.current(channel, once=once)
     else:
-        live = anyio.run(partial(source.acurrent, channel, once=once), backend=way)
-    assert live is room.slot.live
+        snapshot = anyio.run(partial(source.acurrent, channel, once=once), backend=way)
+    assert snapshot is room.shared.snapshot
     assert room.clock.slept == ((0.25,) if once else ())
 
 
@@ -294,22 +294,22 @@ def test_many_who_were_too_early_wait_in_one_flight(way: str, monkeypatch: pytes
                 assert waiting.acquire(timeout=30.0)
             super().sleep(seconds)
 
-    def counted(self: Source, live: Any) -> Flight | None:
-        found = ripening(self, live)
+    def counted(self: TokenSource, snapshot: Any) -> Flight | None:
+        found = ripening(self, snapshot)
         waiting.release()
         return found
 
-    waiting, ripening = threading.Semaphore(0), Source._ripening
-    monkeypatch.setattr(Source, "_ripening", counted)
+    waiting, ripening = threading.Semaphore(0), TokenSource._wait_until_valid
+    monkeypatch.setattr(TokenSource, "_ripening", counted)
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Patient())
-    live = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._channel)
     found: list[Any] = []
-    threads = [threading.Thread(target=lambda: found.append(_after_401(room, live, way))) for _ in range(5)]
+    threads = [threading.Thread(target=lambda: found.append(_after_401(room, snapshot, way))) for _ in range(5)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [live] * 5
+    assert found == [snapshot] * 5
     assert room.clock.slept == (0.25,)
 
 
@@ -323,8 +323,8 @@ def test_who_was_too_early_has_waited_by_the_time_the_token_is_given(way: str) -
             super().sleep(seconds)
 
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Slow())
-    live = room.auth._source.current(room.auth._channel)
-    assert _after_401(room, live, way) is live
+    snapshot = room.auth._source.current(room.auth._channel)
+    assert _after_401(room, snapshot, way) is snapshot
     given.set()
     settle(room.auth)
     assert was_given == [False]
@@ -333,11 +333,11 @@ def test_who_was_too_early_has_waited_by_the_time_the_token_is_given(way: str) -
 @WAYS
 def test_what_was_rejected_is_replaced_and_the_new_one_waited_for(way: str) -> None:
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Sleeping())
-    live = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._channel)
     room.clock.advance(1)
     room.clock.slept = ()
-    newer = _after_401(room, live, way)
-    assert newer.token != live.token
+    newer = _after_401(room, snapshot, way)
+    assert newer.token != snapshot.token
     assert room.clock.slept == (0.25,)
     assert room.clock() >= newer.token.valid_from
 
@@ -351,10 +351,10 @@ def test_nobody_waits_for_longer_than_the_deadline(way: str) -> None:
 
     go = threading.Event()
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Stuck())
-    live = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._channel)
     room.hurry()
     began = time.monotonic()
-    assert _after_401(room, live, way) is live, "it is tried all the same"
+    assert _after_401(room, snapshot, way) is snapshot, "it is tried all the same"
     assert time.monotonic() - began < 20
     go.set()
     settle(room.auth)
@@ -362,9 +362,9 @@ def test_nobody_waits_for_longer_than_the_deadline(way: str) -> None:
 
 def test_dozens_of_sets_have_a_lock_each_and_thousands_do_with_those() -> None:
     rooms = [Room() for _ in range(64)]
-    assert len({id(room.slot.lock) for room in rooms}) == 64
+    assert len({id(room.shared.lock) for room in rooms}) == 64
     rooms += [Room() for _ in range(36)]
-    assert len({id(room.slot.lock) for room in rooms}) == 64
+    assert len({id(room.shared.lock) for room in rooms}) == 64
 
 
 def test_no_set_waits_for_anothers_token_call() -> None:
@@ -384,10 +384,10 @@ def test_no_set_waits_for_anothers_token_call() -> None:
     assert other.auth.token() is not None
     other.auth.invalidate()
     assert other.auth.token() is not None
-    assert slow.slot.flight is not None, "it is still on its way"
+    assert slow.shared.flight is not None, "it is still on its way"
     go.set()
     waiting.join(30.0)
-    assert slow.slot.live.token is not None
+    assert slow.shared.snapshot.token is not None
 
 
 @pytest.mark.parametrize("whose", ["its own", "another"])
@@ -422,13 +422,13 @@ def test_who_uses_an_object_while_one_is_thought_about_does_not_wait_for_himself
 def test_after_a_fork_a_child_has_no_flight_and_thinks_again_when_its_window_begins() -> None:
     room = Room()
     token = room.auth.token()
-    with room.slot.lock:
-        room.slot.live = room.slot.live.until(token.expires_at)
-        room.slot.flight = Flight(0.0)
+    with room.shared.lock:
+        room.shared.snapshot = room.shared.snapshot.until(token.expires_at)
+        room.shared.flight = Flight(0.0)
         slots._after_fork()
     assert Room().auth.token() is not None, "others can be made"
-    assert (room.slot.flight, room.slot.live.due_at) == (None, token.expires_at - 300)
-    assert room.slot.live.token == token
+    assert (room.shared.flight, room.shared.snapshot.due_at) == (None, token.expires_at - 300)
+    assert room.shared.snapshot.token == token
     assert room.auth.token() == token
 
 
@@ -440,38 +440,38 @@ def test_a_cache_that_another_thread_was_changing_at_the_fork_is_made_anew(monke
     room = Room()
     monkeypatch.setattr(slots, "_recent", HalfChanged())
     slots._after_fork()
-    assert room.slot.key in slots._recent
+    assert room.shared.key in slots._recent
     assert Room().auth.token() is not None
 
 
 def test_a_flight_that_has_outlived_the_deadline_does_not_count() -> None:
     room = Room()
     room.clock.advance(1000)
-    flight = room.slot.flight = Flight(room.clock.monotonic())
+    flight = room.shared.flight = Flight(room.clock.monotonic())
     room.clock.advance(30)
-    assert room.slot.flying(room.clock.monotonic(), 30.0) is flight
+    assert room.shared.flying(room.clock.monotonic(), 30.0) is flight
     room.clock.advance(0.5)
-    assert room.slot.flying(room.clock.monotonic(), 30.0) is None
+    assert room.shared.flying(room.clock.monotonic(), 30.0) is None
     assert room.auth.token() is not None
 
 
 def test_objects_with_equal_credentials_share_a_slot_that_outlives_them() -> None:
     room = Room()
-    store, token, slot = room.slot.store, room.auth.token(), weakref.ref(room.slot)
+    store, token, shared = room.shared.store, room.auth.token(), weakref.ref(room.shared)
     settle(room.auth)
     del room.auth
     gc.collect()
-    assert slot() is not None
+    assert shared() is not None
     again = Room(store=store, clock=room.clock)
-    assert again.slot is slot()
+    assert again.shared is shared()
     assert again.auth.token() == token
     assert again.fyatu.ledger.token_calls == 0
 
 
 def test_a_new_slot_knows_of_no_trouble() -> None:
-    slot = Room().slot
-    assert (slot.rejected, slot.rejected_by_server, slot.distrust, slot.unsaved) == (None, False, False, None)
-    assert (slot.trouble, slot.flight, slot.live.token) == (None, None, None)
+    shared = Room().shared
+    assert (shared.rejected, shared.rejected_by_server, shared.distrust, shared.unsaved) == (None, False, False, None)
+    assert (shared.failure, shared.flight, shared.snapshot.token) == (None, None, None)
 
 
 def _current(room: Room, way: str) -> Any:
@@ -484,11 +484,11 @@ def test_a_fresh_token_is_taken_without_the_lock(way: str) -> None:
     room, found = Room(), []
     token = room.auth.token()
     asking = threading.Thread(target=lambda: found.append(_current(room, way)), daemon=True)
-    with room.slot.lock:
+    with room.shared.lock:
         asking.start()
         asking.join(9.0)
         given = list(found)
-    assert [live.token for live in given] == [token]
+    assert [snapshot.token for snapshot in given] == [token]
 
 
 class Halting(FyatuSimulator):
@@ -520,22 +520,22 @@ def halted() -> Iterator[Room]:
 def test_a_due_token_is_taken_while_it_is_renewed_and_nobody_thinks_again_before_it_ends(
     halted: Room, way: str
 ) -> None:
-    before = halted.slot.live
+    before = halted.shared.snapshot
     assert _current(halted, way).token == before.token
-    assert halted.slot.flight is not None
-    assert halted.slot.live.due_at == before.token.expires_at
+    assert halted.shared.flight is not None
+    assert halted.shared.snapshot.due_at == before.token.expires_at
 
 
 @WAYS
 def test_a_due_token_is_taken_though_its_renewal_was_begun_by_somebody_else(halted: Room, way: str) -> None:
-    before = halted.slot.live
+    before = halted.shared.snapshot
     halted.auth._source.current(halted.auth._channel)
-    halted.slot.live = before  # As after a fork, or a jump of the clock.
+    halted.shared.snapshot = before  # As after a fork, or a jump of the clock.
     assert _current(halted, way) is before
 
 
 def test_a_newer_token_that_is_due_itself_is_sent_again_without_a_wait(halted: Room) -> None:
-    before = halted.slot.live
+    before = halted.shared.snapshot
     carried = {"Authorization": "Bearer older"}
     assert halted.auth._source.after_401(carried.get, halted.auth._channel) is before
 
@@ -544,7 +544,7 @@ def test_a_newer_token_that_is_due_itself_is_sent_again_without_a_wait(halted: R
 @pytest.mark.parametrize("what", ["after a 401", "logout"])
 def test_who_waits_for_a_hanging_endpoint_is_told_at_the_deadline(halted: Room, way: str, what: str) -> None:
     def after_a_401() -> None:
-        _after_401(halted, halted.slot.live, way)
+        _after_401(halted, halted.shared.snapshot, way)
 
     def logout() -> None:
         halted.auth.logout() if way == "thread" else anyio.run(halted.auth.alogout, backend=way)
@@ -599,41 +599,41 @@ def test_a_token_that_has_ended_is_not_used_though_it_could_not_be_saved() -> No
 @pytest.mark.parametrize(("early", "slept"), [(30.0, (30.0,)), (30.5, ()), (0.5, (0.5,))])
 def test_a_token_is_waited_for_up_to_the_deadline(early: float, slept: tuple[float, ...]) -> None:
     room = Room(LateContract(APP_ID, SECRET_KEY, URL, early=early), clock=Sleeping())
-    live = room.auth._source.current(room.auth._channel)
-    assert _after_401(room, live, "thread") is (live if slept else None)
+    snapshot = room.auth._source.current(room.auth._channel)
+    assert _after_401(room, snapshot, "thread") is (snapshot if slept else None)
     assert room.clock.slept == slept
 
 
 def test_nobody_waits_for_a_token_that_is_accepted_from_just_now() -> None:
     room = Room(LateContract(APP_ID, SECRET_KEY, URL, early=0.0), clock=Sleeping())
-    live = room.auth._source.current(room.auth._channel)
-    assert _after_401(room, live, "thread").token != live.token
+    snapshot = room.auth._source.current(room.auth._channel)
+    assert _after_401(room, snapshot, "thread").token != snapshot.token
     assert room.clock.slept == ()
 
 
 def test_a_401_for_a_token_that_came_after_a_401_earns_a_pause_though_nothing_was_sent_again() -> None:
     room = Room()
-    live = room.auth._source.current(room.auth._channel)
-    newer = _after_401(room, live, "thread")
+    snapshot = room.auth._source.current(room.auth._channel)
+    newer = _after_401(room, snapshot, "thread")
     assert newer.unproven
     assert _after_401(room, newer, "thread") is None
-    assert (room.slot.unauthorized_backoff.failures, room.slot.live) == (1, newer)
+    assert (room.shared.unauthorized_backoff.failures, room.shared.snapshot) == (1, newer)
 
 
 def test_a_token_that_served_is_proven() -> None:
     room = Room()
-    live = room.auth._source.current(room.auth._channel)
-    newer = _after_401(room, live, "thread")
+    snapshot = room.auth._source.current(room.auth._channel)
+    newer = _after_401(room, snapshot, "thread")
     room.auth._source.accepted(dict(newer.headers).get, replay=True)
-    assert room.slot.live.unproven is False
-    assert room.slot.live.usual == dict(newer.headers)["Authorization"]
+    assert room.shared.snapshot.unproven is False
+    assert room.shared.snapshot.usual == dict(newer.headers)["Authorization"]
 
 
 def test_what_was_not_sent_again_is_told_with_the_token_at_hand() -> None:
     room = Room()
-    live = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._channel)
     room.auth._source.not_replayed()
-    assert room.told()[1:] == [(EventKind.NOT_REPLAYED, live.token)]
+    assert room.told()[1:] == [(EventKind.NOT_REPLAYED, snapshot.token)]
 
 
 @pytest.mark.parametrize("kind", [EventKind.ADOPTED, EventKind.SAVE_FAILED, EventKind.LOGGED_IN, EventKind.LOGGED_OUT])
@@ -646,9 +646,9 @@ def test_a_listener_that_uses_its_auth_object_does_not_wait_for_its_own_flight(k
 
     def use(event: Event) -> None:
         if event.kind is kind and not used:
-            live = room.auth._source.current(room.auth._channel)
-            assert live.token is not None
-            used.append(live.token)
+            snapshot = room.auth._source.current(room.auth._channel)
+            assert snapshot.token is not None
+            used.append(snapshot.token)
 
     # Its tokens are accepted after some time, so the listener has to wait for that, but for nothing else.
     late = LateContract(APP_ID, SECRET_KEY, URL) if kind is EventKind.LOGGED_IN else None
@@ -669,11 +669,11 @@ def test_a_listener_may_send_a_request_with_a_token_that_is_not_accepted_yet() -
 
     def use(event: Event) -> None:
         if event.kind is EventKind.LOGGED_IN:
-            waited.append(room.auth._source.settled(room.slot.live))
+            waited.append(room.auth._source.wait_usable(room.shared.snapshot))
 
     room.auth._source.listener = use
     room.auth.token()
-    assert (waited, room.clock.slept) == ([room.slot.live], (0.25,))
+    assert (waited, room.clock.slept) == ([room.shared.snapshot], (0.25,))
 
 
 def test_a_listener_that_asks_for_a_token_that_ended_as_it_came_is_given_that_one() -> None:
@@ -714,8 +714,8 @@ def test_after_a_fork_a_child_does_not_take_what_was_dropped_for_good(drop: str)
     if drop == "invalidate":
         room.auth.invalidate()
     else:
-        room.slot.reject(by_server=True)
-    with room.slot.lock:
+        room.shared.reject(by_server=True)
+    with room.shared.lock:
         slots._after_fork()
     assert room.auth.token() != first
 
@@ -738,7 +738,7 @@ class TestWhileCallsPause:
     @staticmethod
     def _peer_renews(room: Room) -> Token:
         slots._slots.clear()  # It is another process.
-        return Room(store=room.slot.store, clock=room.clock, fyatu=room.fyatu).auth.token()
+        return Room(store=room.shared.store, clock=room.clock, fyatu=room.fyatu).auth.token()
 
     def test_a_peers_token_is_taken_over(self) -> None:
         room, old = self._refused()
@@ -752,14 +752,14 @@ class TestWhileCallsPause:
     def test_one_looks_for_it_once_in_a_second(self) -> None:
         room, _ = self._refused()
         looks = list[str]()
-        load = room.slot.store.load
+        load = room.shared.store.load
 
         def looked_up(key: str) -> Token | None:
             looks.append(key)
             found: Token | None = load(key)
             return found
 
-        room.slot.store.load = looked_up
+        room.shared.store.load = looked_up
         for passed, looked in ((0.75, 0), (0.25, 1), (0.5, 1), (0.5, 2)):
             room.clock.advance(passed)
             for _ in range(3):
@@ -770,13 +770,13 @@ class TestWhileCallsPause:
     def test_a_look_that_finds_nothing_changes_nothing_and_is_not_told(self) -> None:
         room, _ = self._refused()
         told = room.told()
-        before = room.slot.trouble
+        before = room.shared.failure
         for left in (299, 298, 297):
             room.clock.advance(1)
             with pytest.raises(TokenEndpointUnavailable) as caught:
                 room.auth.token()
             assert caught.value.retry_after == left
-        assert replace(room.slot.trouble, look_at=before.look_at) == before
+        assert replace(room.shared.failure, next_store_check=before.next_store_check) == before
         assert room.told() == told
 
     def test_nor_does_one_that_the_store_does_not_allow(self) -> None:
@@ -786,7 +786,7 @@ class TestWhileCallsPause:
         def gone(_key: str) -> None:
             raise StoreError("The disk is gone")
 
-        room.slot.store.load = gone
+        room.shared.store.load = gone
         with pytest.raises(TokenEndpointUnavailable):
             room.auth.token()
 
@@ -799,14 +799,14 @@ class TestWhileCallsPause:
             looks.append(key)
             assert go.wait(30.0)
 
-        room.slot.store.load = hanging
+        room.shared.store.load = hanging
         for left in (299, 298, 297):
             room.clock.advance(1)
             with pytest.raises(TokenEndpointUnavailable, match="called too often") as caught:
                 room.auth.token()
             # The first one waited; his clock stood still meanwhile.
             assert caught.value.retry_after == left
-            room.slot.flight.started = (
+            room.shared.flight.started = (
                 room.clock.monotonic() + 100
             )  # It has not outlived the deadline, short as that is.
         assert len(looks) == 1
@@ -825,13 +825,13 @@ class SameContract(FyatuContract):
 def test_a_token_that_the_provider_gives_again_is_a_good_one_again(way: str) -> None:
     room = Room(SameContract(APP_ID, SECRET_KEY, URL))
     source, channel = room.auth._source, room.auth._channel
-    live = source.current(channel)
+    snapshot = source.current(channel)
     if way == "invalidate":
         room.auth.invalidate()
     else:
-        found = source.after_401(dict(live.headers).get, channel)
+        found = source.after_401(dict(snapshot.headers).get, channel)
         assert found is not None
-        source.settled(found)
+        source.wait_usable(found)
     source.current(channel)
     calls = room.fyatu.ledger.token_calls
     assert calls == 2
@@ -863,14 +863,14 @@ class NotYetContract(FyatuContract):
 def test_a_401_before_a_token_can_be_renewed_is_handed_over_and_the_token_used_on() -> None:
     room = Room(NotYetContract(APP_ID, SECRET_KEY, URL))
     source, channel = room.auth._source, room.auth._channel
-    live = source.current(channel)
-    assert source.after_401(dict(live.headers).get, channel) is None
-    assert source.current(channel) is live
+    snapshot = source.current(channel)
+    assert source.after_401(dict(snapshot.headers).get, channel) is None
+    assert source.current(channel) is snapshot
     room.clock.advance(60)
-    found = source.after_401(dict(live.headers).get, channel)
+    found = source.after_401(dict(snapshot.headers).get, channel)
     assert isinstance(found, Flight), "now it can be renewed"
     with pytest.raises(AuthError):
-        source.settled(found)
+        source.wait_usable(found)
     assert room.fyatu.ledger.count("refresh") == 1
 
 
@@ -894,7 +894,7 @@ def test_who_drops_a_token_that_others_wait_for_gets_another_one(way: str) -> No
     assert second != first
     go.set()
     waits.join(30.0)
-    assert room.slot.flight is None
+    assert room.shared.flight is None
 
 
 def test_invalidate_before_the_first_request_means_the_stores_token_also_where_one_was_given() -> None:
@@ -958,7 +958,7 @@ class TestTurns:
                 waited.append(0.0)
 
         room, waited, taken = Room(max_concurrent_calls=7, deadline=20.0), list[float](), Turns()
-        turns._turns[Origin.of(URL), 7] = taken  # type: ignore[assignment]
+        limiter._semaphores[Origin.of(URL), 7] = taken  # type: ignore[assignment]
         room.auth.token()
         assert waited == [10.0, 0.0]
 
@@ -1001,7 +1001,7 @@ class TestTurns:
 
     def test_that_do_not_come_are_an_outage_and_no_call(self) -> None:
         room = Room(max_concurrent_calls=1, deadline=0.05)
-        with turn(room.auth._provider, 1, 1.0, room.clock):
+        with call_permit(room.auth._provider, 1, 1.0, room.clock):
             with pytest.raises(TokenEndpointUnavailable):
                 room.auth.token()
             assert room.told() == [(EventKind.RENEWAL_FAILED, None)]
@@ -1013,23 +1013,23 @@ class TestTurns:
 
     def test_do_not_lengthen_a_renewal(self) -> None:
         room = Room()
-        with turn(room.auth._provider, 1, 30.0, room.clock) as left:
+        with call_permit(room.auth._provider, 1, 30.0, room.clock) as left:
             assert left == 30.0
         clock = Waiting()
-        with turn(room.auth._provider, 1, 30.0, clock) as left:
+        with call_permit(room.auth._provider, 1, 30.0, clock) as left:
             assert left == 23.0
 
     def test_are_counted_for_each_server(self) -> None:
         room = Room()
         other = FyatuContract(APP_ID, SECRET_KEY, "https://other.example/api")
-        with turn(room.auth._provider, 1, 1.0, room.clock), turn(other, 1, 0.01, room.clock) as left:
+        with call_permit(room.auth._provider, 1, 1.0, room.clock), call_permit(other, 1, 0.01, room.clock) as left:
             assert left == 0.01
 
     def test_that_others_took_before_a_fork_are_free_in_the_child(self) -> None:
         room = Room()
-        with turn(room.auth._provider, 1, 1.0, room.clock):
-            turns._after_fork()
-            with turn(room.auth._provider, 1, 0.01, room.clock) as left:
+        with call_permit(room.auth._provider, 1, 1.0, room.clock):
+            limiter._after_fork()
+            with call_permit(room.auth._provider, 1, 0.01, room.clock) as left:
                 assert left == 0.01
 
 

@@ -119,7 +119,7 @@ class JWTPlusAuth(TokenAuth):
             AuthError: there is no current token.
         """
         request = self._contract.verification(checked_jwt(self.token().access_token if token is None else token))
-        answer = self._source.ask(request, self._channel)
+        answer = self._source.call_endpoint(request, self._channel)
         if answer.status == 403 and is_jwtplus_error(answer):
             raise answer.error(CredentialsRejected, "JWTPlus did not accept the app key", hint=HINT_BAD_KEY)
         verdict = answer.json.get("verified")
@@ -153,7 +153,7 @@ class JWTPlusAuth(TokenAuth):
             AuthError: there is no current token.
         """
         other = None if token is None else checked_jwt(token)
-        current = self.token() if other is None or public_key is None else self._source.slot.live.token
+        current = self.token() if other is None or public_key is None else self._source.shared.snapshot.token
         keys = _own_keys(current) if public_key is None else public_key
         checked, ahead = other or "", 0.0
         if current is not None:

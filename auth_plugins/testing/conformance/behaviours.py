@@ -199,7 +199,7 @@ def shows_no_secret(stage: Stage) -> None:
     """Neither the objects nor the errors show one."""
     token = stage.ripe()
     provider = stage.auth._provider
-    shown: list[object] = [stage.auth, vars(stage.auth), provider, token, stage.auth._source.slot.live]
+    shown: list[object] = [stage.auth, vars(stage.auth), provider, token, stage.auth._source.shared.snapshot]
     shown.append(provider.revoke(token))
     if token.refreshable_from < token.refreshable_until:
         shown.append(provider.refresh(token, max(stage.clock(), token.refreshable_from)))
@@ -207,7 +207,7 @@ def shows_no_secret(stage: Stage) -> None:
     wrong = stage.make(stage.candidate.wrong_auth)
     with suppress(AuthError):
         wrong.token()
-    shown.append(wrong._source.slot.trouble)
+    shown.append(wrong._source.shared.failure)
     shown.append(_what_an_echo_leads_to(stage))
     hidden = [token.access_token, token.refresh_token or token.access_token, *stage.candidate.secrets]
     for thing in shown:

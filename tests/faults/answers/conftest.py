@@ -101,9 +101,9 @@ class Room:
                 client.send("GET", f"{self.url}/x")
             self.told(caught, code, self.world.kind)
             assert len(self.asked) == 1
-            slot = self.auth._source.slot
-            assert slot.live.token is None
-            assert slot.store.load(fingerprint(self.auth._provider, slot.store.salt)) is None
+            shared = self.auth._source.shared
+            assert shared.snapshot.token is None
+            assert shared.store.load(fingerprint(self.auth._provider, shared.store.salt)) is None
             self.says(self.good())
             self.world.clock.advance(2000)
             self.says(self.good())
@@ -114,7 +114,7 @@ class Room:
         """Check that a request is sent with the token; give the token."""
         with self.client() as client:
             reply = client.send("GET", f"{self.url}/x")
-        token = self.auth._source.slot.live.token
+        token = self.auth._source.shared.snapshot.token
         assert token is not None
         assert reply.status == 200
         assert reply.sent["authorization"].endswith(token.access_token)

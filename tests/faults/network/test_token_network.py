@@ -84,9 +84,9 @@ def test_a_broken_answer_is_told_or_survived(
 
 def heals(world: World, auth: Any, client: Any, server: FaultServer) -> None:
     """Nothing was kept of the failure, and once the endpoint is well, so is the client."""
-    slot = auth._source.slot
-    assert slot.live.token is None
-    assert slot.store.load(fingerprint(auth._provider, slot.store.salt)) is None
+    shared = auth._source.shared
+    assert shared.snapshot.token is None
+    assert shared.store.load(fingerprint(auth._provider, shared.store.salt)) is None
     server.fault = "well"
     world.clock.advance(1000)
     assert client.send("GET", f"{world.url}/x").status == 200

@@ -7,10 +7,10 @@ from typing import Protocol
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
 
-__all__ = ["Channel"]
+__all__ = ["TokenTransport"]
 
 
-class Channel(Protocol):
+class TokenTransport(Protocol):
     """A way to a token endpoint, apart from the user's own client."""
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:

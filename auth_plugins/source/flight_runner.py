@@ -6,12 +6,12 @@ import threading
 
 from ..core.errors import AuthError
 from ..core.events import EventKind
+from .context import BufferedContext, Context
 from .flight import Flight
-from .live import Live
-from .slot import Slot
-from .terms import Later, Terms
+from .shared_state import SharedState
+from .snapshot import Snapshot
 
-__all__ = ["launch", "launching"]
+__all__ = ["launching", "start"]
 
 
 class launching:
@@ -22,39 +22,39 @@ class launching:
     block was interrupted.
     """
 
-    __slots__ = ("_slot", "_terms")
+    __slots__ = ("_shared", "_terms")
 
-    def __init__(self, terms: Terms, slot: Slot) -> None:
-        self._terms, self._slot = terms, slot
+    def __init__(self, context: Context, shared: SharedState) -> None:
+        self._terms, self._slot = context, shared
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None:
         flight = self._slot.flight
         if flight is not None:
-            launch(self._terms, self._slot, flight)
+            start(self._terms, self._slot, flight)
 
 
-def launch(terms: Terms, slot: Slot, flight: Flight) -> None:
+def start(context: Context, shared: SharedState, flight: Flight) -> None:
     """Start the job of `flight`, once. Its thread is no daemon: the interpreter waits for it before it ends."""
     try:
         if flight.begin():
-            _start(terms, slot, flight)
+            _start_thread(context, shared, flight)
     except BaseException:  # The caller is interrupted, for example by Ctrl-C; other threads may wait for the flight.
         if not flight.is_claimed:
-            _start(terms, slot, flight)
+            _start_thread(context, shared, flight)
         raise
 
 
-def _start(*arguments: *tuple[Terms, Slot, Flight]) -> None:
+def _start_thread(*arguments: *tuple[Context, SharedState, Flight]) -> None:
     if _is_too_late():
-        _fly(*arguments)
+        _run(*arguments)
         return
-    work = threading.Thread(target=_fly, args=arguments, name="auth_plugins renewal", daemon=False)
+    work = threading.Thread(target=_run, args=arguments, name="auth_plugins renewal", daemon=False)
     try:
         work.start()
     except RuntimeError:  # No thread to be had: the caller has to do it.
-        _fly(*arguments)
+        _run(*arguments)
 
 
 def _is_too_late() -> bool:
@@ -63,28 +63,28 @@ def _is_too_late() -> bool:
     return not main.is_alive() and all(each.daemon or each is main for each in threading.enumerate())
 
 
-def _fly(terms: Terms, slot: Slot, flight: Flight) -> None:
+def _run(context: Context, shared: SharedState, flight: Flight) -> None:
     if not flight.claim():
         return
-    outcome: Live | AuthError
-    later = Later(terms, flight)
+    outcome: Snapshot | AuthError
+    later = BufferedContext(context, flight)
     try:
-        outcome = flight.job(later, slot)
+        outcome = flight.job(later, shared)
     except AuthError as error:
         outcome = error.clone()
     except BaseException as end_of_thread:  # Whoever waits must be told, whatever it was.
         outcome = AuthError(f"The renewal ended by {type(end_of_thread).__name__}", hint="Try again.")
-    with slot.lock:
-        if slot.flight is flight and isinstance(outcome, AuthError) and flight.renews:
-            slot.remember(outcome, terms.policy, terms.clock)
-        flight.conclude(outcome)
+    with shared.lock:
+        if shared.flight is flight and isinstance(outcome, AuthError) and flight.renews:
+            shared.record_failure(outcome, context.policy, context.clock)
+        flight.set_outcome(outcome)
     try:
-        later.tell_all()  # Only now: a listener may use the auth object, and must not wait for its own flight.
+        later.notify_all()  # Only now: a listener may use the auth object, and must not wait for its own flight.
         if isinstance(outcome, AuthError) and flight.renews:
-            terms.tell(EventKind.RENEWAL_FAILED, slot.live.token, outcome)
+            context.notify(EventKind.RENEWAL_FAILED, shared.snapshot.token, outcome)
     finally:
-        with slot.lock:
-            if slot.flight is flight:
-                slot.flight = None
-        flight.land(outcome)
+        with shared.lock:
+            if shared.flight is flight:
+                shared.flight = None
+        flight.notify_waiters(outcome)
         later.work_off()  # A token that could not be saved is not waited for.

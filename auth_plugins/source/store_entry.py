@@ -16,7 +16,7 @@ from ..stores.record import Damaged, decode, encode
 from ..stores.store import Store
 from .locking import GuardedStore
 
-__all__ = ["InStore", "Nowhere", "Place"]
+__all__ = ["InStore", "NoStore", "StoreEntry"]
 
 _OWN = "auth_plugins.variant"
 """The member of a record's `extra` that says which variant the record's access token is of."""
@@ -26,7 +26,7 @@ _MOST = 65_536
 """Characters of all other variants' tokens: a store has a limit, and a newest refresh token must always be kept."""
 
 
-class Place(Protocol):
+class StoreEntry(Protocol):
     """One key of a store."""
 
     kept: Token | None
@@ -156,7 +156,7 @@ def _within_bounds(others: Mapping[str, Token], now: float) -> dict[str, str]:
     return kept
 
 
-class Nowhere:
+class NoStore:
     """What stands in for a store that failed: nothing is to be had from there, and nothing more is kept."""
 
     def __init__(self, failure: StoreError, kept: Token | None) -> None:

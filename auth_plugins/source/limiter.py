@@ -13,16 +13,16 @@ from ..core.origin import Origin
 from ..core.provider import Provider
 from .clock import Clock
 
-__all__ = ["turn"]
+__all__ = ["call_permit"]
 
 _Key = tuple[Origin | None, int]
 _lock = threading.Lock()
-_turns: WeakValueDictionary[_Key, threading.BoundedSemaphore] = WeakValueDictionary()
+_semaphores: WeakValueDictionary[_Key, threading.BoundedSemaphore] = WeakValueDictionary()
 """Those that somebody has, or waits for."""
 
 
 @contextmanager
-def turn(provider: Provider, at_once: int | None, deadline: float, clock: Clock) -> Iterator[float]:
+def call_permit(provider: Provider, at_once: int | None, deadline: float, clock: Clock) -> Iterator[float]:
     """Wait until fewer than `at_once` others call the same server; give what is left of `deadline`, in seconds.
 
     One waits for half of it at most: a call that has no time left may use a refresh token up and bring nothing.
@@ -35,7 +35,7 @@ def turn(provider: Provider, at_once: int | None, deadline: float, clock: Clock)
         return
     server, began = Origin.of(provider.base_url), clock.monotonic()
     with _lock:
-        turns = _turns.setdefault((server, at_once), threading.BoundedSemaphore(at_once))
+        turns = _semaphores.setdefault((server, at_once), threading.BoundedSemaphore(at_once))
     if not turns.acquire(timeout=deadline / 2):
         raise TokenEndpointUnavailable(f"No turn came for a token call at {server}: {at_once} were under way")
     try:
@@ -45,9 +45,9 @@ def turn(provider: Provider, at_once: int | None, deadline: float, clock: Clock)
 
 
 def _after_fork() -> None:
-    global _lock, _turns
+    global _lock, _semaphores
     # Turns that are taken in the parent no thread of the child's will give back.
-    _lock, _turns = threading.Lock(), WeakValueDictionary()
+    _lock, _semaphores = threading.Lock(), WeakValueDictionary()
 
 
 if hasattr(os, "register_at_fork"):

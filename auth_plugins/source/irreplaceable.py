@@ -8,12 +8,12 @@ from dataclasses import replace
 from ..core.errors import StoreError
 from ..core.provider import Provider
 from ..core.token import Token
-from .place import Place
+from .store_entry import StoreEntry
 
-__all__ = ["remove_unproven", "with_worth"]
+__all__ = ["mark_irreplaceable", "remove_unproven"]
 
 
-def with_worth(token: Token, provider: Provider) -> Token:
+def mark_irreplaceable(token: Token, provider: Provider) -> Token:
     """Return a token that has just come, and say whether it is irreplaceable.
 
     It is where the provider cannot log in, and its refresh token is another one than the user supplied: the server
@@ -30,7 +30,7 @@ def _renewed_by(token: Token) -> str:
     return token.refresh_token or token.access_token
 
 
-def remove_unproven(refreshed: Token, place: Place) -> None:
+def remove_unproven(refreshed: Token, place: StoreEntry) -> None:
     """Remove a token that the user supplied and that was saved before its first call, which failed.
 
     No server has accepted it, and the store had nothing before.

@@ -21,11 +21,11 @@ from ..stores.store import Store
 from .clock import SYSTEM_CLOCK, Clock
 from .flight import Flight
 from .lineage import is_predecessor, with_predecessor
-from .live import Live
 from .recent import Recent
 from .same_store import SameStores, identity_of
+from .snapshot import Snapshot
 
-__all__ = ["Slot", "Trouble", "Unsaved", "slot_for"]
+__all__ = ["RememberedFailure", "SharedState", "UnsavedToken", "shared_state_for"]
 
 _SALT = secrets.token_bytes(32)
 """Of the keys by which slots are found. A store's own salt is read by a renewal: it may be far away."""
@@ -33,38 +33,38 @@ _SALT = secrets.token_bytes(32)
 _KEY_BYTES = 16
 """Half a digest: enough to tell the sets of one process apart."""
 
-_LOOK = 1.0
+_STORE_CHECK_INTERVAL = 1.0
 """Seconds between two looks into the store while calls pause: often enough for whoever waits, and next to no load."""
 
-_OURS = (CredentialsRejected, LoginRequired)
-_THEIRS = (TokenEndpointUnavailable, InvalidTokenResponse)
+_CREDENTIAL_ERRORS = (CredentialsRejected, LoginRequired)
+_ENDPOINT_ERRORS = (TokenEndpointUnavailable, InvalidTokenResponse)
 
 
 def _side(error: AuthError) -> tuple[type[AuthError], ...] | None:
     """Tell whose fault it is: what we bring, what the endpoint answers, or something in between (a store)."""
-    return next((side for side in (_OURS, _THEIRS) if isinstance(error, side)), None)
+    return next((side for side in (_CREDENTIAL_ERRORS, _ENDPOINT_ERRORS) if isinstance(error, side)), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class RememberedFailure:
     """A failed renewal that is remembered. Both moments are the steady clock's."""
 
     error: AuthError
     failures: int
     """In a row, in which the same side was at fault."""
-    early_again: float
+    no_early_renewal_before: float
     """No renewal runs beside the requests before this."""
-    again: float
+    no_call_before: float
     """Nobody calls before this, and whoever has nothing to fall back on fails at once."""
-    look_at: float
+    next_store_check: float
     """When it is time to look whether somebody else, who shares the store, has renewed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unsaved:
+class UnsavedToken:
     """The store did not take the token at hand."""
 
-    before: Token | None
+    stored_before: Token | None
     """What it had, as far as we know. While it has that, ours is the newer one."""
     permit: object = field(default=None, compare=False, repr=False)
     """What continues the lock under which it was to be saved; `None`: that lock ends where it was taken."""
@@ -87,30 +87,30 @@ def _new_locks() -> Iterator[threading.RLock]:
 _locks = _new_locks()
 
 
-class Slot:
+class SharedState:
     """The shared state. `live` is read without the lock; everything else, and every write, is done under it."""
 
     __slots__ = (
         "__weakref__",
         "clock",
         "distrust",
+        "failure",
         "flight",
         "key",
-        "live",
         "lock",
         "pauses_matter_until",
         "predecessors",
         "rejected",
         "rejected_by_server",
+        "snapshot",
         "store",
-        "trouble",
         "unauthorized_backoff",
         "unsaved",
     )
 
-    def __init__(self, store: Store, given: Live, key: bytes = b"", clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, store: Store, given: Snapshot, key: bytes = b"", clock: Clock = SYSTEM_CLOCK) -> None:
         self.store, self.key = store, key
-        self.live = given
+        self.snapshot = given
         self.predecessors = b""
         """Digests of the tokens that stood here before the one at hand, so that a store that was set back is seen."""
         self.rejected: Token | None = None
@@ -118,23 +118,23 @@ class Slot:
         self.rejected_by_server = False
         self.distrust = False
         """Whether what the store has must not be used either: there was no token at hand to reject."""
-        self.unsaved: Unsaved | None = None
-        self.trouble: Trouble | None = None
+        self.unsaved: UnsavedToken | None = None
+        self.failure: RememberedFailure | None = None
         self.unauthorized_backoff = NO_BACKOFF
         self.clock, self.pauses_matter_until = clock, LONG_AGO
-        self.fresh_runtime()
+        self.reset_after_fork()
 
-    def fresh_runtime(self) -> None:
+    def reset_after_fork(self) -> None:
         """Begin without locks held or flights up, as in a forked child, where neither will ever end."""
         self.lock = next(_locks)
         self.flight: Flight | None = None
 
-    def replace(self, live: Live) -> None:
+    def replace(self, snapshot: Snapshot) -> None:
         """Put another token in the place of the one at hand, which becomes its predecessor."""
-        before, token = self.live.token, live.token
+        before, token = self.snapshot.token, snapshot.token
         if before is not None and token is not None and before != token:
             self.predecessors = with_predecessor(self.predecessors, before, token)
-        self.live = live
+        self.snapshot = snapshot
 
     def succeeded(self, stored: Token) -> bool:
         """Whether the token at hand came after `stored`: a store that has that one was set back."""
@@ -142,9 +142,9 @@ class Slot:
 
     def reject(self, *, by_server: bool) -> None:
         """Take the token at hand for one that must not be used again."""
-        if self.live.token is not None:
-            self.rejected, self.rejected_by_server = self.live.token, by_server
-            self.live = self.live.until(LONG_AGO)
+        if self.snapshot.token is not None:
+            self.rejected, self.rejected_by_server = self.snapshot.token, by_server
+            self.snapshot = self.snapshot.until(LONG_AGO)
         else:
             self.distrust = True
         self._hold()
@@ -157,59 +157,61 @@ class Slot:
         """Keep what is known of renewals on a 401. While they back off, the answers of all requests are seen."""
         self.unauthorized_backoff, self.clock, monotonic = known, clock, clock.monotonic()
         if known.is_on:
-            self.live = self.live.watch()
+            self.snapshot = self.snapshot.watch()
             self._pause_matters(monotonic, max(0.0, known.until - monotonic))
-        elif self.live.watched and not self.live.unproven:
-            self.live = self.live.proven(watched=self.live.is_early(clock))
+        elif self.snapshot.watched and not self.snapshot.unproven:
+            self.snapshot = self.snapshot.proven(watched=self.snapshot.is_early(clock))
 
-    def flying(self, monotonic: float, deadline: float) -> Flight | None:
+    def renewal_under_way(self, monotonic: float, deadline: float) -> Flight | None:
         """Give the renewal that is under way; one that has outlived the deadline no longer counts."""
         flight = self.flight
-        return None if flight is None or flight.is_over or monotonic - flight.started > deadline else flight
+        return None if flight is None or flight.is_done or monotonic - flight.started > deadline else flight
 
-    def resting(self, monotonic: float) -> bool:
+    def in_early_backoff(self, monotonic: float) -> bool:
         """Whether an early renewal failed too short a time ago to try again."""
-        return self.trouble is not None and monotonic < self.trouble.early_again
+        return self.failure is not None and monotonic < self.failure.no_early_renewal_before
 
-    def remembered(self, monotonic: float) -> AuthError | None:
+    def blocking_failure(self, monotonic: float) -> AuthError | None:
         """Give the failure that calling again now would only repeat, or make worse.
 
         `CredentialsRejected` and `LoginRequired` until the cool-down ends; `TokenEndpointUnavailable` and
         `InvalidTokenResponse` until the moment for which the endpoint asked, or for a moment in an outage.
         """
-        if self.trouble is None or monotonic >= self.trouble.again:
+        if self.failure is None or monotonic >= self.failure.no_call_before:
             return None
-        error = self.trouble.error.clone()
-        error.retry_after, error.remembered = self.trouble.again - monotonic, True
+        error = self.failure.error.clone()
+        error.retry_after, error.remembered = self.failure.no_call_before - monotonic, True
         return error
 
-    def looks(self, monotonic: float) -> bool:
+    def claim_store_check(self, monotonic: float) -> bool:
         """Whether to look into the store in spite of the trouble; says so to one, and then for a while to nobody."""
-        if self.trouble is None or monotonic < self.trouble.look_at:
+        if self.failure is None or monotonic < self.failure.next_store_check:
             return False
-        self.trouble = replace(self.trouble, look_at=monotonic + _LOOK)
+        self.failure = replace(self.failure, next_store_check=monotonic + _STORE_CHECK_INTERVAL)
         return True
 
-    def remember(self, error: AuthError, policy: RefreshPolicy, clock: Clock) -> None:
+    def record_failure(self, error: AuthError, policy: RefreshPolicy, clock: Clock) -> None:
         """Write down what a failed renewal means for the requests to come."""
-        monotonic, known, self.clock = clock.monotonic(), self.trouble, clock
+        monotonic, known, self.clock = clock.monotonic(), self.failure, clock
         failures = known.failures + 1 if known is not None and _side(known.error) is _side(error) else 1
         again = 0.0
-        if _side(error) is _OURS:
+        if _side(error) is _CREDENTIAL_ERRORS:
             again = policy.credentials_backoff.delay(failures)
         elif error.retry_after:
             again = min(error.retry_after, policy.retry_after_cap)
-        elif _side(error) is _THEIRS and failures > 1:
+        elif _side(error) is _ENDPOINT_ERRORS and failures > 1:
             jitter_fraction = random.random()  # noqa: S311 - spreads a fleet's calls, guards nothing
             again = policy.outage_backoff.delay(failures - 1) * (1.0 - policy.jitter * jitter_fraction)
         early_again = max(again, policy.early_backoff.delay(failures))
-        self.trouble = Trouble(error, failures, monotonic + early_again, monotonic + again, monotonic + _LOOK)
-        token = self.live.token
+        self.failure = RememberedFailure(
+            error, failures, monotonic + early_again, monotonic + again, monotonic + _STORE_CHECK_INTERVAL
+        )
+        token = self.snapshot.token
         if token is not None and not self.rejects(token):
-            rested = self.live.now(clock) + early_again
+            rested = self.snapshot.now(clock) + early_again
             if self.unsaved is None:
-                rested = max(rested, self.live.window_at)
-            self.live = self.live.until(min(token.expires_at, rested))
+                rested = max(rested, self.snapshot.window_opens_at)
+            self.snapshot = self.snapshot.until(min(token.expires_at, rested))
         self._pause_matters(monotonic, early_again)
 
     def _pause_matters(self, monotonic: float, pause: float) -> None:
@@ -227,22 +229,24 @@ class Slot:
         """Whether to forget this would repeat a call that pauses, lose a token, or use one that must not be used."""
         if self.flight is not None or self.distrust:
             return True
-        pauses = self.trouble is not None or self.unauthorized_backoff.is_on
+        pauses = self.failure is not None or self.unauthorized_backoff.is_on
         if pauses and self.clock.monotonic() < self.pauses_matter_until:
             return True
-        token = self.live.token
+        token = self.snapshot.token
         if token is None or not (self.unsaved is not None or self.rejects(token)):
             return False
-        return self.live.now(self.clock) < token.useful_until
+        return self.snapshot.now(self.clock) < token.useful_until
 
 
 _lock = threading.RLock()
-_slots: weakref.WeakValueDictionary[bytes, Slot] = weakref.WeakValueDictionary()
-_recent: Recent[Slot] = Recent()
+_slots: weakref.WeakValueDictionary[bytes, SharedState] = weakref.WeakValueDictionary()
+_recent: Recent[SharedState] = Recent()
 _stores = SameStores()
 
 
-def slot_for(provider: Provider, store: Store, given: Callable[[bytes], Live], clock: Clock = SYSTEM_CLOCK) -> Slot:
+def shared_state_for(
+    provider: Provider, store: Store, given: Callable[[bytes], Snapshot], clock: Clock = SYSTEM_CLOCK
+) -> SharedState:
     """Find the slot of these credentials in that store, or make it, with what is given for its key to begin with."""
     identity = identity_of(store)
     with _lock:
@@ -250,25 +254,27 @@ def slot_for(provider: Provider, store: Store, given: Callable[[bytes], Live], c
     # The slot holds the store: its id is not given to another while the slot lives.
     key = bytes.fromhex(object_fingerprint(provider, _SALT + id(store).to_bytes(8, "big")))[:_KEY_BYTES]
     with _lock:
-        slot = _slots.get(key)
-        if slot is None:
-            slot = _slots[key] = Slot(store, given(key), key, clock)
-        _recent.use(key, slot)
-        return slot
+        shared = _slots.get(key)
+        if shared is None:
+            shared = _slots[key] = SharedState(store, given(key), key, clock)
+        _recent.use(key, shared)
+        return shared
 
 
 def _after_fork() -> None:
     global _lock, _locks, _recent, _stores
     _lock, _locks = threading.RLock(), _new_locks()
     # These are made anew: another thread may just have been changing them, and would never end in the child.
-    living, _recent, _stores = list(_slots.items()), Recent[Slot](), SameStores()
-    for _, slot in living:
-        _stores.one_for(slot.store, identity_of(slot.store))
-        slot.fresh_runtime()
-        if slot.live.token is not None and not slot.rejects(slot.live.token):
-            slot.live = slot.live.until(slot.live.window_at)  # The flight it counted on is the parent's.
-    for key, slot in living:
-        _recent.use(key, slot)
+    living, _recent, _stores = list(_slots.items()), Recent[SharedState](), SameStores()
+    for _, shared in living:
+        _stores.one_for(shared.store, identity_of(shared.store))
+        shared.reset_after_fork()
+        if shared.snapshot.token is not None and not shared.rejects(shared.snapshot.token):
+            shared.snapshot = shared.snapshot.until(
+                shared.snapshot.window_opens_at
+            )  # The flight it counted on is the parent's.
+    for key, shared in living:
+        _recent.use(key, shared)
 
 
 if hasattr(os, "register_at_fork"):

@@ -14,18 +14,18 @@ from ..core.provider import Provider
 from ..core.statuses import error_for_status
 from ..core.token import Token
 from ..core.wire import TokenRequest
-from .channel import Channel
 from .clock import Clock
 from .flight import Flight
-from .live import Live
+from .snapshot import Snapshot
+from .token_transport import TokenTransport
 
-__all__ = ["Later", "Terms"]
+__all__ = ["BufferedContext", "Context"]
 
 _log = logging.getLogger("auth_plugins")
 _log.addHandler(logging.NullHandler())  # A library is silent in a program that never asked for its log.
 
 
-class Terms:
+class Context:
     """The credentials, in their contract, and how to go about it."""
 
     __slots__ = ("clock", "listener", "policy", "provider")
@@ -35,7 +35,7 @@ class Terms:
     ) -> None:
         self.provider, self.policy, self.clock, self.listener = provider, policy, clock, listener
 
-    def ask(self, request: TokenRequest, channel: Channel, deadline: float | None = None) -> Answer:
+    def call_endpoint(self, request: TokenRequest, channel: TokenTransport, deadline: float | None = None) -> Answer:
         """Make a token call, and return the answer for the contract to read.
 
         It ends within `deadline` seconds; `None`: within the policy's.
@@ -59,7 +59,7 @@ class Terms:
         """Log a warning that an operator should see."""
         _log.warning("%s: " + text, self.provider.name, *values)
 
-    def tell(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
+    def notify(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
         """Log what happened, and tell the listener, whose own failures end here."""
         name = self.provider.name
         level = logging.DEBUG if error is None else logging.WARNING
@@ -70,7 +70,7 @@ class Terms:
             except Exception as failure:
                 _log.error("on_event raised %s", type(failure).__name__)
 
-    def published(self, live: Live) -> None:
+    def published(self, snapshot: Snapshot) -> None:
         """Learn that requests use `live` from now on, whatever becomes of the rest of the renewal."""
 
     def waiting(self, failure: AuthError | None) -> None:
@@ -81,14 +81,14 @@ class Terms:
         work.close()
 
 
-class Later(Terms):
+class BufferedContext(Context):
     """The same, but what there is to tell is kept until its time comes, and work for afterwards as well."""
 
     __slots__ = ("_flight", "_kept", "_terms", "_works")
 
-    def __init__(self, terms: Terms, flight: Flight | None = None) -> None:
-        super().__init__(terms.provider, terms.policy, terms.clock, terms.listener)
-        self._terms, self._flight = terms, flight
+    def __init__(self, context: Context, flight: Flight | None = None) -> None:
+        super().__init__(context.provider, context.policy, context.clock, context.listener)
+        self._terms, self._flight = context, flight
         self._works: list[ExitStack] = []
         self._kept: list[tuple[EventKind, Token | None, AuthError | None]] = []
 
@@ -96,10 +96,10 @@ class Later(Terms):
         """Keep it."""
         self._kept.append((kind, token, error))
 
-    def published(self, live: Live) -> None:
+    def published(self, snapshot: Snapshot) -> None:
         """Let the flight have its outcome: those who stop waiting for the rest get the token."""
         if self._flight is not None:
-            self._flight.publish(live)
+            self._flight.publish(snapshot)
 
     def waiting(self, failure: AuthError | None) -> None:
         """Let the flight raise `failure` to those who stop waiting."""
@@ -115,7 +115,7 @@ class Later(Terms):
         for work in self._works:
             work.close()
 
-    def tell_all(self) -> None:
+    def notify_all(self) -> None:
         """Tell what was kept, in its order."""
         for kept in self._kept:
-            self._terms.tell(*kept)
+            self._terms.notify(*kept)
