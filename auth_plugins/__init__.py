@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .auth import TokenAuth
-    from .clients.scope import BodyNotReplayed
+    from .clients.origins import BodyNotReplayed
     from .core.errors import (
         AuthError,
         ConfigurationError,
@@ -68,7 +68,7 @@ __all__ = [
 _HOMES = {
     "AuthError": "core",
     "Backoff": "core",
-    "BodyNotReplayed": "clients.scope",
+    "BodyNotReplayed": "clients.origins",
     "ConfigurationError": "core",
     "CredentialsRejected": "core",
     "Event": "core",

@@ -14,7 +14,7 @@ import requests
 import requests.auth
 
 from .clients import UsualCase
-from .clients.lent import lent_channel
+from .clients.client import lent_channel
 from .core.checks import check_bool, check_callable, check_origins
 from .core.events import Listener
 from .core.origin import Origin
@@ -138,7 +138,7 @@ class TokenAuth(UsualCase, _AnyAuth):
         Raises:
             AuthError: there is none to be had.
         """
-        return _present(self._source.current(self._channel).token)
+        return _present(self._source.current(self._transport).token)
 
     async def atoken(self) -> Token:
         """Give the current token, renewed if need be, without blocking the event loop (asyncio or trio).
@@ -146,7 +146,7 @@ class TokenAuth(UsualCase, _AnyAuth):
         Raises:
             AuthError: there is none to be had.
         """
-        return _present((await self._source.acurrent(self._channel)).token)
+        return _present((await self._source.acurrent(self._transport)).token)
 
     def invalidate(self, token: Token | str | None = None) -> None:
         """Drop the current token: the next request renews it, as after a 401.
@@ -172,17 +172,17 @@ class TokenAuth(UsualCase, _AnyAuth):
             InvalidTokenResponse: its answer makes no sense. Likewise.
             StoreError: the store failed, and may keep the token.
         """
-        self._source.logout(self._channel)
+        self._source.logout(self._transport)
 
     async def alogout(self) -> None:
         """Do as `logout`, without blocking the event loop (asyncio or trio)."""
-        await self._source.alogout(self._channel)
+        await self._source.alogout(self._transport)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} for {self._provider.base_url}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        source, origins = self._source, self._requests.scope.origins
+        source, origins = self._source, self._requests.allowed.origins
         return {
             "attributes": _attributes_of(self),
             "provider": source.provider,
@@ -190,7 +190,7 @@ class TokenAuth(UsualCase, _AnyAuth):
             "store": None if source.shared.store is PROCESS_STORE else source.shared.store,
             "policy": None if source.policy is _POLICY else source.policy,
             "origins": tuple(map(str, origins)),
-            "token_client": self._channel.lent,
+            "token_client": self._transport.client,
             "on_event": source.listener,
             "renew_on": None if self._requests.renew_on is RENEW_ON_401 else self._requests.renew_on.given,
             "allow_http": not all(origin.is_secure for origin in origins),

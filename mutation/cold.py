@@ -16,7 +16,7 @@ def pytest_runtest_setup() -> None:
             for kept in list(vars(module).values()):
                 if callable(clear := getattr(kept, "cache_clear", None)):
                     clear()
-    usual: Any = sys.modules.get("auth_plugins.clients.usual")
+    usual: Any = sys.modules.get("auth_plugins.clients.fast_path")
     if usual is not None:
         usual._PLAIN.clear()
         usual._LISTED.clear()

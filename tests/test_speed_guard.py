@@ -18,7 +18,7 @@ import requests
 
 import auth_plugins
 from auth_plugins import MemoryStore, OAuth2ClientCredentialsAuth, Token
-from auth_plugins.clients import usual
+from auth_plugins.clients import fast_path
 from auth_plugins.core import bearer
 
 URL = "https://api.example/token"
@@ -211,4 +211,4 @@ def test_a_library_that_keeps_its_headers_in_another_way_is_served_all_the_same(
         request = library.Request("GET", "https://api.example/x")
         request.headers = Headers()
         assert next(auth.sync_auth_flow(request)).headers == bearer(auth.token())
-    assert not usual._LISTED
+    assert not fast_path._LIST_HEADERS

@@ -1,10 +1,10 @@
 """One HTTP library each: attach the token, catch the 401, send again; and the library's own way to a token endpoint."""
 
 from .fast_header import UsualCase
-from .httpx_channel import HttpxChannel
-from .httpx_door import HttpxDoor
-from .requests_channel import RequestsChannel
-from .requests_door import RequestsDoor
-from .scope import Scope
+from .httpx_flow import HttpxFlow
+from .httpx_transport import HttpxTransport
+from .origins import AllowedOrigins
+from .requests_hook import RequestsHook
+from .requests_transport import RequestsTransport
 
-__all__ = ["HttpxChannel", "HttpxDoor", "RequestsChannel", "RequestsDoor", "Scope", "UsualCase"]
+__all__ = ["AllowedOrigins", "HttpxFlow", "HttpxTransport", "RequestsHook", "RequestsTransport", "UsualCase"]

@@ -9,7 +9,7 @@ from typing import Any
 from ..core.errors import AuthError
 from ..source import Snapshot
 from .bodies import Body
-from .httpx_door import HttpxDoor
+from .httpx_flow import HttpxFlow
 
 __all__ = ["AsyncRun", "run_of"]
 
@@ -35,7 +35,7 @@ class AsyncRun:
     response; an error is raised in the flow, where it would have been raised without a client.
     """
 
-    def __init__(self, auth: Any, door: HttpxDoor) -> None:
+    def __init__(self, auth: Any, door: HttpxFlow) -> None:
         self.auth = auth
         self._door = door
         self._flow: Flow | None = None
@@ -113,7 +113,7 @@ class AsyncRun:
         verdict: Replay | AuthError | None = None
         try:
             if self._door.is_rejected(response, snapshot):
-                verdict = await self._door.aagain(request, response, snapshot, body)
+                verdict = await self._door.areplay(request, response, snapshot, body)
         except AuthError as error:
             verdict = error
         if isinstance(verdict, tuple):

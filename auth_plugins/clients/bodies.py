@@ -52,23 +52,23 @@ class Body:
             parts = (getattr(part, "file", b"") for part in stream.fields)
             self.replayable = all(isinstance(part, (str, bytes)) or _seekable(part) for part in parts)
         elif kind in kinds.iterators:
-            self._look_inside(getattr(stream, "_stream", None))
+            self._probe(getattr(stream, "_stream", None))
         else:
             self.replayable = False
 
-    def _look_inside(self, content: Any) -> None:
+    def _probe(self, content: Any) -> None:
         # A list can be read twice. What else makes iterators may have been used up by the first: nobody can tell.
         self.replayable = isinstance(content, Sequence)
         if hasattr(content, "read"):
             self._file = content
             if not hasattr(content, "__aiter__"):
-                self._keep(_where(content))
+                self._keep(_position(content))
 
-    async def alook(self) -> None:
+    async def aprobe(self) -> None:
         """Ask where an asynchronous file begins, such as those of anyio, trio and aiofiles."""
         if self._file is not None and not self.replayable:
             try:
-                self._keep(await _now(self._file.tell()) if await _now(self._file.seekable()) else None)
+                self._keep(await _maybe_await(self._file.tell()) if await _maybe_await(self._file.seekable()) else None)
             except (AttributeError, OSError, ValueError):
                 self._keep(None)
 
@@ -93,7 +93,7 @@ class Body:
         """Do as `rewind`, with an asynchronous file as well."""
         try:
             if self._has_moved(stream):
-                await _now(self._file.seek(self._begin))
+                await _maybe_await(self._file.seek(self._begin))
         except (OSError, ValueError):
             return False
         return self.can_be_resent(stream)
@@ -102,7 +102,7 @@ class Body:
         return self.replayable and self._file is not None and stream is self._stream
 
 
-def _where(file: Any) -> Any:
+def _position(file: Any) -> Any:
     try:
         return file.tell() if file.seekable() else None
     except (AttributeError, OSError, ValueError):
@@ -116,6 +116,6 @@ def _seekable(file: Any) -> bool:
         return False
 
 
-async def _now(found: Any) -> Any:
+async def _maybe_await(found: Any) -> Any:
     # aiofiles has all methods asynchronous; anyio and trio leave `seekable` as it is.
     return await found if isawaitable(found) else found

@@ -14,7 +14,7 @@ from ..core.wire import TokenRequest, TokenResponse
 from .faults import failure_of, proxy_refusal
 from .route import Route
 
-__all__ = ["Deadline", "read_whole", "told_safely"]
+__all__ = ["Deadline", "read_whole", "redacting_errors"]
 
 
 class Deadline:
@@ -89,7 +89,7 @@ def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
     return unpack_some
 
 
-def told_safely(
+def redacting_errors(
     request: TokenRequest, library: str, call: Callable[[Route], TokenResponse], *, own_client: bool
 ) -> TokenResponse:
     """Make a call with `library`, and translate its failure by the types of the library's exceptions alone.
@@ -125,7 +125,7 @@ def _answer_in(error: Exception, request: TokenRequest) -> TokenResponse | None:
     try:
         response: Any = error.response  # type: ignore[attr-defined]
         asked, status, headers = response.request, response.status_code, response.headers
-        if asked.method != "POST" or _place(str(asked.url)) != _place(request.url) or status < 400:
+        if asked.method != "POST" or _endpoint_of(str(asked.url)) != _endpoint_of(request.url) or status < 400:
             return None
         # What the hook has read is there; the rest went with the connection.
         body = response._content if isinstance(getattr(response, "_content", None), bytes) else b""
@@ -134,5 +134,5 @@ def _answer_in(error: Exception, request: TokenRequest) -> TokenResponse | None:
         return None
 
 
-def _place(url: str) -> tuple[Origin | None, str]:
+def _endpoint_of(url: str) -> tuple[Origin | None, str]:
     return Origin.of(url), urlsplit(url).path

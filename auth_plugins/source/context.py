@@ -35,7 +35,7 @@ class Context:
     ) -> None:
         self.provider, self.policy, self.clock, self.listener = provider, policy, clock, listener
 
-    def call_endpoint(self, request: TokenRequest, channel: TokenTransport, deadline: float | None = None) -> Answer:
+    def call_endpoint(self, request: TokenRequest, transport: TokenTransport, deadline: float | None = None) -> Answer:
         """Make a token call, and return the answer for the contract to read.
 
         It ends within `deadline` seconds; `None`: within the policy's.
@@ -46,7 +46,7 @@ class Context:
         """
         sent, monotonic = self.clock(), self.clock.monotonic()
         policy = self.policy if deadline is None else replace(self.policy, deadline=deadline)
-        response = channel.send(request, policy)
+        response = transport.send(request, policy)
         # Not a second look at the wall clock: it may have been set meanwhile.
         arrived = sent + max(self.clock.monotonic() - monotonic, 0.0)
         answer = Answer(request, response, self.provider.error_info(response), sent, arrived)

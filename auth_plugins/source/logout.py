@@ -14,7 +14,7 @@ from .token_transport import TokenTransport
 __all__ = ["logout"]
 
 
-def logout(context: Context, shared: SharedState, channel: TokenTransport) -> Snapshot:
+def logout(context: Context, shared: SharedState, transport: TokenTransport) -> Snapshot:
     """Forget the token everywhere, then tell the provider, if it wants to know.
 
     Raises:
@@ -37,6 +37,6 @@ def logout(context: Context, shared: SharedState, channel: TokenTransport) -> Sn
             )
         request = context.provider.revoke(token) if token is not None else None
         if request is not None:
-            context.call_endpoint(request, channel)
+            context.call_endpoint(request, transport)
         context.notify(EventKind.LOGGED_OUT)
     return NO_TOKEN

@@ -32,7 +32,7 @@ from .token_transport import TokenTransport
 __all__ = ["check_store", "renew", "wait_until_valid"]
 
 
-def renew(context: Context, shared: SharedState, channel: TokenTransport) -> Snapshot:
+def renew(context: Context, shared: SharedState, transport: TokenTransport) -> Snapshot:
     """Bring a token that is better than the one at hand, publish it and give it.
 
     Raises:
@@ -41,23 +41,23 @@ def renew(context: Context, shared: SharedState, channel: TokenTransport) -> Sna
     store = GuardedStore(shared.store)
     try:
         place = InStore(store, context.provider)
-        found = _Renewal(context, shared, channel, place, place.load()).without_lock()
-        return _under_lock(context, shared, channel, store, place) if found is None else found
+        found = _Renewal(context, shared, transport, place, place.load()).without_lock()
+        return _under_lock(context, shared, transport, store, place) if found is None else found
     except StoreError as failed:
         failure = failed.clone()
     if context.provider.rotates:
         raise failure
     kept = shared.snapshot.token if shared.unsaved is None else shared.unsaved.stored_before
-    return _Renewal(context, shared, channel, NoStore(failure, kept), None).run()
+    return _Renewal(context, shared, transport, NoStore(failure, kept), None).run()
 
 
 def _under_lock(
-    context: Context, shared: SharedState, channel: TokenTransport, store: GuardedStore, place: InStore
+    context: Context, shared: SharedState, transport: TokenTransport, store: GuardedStore, place: InStore
 ) -> Snapshot:
     found = list[Snapshot]()
 
     def needed() -> bool:
-        snapshot = _Renewal(context, shared, channel, place, place.load()).without_lock()
+        snapshot = _Renewal(context, shared, transport, place, place.load()).without_lock()
         found.extend([] if snapshot is None else [snapshot])
         return snapshot is None
 
@@ -68,7 +68,7 @@ def _under_lock(
         context.waiting(None)
         if not locked:
             return found[-1]
-        renewal = _Renewal(context, shared, channel, place, place.load())
+        renewal = _Renewal(context, shared, transport, place, place.load())
         snapshot = renewal.run()
         unsaved = shared.unsaved
         if unsaved is not None and (context.provider.rotates or unsaved.permit is not None):
@@ -77,7 +77,7 @@ def _under_lock(
     return snapshot
 
 
-def check_store(context: Context, shared: SharedState, channel: TokenTransport, failure: AuthError) -> Snapshot:
+def check_store(context: Context, shared: SharedState, transport: TokenTransport, failure: AuthError) -> Snapshot:
     """Take over what a peer has renewed while this process, after `failure`, makes no calls.
 
     Raises:
@@ -85,7 +85,7 @@ def check_store(context: Context, shared: SharedState, channel: TokenTransport, 
     """
     try:
         place = InStore(shared.store, context.provider)
-        found = _Renewal(context, shared, channel, place, place.load()).without_lock()
+        found = _Renewal(context, shared, transport, place, place.load()).without_lock()
     except StoreError:
         found = None
     if found is None:
@@ -103,10 +103,10 @@ def wait_until_valid(context: Context, shared: SharedState) -> Snapshot:
 
 class _Renewal(Outcome):
     def __init__(
-        self, context: Context, shared: SharedState, channel: TokenTransport, place: StoreEntry, stored: Token | None
+        self, context: Context, shared: SharedState, transport: TokenTransport, place: StoreEntry, stored: Token | None
     ) -> None:
         super().__init__(context, shared, place)
-        self.channel, self.stored = channel, stored
+        self.transport, self.stored = transport, stored
 
     def without_lock(self) -> Snapshot | None:
         """Take over a peer's good token: the lock may be a dead holder's, and last longer than anybody waits."""
@@ -202,7 +202,7 @@ class _Renewal(Outcome):
         return self.context.provider.refresh(refreshed, now)
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
-        answer = self.context.call_endpoint(request, self.channel, max(ends - self.context.clock.monotonic(), 0.001))
+        answer = self.context.call_endpoint(request, self.transport, max(ends - self.context.clock.monotonic(), 0.001))
         try:
             return mark_irreplaceable(self.context.provider.read(answer, answer.sent_at), self.context.provider)
         except AuthError:

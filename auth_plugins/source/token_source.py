@@ -79,7 +79,7 @@ class TokenSource(AnswerJudge):
     def _deadline(self) -> float:
         return self.policy.deadline
 
-    def current(self, channel: TokenTransport, *, once: bool = False) -> Snapshot:
+    def current(self, transport: TokenTransport, *, once: bool = False) -> Snapshot:
         """Give a token to use now; wait for it, within the deadline, only if there is none that is valid.
 
         A request that can be sent only `once` (its body is a stream) waits for a renewal that is due as well, and until
@@ -91,17 +91,17 @@ class TokenSource(AnswerJudge):
         snapshot = self.shared.snapshot
         if not once and snapshot.is_fresh(self.clock):
             return snapshot
-        found = self._decide(channel, once=once)
+        found = self._decide(transport, once=once)
         if not isinstance(found, Snapshot):
             found = found.wait(self._deadline, self._fallback(snapshot, once))
         return self.wait_usable(found) if once else found
 
-    async def acurrent(self, channel: TokenTransport, *, once: bool = False) -> Snapshot:
+    async def acurrent(self, transport: TokenTransport, *, once: bool = False) -> Snapshot:
         """Do as `current`, in a task of asyncio or trio."""
         snapshot = self.shared.snapshot
         if not once and snapshot.is_fresh(self.clock):
             return snapshot
-        found = self._decide(channel, once=once)
+        found = self._decide(transport, once=once)
         if not isinstance(found, Snapshot):
             found = await found.wait_async(self._deadline, self._fallback(snapshot, once))
         return await self.await_usable(found) if once else found
@@ -130,7 +130,7 @@ class TokenSource(AnswerJudge):
             snapshot = await ripening.wait_async(self._deadline, snapshot)
         return snapshot
 
-    def logout(self, channel: TokenTransport) -> None:
+    def logout(self, transport: TokenTransport) -> None:
         """Forget the token, and revoke it where the provider can.
 
         Raises:
@@ -138,11 +138,11 @@ class TokenSource(AnswerJudge):
             InvalidTokenResponse: its answer makes no sense. Likewise.
             StoreError: the store failed, and may keep the token.
         """
-        self._start_logout(channel).wait(self._deadline)
+        self._start_logout(transport).wait(self._deadline)
 
-    async def alogout(self, channel: TokenTransport) -> None:
+    async def alogout(self, transport: TokenTransport) -> None:
         """Do as `logout`, in a task of asyncio or trio."""
-        await self._start_logout(channel).wait_async(self._deadline)
+        await self._start_logout(transport).wait_async(self._deadline)
 
     def _fallback(self, snapshot: Snapshot, once: bool) -> Snapshot | None:
         """Give what a request that waits of its own accord goes on with if the renewal fails."""
@@ -150,12 +150,12 @@ class TokenSource(AnswerJudge):
             return None
         return snapshot if snapshot.now(self.clock) < snapshot.token.expires_at else None
 
-    def _decide(self, channel: TokenTransport, *, once: bool = False) -> Snapshot | Flight:
+    def _decide(self, transport: TokenTransport, *, once: bool = False) -> Snapshot | Flight:
         """Look the step up, and see to the flight that it asks for, if it does."""
         with launching(self, self.shared), self.shared.lock:
-            return self._decide(channel, once=once)
+            return self._decide(transport, once=once)
 
-    def _decide(self, channel: TokenTransport, *, once: bool) -> Snapshot | Flight:
+    def _decide(self, transport: TokenTransport, *, once: bool) -> Snapshot | Flight:
         shared = self.shared
         snapshot = shared.snapshot
         verb = self._verb(snapshot)
@@ -177,9 +177,9 @@ class TokenSource(AnswerJudge):
         if failure is not None and (flying is not None or not shared.claim_store_check(monotonic)):
             raise failure
         job = (
-            partial(renew, channel=channel)
+            partial(renew, transport=transport)
             if failure is None
-            else partial(check_store, channel=channel, failure=failure)
+            else partial(check_store, transport=transport, failure=failure)
         )
         flight = shared.flight = Flight(monotonic, job, renews=failure is None, failure=failure)
         if verb is Verb.BESIDE and snapshot.token is not None:
@@ -206,9 +206,9 @@ class TokenSource(AnswerJudge):
         verb = LIFECYCLE[age, means].verb
         return Verb.BESIDE if verb is Verb.USE and self.shared.unsaved is not None else verb
 
-    def _start_logout(self, channel: TokenTransport) -> Flight:
+    def _start_logout(self, transport: TokenTransport) -> Flight:
         # Not the slot's flight: whoever asks meanwhile is to log in again, not to wait for the end.
-        flight = Flight(self.clock.monotonic(), partial(logout, channel=channel))
+        flight = Flight(self.clock.monotonic(), partial(logout, transport=transport))
         with self.shared.lock:
             self.shared.reject(by_server=False)
         start(self, self.shared, flight)

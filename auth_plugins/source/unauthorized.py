@@ -34,11 +34,11 @@ class AnswerJudge(Context):
     __slots__ = ("shared",)
     shared: SharedState
 
-    def _think(self, channel: TokenTransport, *, once: bool = False) -> Snapshot | Flight:
+    def _think(self, transport: TokenTransport, *, once: bool = False) -> Snapshot | Flight:
         raise NotImplementedError
 
     def after_401(
-        self, header: Header, channel: TokenTransport, endpoint: str = "", *, sent_early: bool = False
+        self, header: Header, transport: TokenTransport, endpoint: str = "", *, sent_early: bool = False
     ) -> Snapshot | Flight | None:
         """Judge a 401: return the token to send the request with once more, or the flight that will fetch it.
 
@@ -65,12 +65,12 @@ class AnswerJudge(Context):
                     )
                 believed = self._reject(snapshot, snapshot.token, endpoint)
         self._warn_if_begun(before, endpoint)
-        return self._think(channel) if believed else None
+        return self._think(transport) if believed else None
 
-    def hidden_401(self, header: Header, channel: TokenTransport, endpoint: str, *, sent_early: bool = False) -> None:
+    def hidden_401(self, header: Header, transport: TokenTransport, endpoint: str, *, sent_early: bool = False) -> None:
         """Learn of a 401 that an event hook turned into an exception: the token is renewed for the next request."""
         with contextlib.suppress(AuthError):
-            self.after_401(header, channel, endpoint, sent_early=sent_early)
+            self.after_401(header, transport, endpoint, sent_early=sent_early)
 
     def accepted(self, header: Header, endpoint: str = "", *, replay: bool) -> None:
         """Learn that a request with a token that is watched got another answer than a 401: the token is a good one.

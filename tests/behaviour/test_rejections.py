@@ -52,7 +52,7 @@ def test_a_401_for_an_older_token_is_sent_again_with_the_current_one_and_renews_
         auth.invalidate()
         new = auth.token().access_token
         calls = world.token_calls
-        snapshot = auth._source.after_401({"Authorization": f"Bearer {old}"}.get, auth._channel)
+        snapshot = auth._source.after_401({"Authorization": f"Bearer {old}"}.get, auth._transport)
         assert snapshot is not None
         assert auth._source.wait_usable(snapshot).token == auth.token()
         assert client.send("GET", f"{world.url}/x").sent["authorization"] == f"Bearer {new}"

@@ -100,16 +100,16 @@ def test_a_401_judged_before_the_store_is_unlocked_waits_for_the_new_token_to_be
 ) -> None:
     store = SlowToUnlock(clock=one_world.clock)
     auth = late_auth(one_world, store=store, policy=RefreshPolicy(deadline=25.0))
-    source, channel = auth._source, auth._channel
-    old = source.current(channel)
+    source, transport = auth._source, auth._transport
+    old = source.current(transport)
     one_world.clock.advance(1)
     store.go.clear()
-    flight = source.after_401(dict(old.headers).get, channel)
+    flight = source.after_401(dict(old.headers).get, transport)
     assert flight is not None
     while source.shared.snapshot.token is old.token or source.shared.snapshot.token is None:
         threading.Event().wait(0.001)
     published, at = source.shared.snapshot, one_world.clock()
-    found = source.after_401(dict(old.headers).get, channel)
+    found = source.after_401(dict(old.headers).get, transport)
     assert found is not None
     threading.Timer(0.05, store.go.set).start()
     renewed = source.wait_usable(found) if way == "thread" else anyio.run(source.await_usable, found, backend=way)

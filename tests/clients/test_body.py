@@ -209,7 +209,7 @@ class TestAnAsynchronousFile:
         async def read_twice() -> tuple[bool, bytes, bool, bytes]:
             stream = stream_of(library, content=file)
             body = Body(stream, library)
-            await body.alook()
+            await body.aprobe()
             return body.replayable, await file.read(), await body.arewind(stream), await file.read()
 
         with on_disk(tmp_path, b"not this, but the body") as opened:
@@ -221,9 +221,9 @@ class TestAnAsynchronousFile:
         async def closed() -> tuple[bool, bool, bool]:
             stream = stream_of(library, content=file)
             body, late = Body(stream, library), Body(stream, library)
-            await body.alook()
+            await body.aprobe()
             opened.close()
-            await late.alook()
+            await late.aprobe()
             return body.replayable, await body.arewind(stream), late.replayable
 
         with on_disk(tmp_path, b"body") as opened:
@@ -234,7 +234,7 @@ class TestAnAsynchronousFile:
         async def forward() -> tuple[bool, bool]:
             stream = stream_of(library, content=file)
             body = Body(stream, library)
-            await body.alook()
+            await body.aprobe()
             return body.replayable, await body.arewind(stream)
 
         reading, writing = os.pipe()

@@ -10,7 +10,7 @@ import httpx
 import httpx2
 import pytest
 
-from tests.clients.test_doors import URL, Room
+from tests.clients.test_adapters import URL, Room
 
 LIBRARIES = [httpx, httpx2]
 STRANGER = "https://stranger.example/x"

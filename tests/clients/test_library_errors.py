@@ -18,10 +18,10 @@ from auth_plugins import (
     RefreshPolicy,
     TokenEndpointUnavailable,
 )
-from auth_plugins.clients import HttpxDoor, Scope
+from auth_plugins.clients import AllowedOrigins, HttpxFlow
 from auth_plugins.clients.bodies import Body
 from auth_plugins.clients.errors import as_library_error
-from auth_plugins.clients.requests_door import RequestsDoor
+from auth_plugins.clients.requests_hook import RequestsHook
 from auth_plugins.core import Origin, TokenRequest, TokenResponse
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.source import TokenSource
@@ -68,7 +68,7 @@ def source() -> TokenSource:
     return TokenSource(contract, RefreshPolicy(), clock, store=MemoryStore(clock=clock))
 
 
-SCOPE = Scope([Origin("https", "api.example", 443)])
+SCOPE = AllowedOrigins([Origin("https", "api.example", 443)])
 
 
 @pytest.mark.parametrize(("error", "away"), [(UNREACHED, True), (REFUSED, False)])
@@ -76,7 +76,7 @@ def test_requests_is_told_of_a_connection_only_if_there_was_none(error: AuthErro
     request = requests.Request("GET", "https://api.example/x", headers={"X": "y"}).prepare()
     failing: Any = Failing(error)
     with pytest.raises(requests.RequestException) as caught:
-        RequestsDoor(source(), SCOPE, failing).sign(request)
+        RequestsHook(source(), SCOPE, failing).sign(request)
     assert isinstance(caught.value, requests.ConnectionError) is away
     assert isinstance(caught.value, type(error))
     told: Any = caught.value.request
@@ -88,7 +88,7 @@ def test_requests_is_told_of_a_connection_only_if_there_was_none(error: AuthErro
 def test_httpx_is_told_of_a_transport_only_if_it_failed(library: Any, error: AuthError, away: bool) -> None:
     request = library.Request("GET", "https://api.example/x", headers={"X": "y"})
     with pytest.raises(library.RequestError) as caught:
-        HttpxDoor(library, source(), SCOPE, Failing(error)).sign(request, Body(request.stream, library))
+        HttpxFlow(library, source(), SCOPE, Failing(error)).sign(request, Body(request.stream, library))
     assert isinstance(caught.value, library.TransportError) is away
     assert isinstance(caught.value, type(error))
     told: Any = caught.value

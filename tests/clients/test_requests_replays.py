@@ -14,7 +14,7 @@ import responses
 from requests.adapters import BaseAdapter
 
 from auth_plugins import BodyNotReplayed
-from tests.clients.test_doors import Room
+from tests.clients.test_adapters import Room
 from tests.source.test_source import URL
 
 if TYPE_CHECKING:

@@ -300,7 +300,7 @@ def test_an_event_loop_goes_on_while_an_overridden_flow_waits_for_a_token(librar
         assert go_on.wait(20.0)
         return inner.handle_request(request)
 
-    stage.auth._channel.lent._transport = httpx.MockTransport(slow)
+    stage.auth._transport.lent._transport = httpx.MockTransport(slow)
 
     async def main() -> int:
         async with (

@@ -19,7 +19,7 @@ import requests
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from auth_plugins.clients.scope import Scope
+from auth_plugins.clients.origins import AllowedOrigins
 from auth_plugins.core import Origin
 
 Place = tuple[str, str, int]
@@ -86,7 +86,7 @@ READERS = {
 }
 
 
-def strangers(scope: Scope, url: str) -> Iterator[tuple[str, Place]]:
+def strangers(scope: AllowedOrigins, url: str) -> Iterator[tuple[str, Place]]:
     """Those readers who would carry the token somewhere else."""
     if not scope.covers(url):
         return
@@ -286,7 +286,7 @@ class TestTheLaw:
     @given(hostile)
     def test_a_token_goes_to_its_own_host_whoever_reads_the_url(self, url: str) -> None:
         for home in HOMES:
-            assert list(strangers(Scope([origin(home)]), url)) == []
+            assert list(strangers(AllowedOrigins([origin(home)]), url)) == []
 
     @pytest.mark.parametrize(
         ("home", "url"),
@@ -321,16 +321,16 @@ class TestTheLaw:
         ],
     )
     def test_holds_where_readers_are_known_to_disagree(self, home: str, url: str) -> None:
-        assert list(strangers(Scope([origin(home)]), url)) == []
+        assert list(strangers(AllowedOrigins([origin(home)]), url)) == []
 
     @given(st.sampled_from(HOMES), st.sampled_from(["", "/", "/v3", "/v3?q=@evil.example", "/v3#f"]))
     def test_does_not_keep_the_token_at_home(self, home: str, tail: str) -> None:
-        assert Scope([origin(home)]).covers(home + tail)
-        assert Scope([origin(home)]).covers(home.upper() + tail)
+        assert AllowedOrigins([origin(home)]).covers(home + tail)
+        assert AllowedOrigins([origin(home)]).covers(home.upper() + tail)
 
 
 class TestScope:
-    SCOPE = Scope([origin("https://api.example"), origin("http://localhost:8080"), origin("https://[::1]")])
+    SCOPE = AllowedOrigins([origin("https://api.example"), origin("http://localhost:8080"), origin("https://[::1]")])
 
     @pytest.mark.parametrize(
         "url",
@@ -389,7 +389,7 @@ class TestScope:
 
     @given(hostile)
     def test_without_origins_covers_nothing(self, url: str) -> None:
-        assert not Scope([]).covers(url)
+        assert not AllowedOrigins([]).covers(url)
 
     @pytest.mark.parametrize(
         ("parts", "covered"),

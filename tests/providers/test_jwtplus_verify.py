@@ -129,7 +129,7 @@ class TestAsked:
     def test_the_call_keeps_to_the_policy(self) -> None:
         answered = []
 
-        class Channel:
+        class TokenTransport:
             def send(self, _request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
                 answered.append(policy)
                 return TokenResponse(200, {}, b'{"verified": true}')
@@ -137,7 +137,7 @@ class TestAsked:
         policy = RefreshPolicy(deadline=7.0)
         for auth in (Room().make(policy=policy), Room().make(policy=None)):
             auth.token()
-            auth._requests.channel = Channel()  # type: ignore[assignment]
+            auth._requests.transport = TokenTransport()  # type: ignore[assignment]
             assert auth.verify()
         assert answered == [policy, JWTPLUS_POLICY]
 

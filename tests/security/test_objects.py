@@ -94,7 +94,7 @@ def test_a_public_object_shows_no_secret(kind: type) -> None:
 def test_an_auth_object_shows_no_secret(party: Party) -> None:
     simulator = party.simulator()
     auth = party.auth(simulator, "https://api.example" + simulator.base_path, store=MemoryStore())
-    for thing in (auth, auth._provider, auth._source, auth._source.shared, auth._channel, auth._requests.scope):
+    for thing in (auth, auth._provider, auth._source, auth._source.shared, auth._transport, auth._requests.allowed):
         assert simulator._secret not in shown(thing)
 
 

@@ -253,8 +253,8 @@ class LateContract(FyatuContract):
 
 
 def _after_401(room: Room, snapshot: Any, way: str) -> Any:
-    carried, source, channel = dict(snapshot.headers).get, room.auth._source, room.auth._channel
-    rejected = source.after_401(carried, channel)
+    carried, source, transport = dict(snapshot.headers).get, room.auth._source, room.auth._transport
+    rejected = source.after_401(carried, transport)
     if rejected is None or way == "thread":
         return rejected and source.wait_usable(rejected)
     return anyio.run(source.await_usable, rejected, backend=way)
@@ -266,7 +266,7 @@ WAYS = pytest.mark.parametrize("way", ["thread", "asyncio", "trio"])
 @WAYS
 def test_a_token_that_was_used_too_early_is_given_once_its_time_has_come_and_no_later(way: str) -> None:
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Sleeping())
-    snapshot = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._transport)
     began = room.clock.monotonic()
     assert _after_401(room, snapshot, way) is snapshot
     assert (room.clock.monotonic() - began, room.clock.slept) == (0.25, (0.25,))
@@ -277,11 +277,11 @@ def test_a_token_that_was_used_too_early_is_given_once_its_time_has_come_and_no_
 @pytest.mark.parametrize("once", [False, True])
 def test_only_what_has_one_try_waits_until_a_token_is_accepted_before_it_is_used(way: str, once: bool) -> None:
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Sleeping())
-    source, channel = room.auth._source, room.auth._channel
+    source, transport = room.auth._source, room.auth._transport
     if way == "thread":
-        snapshot = source.current(channel, once=once)
+        snapshot = source.current(transport, once=once)
     else:
-        snapshot = anyio.run(partial(source.acurrent, channel, once=once), backend=way)
+        snapshot = anyio.run(partial(source.acurrent, transport, once=once), backend=way)
     assert snapshot is room.shared.snapshot
     assert room.clock.slept == ((0.25,) if once else ())
 
@@ -302,7 +302,7 @@ def test_many_who_were_too_early_wait_in_one_flight(way: str, monkeypatch: pytes
     waiting, ripening = threading.Semaphore(0), TokenSource._wait_until_valid
     monkeypatch.setattr(TokenSource, "_ripening", counted)
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Patient())
-    snapshot = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._transport)
     found: list[Any] = []
     threads = [threading.Thread(target=lambda: found.append(_after_401(room, snapshot, way))) for _ in range(5)]
     for thread in threads:
@@ -323,7 +323,7 @@ def test_who_was_too_early_has_waited_by_the_time_the_token_is_given(way: str) -
             super().sleep(seconds)
 
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Slow())
-    snapshot = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._transport)
     assert _after_401(room, snapshot, way) is snapshot
     given.set()
     settle(room.auth)
@@ -333,7 +333,7 @@ def test_who_was_too_early_has_waited_by_the_time_the_token_is_given(way: str) -
 @WAYS
 def test_what_was_rejected_is_replaced_and_the_new_one_waited_for(way: str) -> None:
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Sleeping())
-    snapshot = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._transport)
     room.clock.advance(1)
     room.clock.slept = ()
     newer = _after_401(room, snapshot, way)
@@ -351,7 +351,7 @@ def test_nobody_waits_for_longer_than_the_deadline(way: str) -> None:
 
     go = threading.Event()
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Stuck())
-    snapshot = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._transport)
     room.hurry()
     began = time.monotonic()
     assert _after_401(room, snapshot, way) is snapshot, "it is tried all the same"
@@ -475,8 +475,8 @@ def test_a_new_slot_knows_of_no_trouble() -> None:
 
 
 def _current(room: Room, way: str) -> Any:
-    source, channel = room.auth._source, room.auth._channel
-    return source.current(channel) if way == "thread" else anyio.run(source.acurrent, channel, backend=way)
+    source, transport = room.auth._source, room.auth._transport
+    return source.current(transport) if way == "thread" else anyio.run(source.acurrent, transport, backend=way)
 
 
 @WAYS
@@ -529,7 +529,7 @@ def test_a_due_token_is_taken_while_it_is_renewed_and_nobody_thinks_again_before
 @WAYS
 def test_a_due_token_is_taken_though_its_renewal_was_begun_by_somebody_else(halted: Room, way: str) -> None:
     before = halted.shared.snapshot
-    halted.auth._source.current(halted.auth._channel)
+    halted.auth._source.current(halted.auth._transport)
     halted.shared.snapshot = before  # As after a fork, or a jump of the clock.
     assert _current(halted, way) is before
 
@@ -537,7 +537,7 @@ def test_a_due_token_is_taken_though_its_renewal_was_begun_by_somebody_else(halt
 def test_a_newer_token_that_is_due_itself_is_sent_again_without_a_wait(halted: Room) -> None:
     before = halted.shared.snapshot
     carried = {"Authorization": "Bearer older"}
-    assert halted.auth._source.after_401(carried.get, halted.auth._channel) is before
+    assert halted.auth._source.after_401(carried.get, halted.auth._transport) is before
 
 
 @WAYS
@@ -562,7 +562,7 @@ class TestAStreamThatWaits:
         token = room.auth.token()
         room.clock.advance(86_400 - 200)
         room.fyatu.outage = "unavailable"
-        assert room.auth._source.current(room.auth._channel, once=True).token == token
+        assert room.auth._source.current(room.auth._transport, once=True).token == token
 
     @pytest.mark.parametrize("left", [0, -1], ids=["just now", "before"])
     def test_does_not_go_with_one_that_has_ended(self, left: int) -> None:
@@ -571,7 +571,7 @@ class TestAStreamThatWaits:
         room.clock.advance(86_400 - left)
         room.fyatu.outage = "unavailable"
         with pytest.raises(TokenEndpointUnavailable):
-            room.auth._source.current(room.auth._channel, once=True)
+            room.auth._source.current(room.auth._transport, once=True)
 
     def test_does_not_go_with_one_that_was_rejected(self) -> None:
         room = Room()
@@ -579,13 +579,13 @@ class TestAStreamThatWaits:
         room.auth.invalidate()
         room.fyatu.outage = "unavailable"
         with pytest.raises(TokenEndpointUnavailable):
-            room.auth._source.current(room.auth._channel, once=True)
+            room.auth._source.current(room.auth._transport, once=True)
 
     def test_does_not_go_without_any(self) -> None:
         room = Room()
         room.fyatu.outage = "unavailable"
         with pytest.raises(TokenEndpointUnavailable):
-            room.auth._source.current(room.auth._channel, once=True)
+            room.auth._source.current(room.auth._transport, once=True)
 
 
 def test_a_token_that_has_ended_is_not_used_though_it_could_not_be_saved() -> None:
@@ -599,21 +599,21 @@ def test_a_token_that_has_ended_is_not_used_though_it_could_not_be_saved() -> No
 @pytest.mark.parametrize(("early", "slept"), [(30.0, (30.0,)), (30.5, ()), (0.5, (0.5,))])
 def test_a_token_is_waited_for_up_to_the_deadline(early: float, slept: tuple[float, ...]) -> None:
     room = Room(LateContract(APP_ID, SECRET_KEY, URL, early=early), clock=Sleeping())
-    snapshot = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._transport)
     assert _after_401(room, snapshot, "thread") is (snapshot if slept else None)
     assert room.clock.slept == slept
 
 
 def test_nobody_waits_for_a_token_that_is_accepted_from_just_now() -> None:
     room = Room(LateContract(APP_ID, SECRET_KEY, URL, early=0.0), clock=Sleeping())
-    snapshot = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._transport)
     assert _after_401(room, snapshot, "thread").token != snapshot.token
     assert room.clock.slept == ()
 
 
 def test_a_401_for_a_token_that_came_after_a_401_earns_a_pause_though_nothing_was_sent_again() -> None:
     room = Room()
-    snapshot = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._transport)
     newer = _after_401(room, snapshot, "thread")
     assert newer.unproven
     assert _after_401(room, newer, "thread") is None
@@ -622,7 +622,7 @@ def test_a_401_for_a_token_that_came_after_a_401_earns_a_pause_though_nothing_wa
 
 def test_a_token_that_served_is_proven() -> None:
     room = Room()
-    snapshot = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._transport)
     newer = _after_401(room, snapshot, "thread")
     room.auth._source.accepted(dict(newer.headers).get, replay=True)
     assert room.shared.snapshot.unproven is False
@@ -631,7 +631,7 @@ def test_a_token_that_served_is_proven() -> None:
 
 def test_what_was_not_sent_again_is_told_with_the_token_at_hand() -> None:
     room = Room()
-    snapshot = room.auth._source.current(room.auth._channel)
+    snapshot = room.auth._source.current(room.auth._transport)
     room.auth._source.not_replayed()
     assert room.told()[1:] == [(EventKind.NOT_REPLAYED, snapshot.token)]
 
@@ -646,7 +646,7 @@ def test_a_listener_that_uses_its_auth_object_does_not_wait_for_its_own_flight(k
 
     def use(event: Event) -> None:
         if event.kind is kind and not used:
-            snapshot = room.auth._source.current(room.auth._channel)
+            snapshot = room.auth._source.current(room.auth._transport)
             assert snapshot.token is not None
             used.append(snapshot.token)
 
@@ -824,23 +824,23 @@ class SameContract(FyatuContract):
 @pytest.mark.parametrize("way", ["invalidate", "401"])
 def test_a_token_that_the_provider_gives_again_is_a_good_one_again(way: str) -> None:
     room = Room(SameContract(APP_ID, SECRET_KEY, URL))
-    source, channel = room.auth._source, room.auth._channel
-    snapshot = source.current(channel)
+    source, transport = room.auth._source, room.auth._transport
+    snapshot = source.current(transport)
     if way == "invalidate":
         room.auth.invalidate()
     else:
-        found = source.after_401(dict(snapshot.headers).get, channel)
+        found = source.after_401(dict(snapshot.headers).get, transport)
         assert found is not None
         source.wait_usable(found)
-    source.current(channel)
+    source.current(transport)
     calls = room.fyatu.ledger.token_calls
     assert calls == 2
     for _ in range(3):
-        source.current(channel, once=True)
+        source.current(transport, once=True)
     assert room.fyatu.ledger.token_calls == calls
     room.clock.advance(86_400 - 100)
     room.fyatu.outage = "unavailable"
-    assert source.current(channel).token is not None, "it goes on to its end"
+    assert source.current(transport).token is not None, "it goes on to its end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -862,12 +862,12 @@ class NotYetContract(FyatuContract):
 
 def test_a_401_before_a_token_can_be_renewed_is_handed_over_and_the_token_used_on() -> None:
     room = Room(NotYetContract(APP_ID, SECRET_KEY, URL))
-    source, channel = room.auth._source, room.auth._channel
-    snapshot = source.current(channel)
-    assert source.after_401(dict(snapshot.headers).get, channel) is None
-    assert source.current(channel) is snapshot
+    source, transport = room.auth._source, room.auth._transport
+    snapshot = source.current(transport)
+    assert source.after_401(dict(snapshot.headers).get, transport) is None
+    assert source.current(transport) is snapshot
     room.clock.advance(60)
-    found = source.after_401(dict(snapshot.headers).get, channel)
+    found = source.after_401(dict(snapshot.headers).get, transport)
     assert isinstance(found, Flight), "now it can be renewed"
     with pytest.raises(AuthError):
         source.wait_usable(found)
@@ -884,9 +884,9 @@ def test_who_drops_a_token_that_others_wait_for_gets_another_one(way: str) -> No
 
     asleep, go = threading.Event(), threading.Event()
     room = Room(LateContract(APP_ID, SECRET_KEY, URL), clock=Stuck())
-    source, channel = room.auth._source, room.auth._channel
+    source, transport = room.auth._source, room.auth._transport
     first = room.auth.token()
-    waits = threading.Thread(target=lambda: source.current(channel, once=True))
+    waits = threading.Thread(target=lambda: source.current(transport, once=True))
     waits.start()
     assert asleep.wait(30.0)
     room.auth.invalidate()

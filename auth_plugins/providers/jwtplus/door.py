@@ -119,7 +119,7 @@ class JWTPlusAuth(TokenAuth):
             AuthError: there is no current token.
         """
         request = self._contract.verification(checked_jwt(self.token().access_token if token is None else token))
-        answer = self._source.call_endpoint(request, self._channel)
+        answer = self._source.call_endpoint(request, self._transport)
         if answer.status == 403 and is_jwtplus_error(answer):
             raise answer.error(CredentialsRejected, "JWTPlus did not accept the app key", hint=HINT_BAD_KEY)
         verdict = answer.json.get("verified")

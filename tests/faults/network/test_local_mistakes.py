@@ -320,8 +320,8 @@ def test_a_defect_in_code_is_named_as_one_is_not_paused_and_shows_no_secret(
         calls.append(arguments)
         raise defect(f"quoting {SECRET_KEY}")
 
-    channel = f"auth_plugins.clients.{'requests' if library == 'requests' else 'httpx'}_channel.Deadline.after"
-    monkeypatch.setattr(channel, fail)
+    transport = f"auth_plugins.clients.{'requests' if library == 'requests' else 'httpx'}_channel.Deadline.after"
+    monkeypatch.setattr(transport, fail)
     auth = FyatuAuth(APP_ID, SECRET_KEY, base_url="http://127.0.0.1:9", store=MemoryStore())
     with open_client(library, auth) as client:
         for _ in range(3):

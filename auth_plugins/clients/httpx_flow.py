@@ -13,10 +13,10 @@ from ..core.unauthorized import endpoint_of
 from ..source import Flight, OwnedBytes, Snapshot, TokenSource, TokenTransport
 from .bodies import Body
 from .errors import as_library_error, hidden_response
-from .httpx_channel import HttpxChannel
-from .scope import Scope, attach, tell_not_replayed
+from .httpx_transport import HttpxTransport
+from .origins import AllowedOrigins, attach, warn_not_replayed
 
-__all__ = ["HttpxDoor", "library_of"]
+__all__ = ["HttpxFlow", "library_of"]
 
 Request = Any
 Response = Any
@@ -31,20 +31,20 @@ def library_of(kind: type) -> ModuleType:
     raise TypeError("request must be an httpx.Request or an httpx2.Request")
 
 
-class HttpxDoor:
+class HttpxFlow:
     """What the flows do, for one of the two libraries: every request and every error is made with its own classes."""
 
     def __init__(
         self,
         library: ModuleType,
         source: TokenSource,
-        scope: Scope,
-        channel: TokenTransport | None,
+        allowed: AllowedOrigins,
+        transport: TokenTransport | None,
         renew_on: RenewOn = RENEW_ON_401,
     ) -> None:
         self.library: Any = library
-        self._source, self._scope, self._renew_on = source, scope, renew_on
-        self._channel = channel or HttpxChannel(library)
+        self._source, self._allowed, self._renew_on = source, allowed, renew_on
+        self._transport = transport or HttpxTransport(library)
         self._unreadable = (self.library.RequestError, self.library.StreamError)
 
     def flow(self, request: Request) -> Generator[Request, Response, None]:
@@ -66,7 +66,7 @@ class HttpxDoor:
         """Drive what comes after the response to a request that carried `live`: a generator, as `flow`."""
         if not self.is_rejected(response, snapshot):
             return
-        again = self.again(request, response, snapshot, body or Body(request.stream, self.library))
+        again = self.replay(request, response, snapshot, body or Body(request.stream, self.library))
         if again is not None:
             yield from self.replay(*again)
 
@@ -79,16 +79,16 @@ class HttpxDoor:
             if hidden is None:
                 self._source.unanswered(renewed)
             else:
-                self.learn(hidden, renewed)
+                self.observe_replay(hidden, renewed)
             raise
-        self.learn(response, renewed)
+        self.observe_replay(response, renewed)
 
     def sign(self, request: Request, body: Body) -> Snapshot:
         """Attach the token, and tell which."""
         try:
-            snapshot = self._source.current(self._channel, once=not body.replayable)
+            snapshot = self._source.current(self._transport, once=not body.replayable)
         except AuthError as error:
-            raise self._told(error, request) from None
+            raise self._as_library_error(error, request) from None
         return self.attach(request, snapshot)
 
     async def asign(self, request: Request, body: Body) -> Snapshot:
@@ -97,13 +97,13 @@ class HttpxDoor:
 
     async def acurrent(self, request: Request, body: Body) -> Snapshot:
         """Return the token for a request with this body, in a task of asyncio or trio."""
-        await body.alook()
+        await body.aprobe()
         try:
-            return await self._source.acurrent(self._channel, once=not body.replayable)
+            return await self._source.acurrent(self._transport, once=not body.replayable)
         except AuthError as error:
-            raise self._told(error, request) from None
+            raise self._as_library_error(error, request) from None
 
-    def again(
+    def replay(
         self, request: Request, response: Response, snapshot: Snapshot, body: Body
     ) -> tuple[Request, Snapshot] | None:
         """Answer a 401 to `request`: give what to send now, and the token on it; `None`: the caller gets the 401."""
@@ -113,17 +113,17 @@ class HttpxDoor:
             if found is None:
                 return None
             if not body.rewind(rejected.stream):
-                tell_not_replayed(self._source)
+                warn_not_replayed(self._source)
                 return None
             self._drain(response)  # Others can use its connection while this one waits.
             renewed = self._source.wait_usable(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
-            raise self._told(error, request) from None
-        return self._made_again(rejected, renewed)
+            raise self._as_library_error(error, request) from None
+        return self._replay_request(rejected, renewed)
 
-    async def aagain(
+    async def areplay(
         self, request: Request, response: Response, snapshot: Snapshot, body: Body
     ) -> tuple[Request, Snapshot] | None:
         """Do as `again`, in a task of asyncio or trio."""
@@ -133,19 +133,19 @@ class HttpxDoor:
             if found is None:
                 return None
             if not await body.arewind(rejected.stream):
-                tell_not_replayed(self._source)
+                warn_not_replayed(self._source)
                 return None
             await self._adrain(response)
             renewed = await self._source.await_usable(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
-            raise self._told(error, request) from None
-        return self._made_again(rejected, renewed)
+            raise self._as_library_error(error, request) from None
+        return self._replay_request(rejected, renewed)
 
     def _after_401(self, rejected: Request, snapshot: Snapshot) -> Snapshot | Flight | None:
         early = snapshot.sent_early
-        return self._source.after_401(rejected.headers.get, self._channel, _endpoint(rejected), sent_early=early)
+        return self._source.after_401(rejected.headers.get, self._transport, _endpoint(rejected), sent_early=early)
 
     def _drain(self, response: Response) -> None:
         """Read a 401 to its end. One that breaks off is closed, and has no content."""
@@ -186,7 +186,9 @@ class HttpxDoor:
         """
         if any(name.lower() != "authorization" for name, _ in snapshot.headers):
             hint = "Carry the token in Authorization, or send these requests with requests."
-            raise self._told(AuthError(f"{self.library.__name__} may leak this token's header", hint=hint), request)
+            raise self._as_library_error(
+                AuthError(f"{self.library.__name__} may leak this token's header", hint=hint), request
+            )
         snapshot.prepare_for_httpx()
         snapshot = snapshot.signing(self._source.clock)
         attach(request.headers, snapshot)
@@ -195,7 +197,7 @@ class HttpxDoor:
     def covers(self, request: Request) -> bool:
         """Whether the token may go where the request goes."""
         url = request.url
-        return self._scope.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
+        return self._allowed.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
 
     def is_rejected(self, response: Response, snapshot: Snapshot) -> bool:
         """Look at the response to a request that carried `live`: whether it rejects our token."""
@@ -206,7 +208,7 @@ class HttpxDoor:
             self._source.accepted(request.headers.get, _endpoint(request), replay=False)
         return False
 
-    def learn(self, response: Response, renewed: Snapshot) -> None:
+    def observe_replay(self, response: Response, renewed: Snapshot) -> None:
         """Look at the response to a replay. An endpoint that redirected it to another origin accepted the token."""
         request = response.request
         if self._rejects(response) and self.covers(request):
@@ -223,12 +225,12 @@ class HttpxDoor:
         if response is not None and self._rejects(response) and self.covers(response.request):
             request = response.request
             early = snapshot.sent_early
-            self._source.hidden_401(request.headers.get, self._channel, _endpoint(request), sent_early=early)
+            self._source.hidden_401(request.headers.get, self._transport, _endpoint(request), sent_early=early)
 
     def _rejects(self, response: Response) -> bool:
         return self._renew_on.rejects(response.status_code, response.headers)
 
-    def _made_again(self, rejected: Request, snapshot: Snapshot) -> tuple[Request, Snapshot]:
+    def _replay_request(self, rejected: Request, snapshot: Snapshot) -> tuple[Request, Snapshot]:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.
 
         After a redirect that is the last one of the chain: the first may have taken effect.
@@ -245,7 +247,7 @@ class HttpxDoor:
         attach(again.headers, snapshot)
         return again, snapshot
 
-    def _told(self, error: AuthError, request: Request) -> AuthError:
+    def _as_library_error(self, error: AuthError, request: Request) -> AuthError:
         theirs = isinstance(error, TokenEndpointUnavailable)
         told: Any = as_library_error(error, self.library.TransportError if theirs else self.library.RequestError)
         told.request = self.library.Request(request.method, request.url)  # No headers: one may be the old token.

@@ -18,26 +18,26 @@ from ..core.origin import Origin
 from ..core.renew_on import RENEW_ON_401, RenewOn
 from ..source import SYSTEM_CLOCK, Clock, TokenSource
 from .async_flow import AsyncRun, run_of
-from .httpx_door import HttpxDoor, library_of
-from .requests_channel import RequestsChannel
-from .requests_door import AnyChannel, RequestsDoor
-from .scope import Scope, default_port
+from .httpx_flow import HttpxFlow, library_of
+from .origins import AllowedOrigins, default_port
+from .requests_hook import AnyTransport, RequestsHook
+from .requests_transport import RequestsTransport
 
-__all__ = ["UsualCase"]
+__all__ = ["FastPath"]
 
 _NOWHERE = Origin("", "", 0)
 _NO_ORIGIN = Origin("https", "", -1)
 """An origin that no request goes to."""
-_REQUESTS = RequestsChannel()
-_PLAIN: set[type] = set()
+_REQUESTS = RequestsTransport()
+_BYTES_BODIES: set[type] = set()
 """The classes, in the libraries that are in use, of a body that is bytes."""
-_LISTED: set[type] = set()
+_LIST_HEADERS: set[type] = set()
 """Their classes of headers, where these are kept as a list of spelling, name and value."""
 _AUTHORIZATION = b"authorization"
 _name = itemgetter(1)
 
 
-class _Home:
+class _HomeOrigin:
     """The origin that most requests go to, ready to be compared with, and the clock that is read there."""
 
     __slots__ = ("below", "first", "host", "monotonic", "port", "scheme", "wall")
@@ -53,11 +53,11 @@ class _Home:
         self.port = None if origin.port == default_port(origin.scheme) else origin.port
 
 
-def _learn(library: Any) -> None:
+def _probe_library(library: Any) -> None:
     """Look how a library keeps what the usual case is about."""
-    _PLAIN.add(library.ByteStream)
+    _BYTES_BODIES.add(library.ByteStream)
     if _can_append(library.Headers):
-        _LISTED.add(library.Headers)
+        _LIST_HEADERS.add(library.Headers)
 
 
 def _can_append(kind: Any) -> bool:
@@ -76,11 +76,11 @@ def _can_append(kind: Any) -> bool:
 
 
 # Whoever has many auth objects has them for a few origins.
-_home_of = lru_cache(64)(_Home)
-_scope_of = lru_cache(64)(Scope)
+_home_of = lru_cache(64)(_HomeOrigin)
+_origins_of = lru_cache(64)(AllowedOrigins)
 
 
-class UsualCase:
+class FastPath:
     """Signs a request for the origin of `base_url` with a token that is good for some time; the doors do the rest."""
 
     __slots__ = ("_home", "_httpx", "_requests", "_shared")
@@ -90,21 +90,21 @@ class UsualCase:
         source: TokenSource,
         home: Origin,
         origins: frozenset[Origin],
-        lent: AnyChannel | None,
+        client: AnyTransport | None,
         renew_on: RenewOn = RENEW_ON_401,
     ) -> None:
         if self._has_own_flow or renew_on is not RENEW_ON_401:
             home = _NO_ORIGIN  # The short way of httpx knows one flow, and one status.
-        self._home = _home_of(home) if source.clock is SYSTEM_CLOCK else _Home(home, source.clock)
-        self._requests = RequestsDoor(source, _scope_of(origins), lent or _REQUESTS, renew_on)
-        self._httpx: tuple[HttpxDoor, ...] = ()
+        self._home = _home_of(home) if source.clock is SYSTEM_CLOCK else _HomeOrigin(home, source.clock)
+        self._requests = RequestsHook(source, _origins_of(origins), client or _REQUESTS, renew_on)
+        self._httpx: tuple[HttpxFlow, ...] = ()
         self._shared = source.shared
 
     @property
     def _has_own_flow(self) -> bool:
         """Whether the class overrides `auth_flow`, or asks for bodies, in the ways that httpx documents."""
         kind: Any = type(self)
-        own = kind.auth_flow is not UsualCase.auth_flow
+        own = kind.auth_flow is not FastPath.auth_flow
         return own or kind.requires_request_body or kind.requires_response_body
 
     @property
@@ -112,17 +112,17 @@ class UsualCase:
         return self._requests.source
 
     @property
-    def _channel(self) -> AnyChannel:
-        return self._requests.channel
+    def _transport(self) -> AnyTransport:
+        return self._requests.transport
 
-    def _door(self, request: Any) -> HttpxDoor:
+    def _flow_for(self, request: Any) -> HttpxFlow:
         library = library_of(type(request))
         for door in self._httpx:
             if door.library is library:
                 return door
-        _learn(library)
-        lent = None if self._channel is _REQUESTS else self._channel
-        door = HttpxDoor(library, self._source, self._requests.scope, lent, self._requests.renew_on)
+        _probe_library(library)
+        client = None if self._transport is _REQUESTS else self._transport
+        door = HttpxFlow(library, self._source, self._requests.allowed, client, self._requests.renew_on)
         self._httpx += (door,)
         return door
 
@@ -153,7 +153,7 @@ class UsualCase:
         Called without a client, it waits in this thread for a token that has to be fetched.
         """
         run = run_of(self)
-        return self._door(request).flow(request) if run is None else run.flow(request)
+        return self._flow_for(request).flow(request) if run is None else run.flow(request)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Drive a request of an httpx or httpx2 `Client`."""
@@ -172,10 +172,10 @@ class UsualCase:
             and url.host == home.host
             and url.scheme == home.scheme
             and url.port == home.port
-            and type(request.stream) in _PLAIN
+            and type(request.stream) in _BYTES_BODIES
         ):
             headers: Any = request.headers
-            if type(headers) in _LISTED and _AUTHORIZATION not in map(_name, headers._list):
+            if type(headers) in _LIST_HEADERS and _AUTHORIZATION not in map(_name, headers._list):
                 headers._list.append(
                     snapshot.httpx_header
                 )  # What the other branch comes to, in less than half of its time.
@@ -184,16 +184,16 @@ class UsualCase:
             try:
                 response = yield request
             except BaseException as failure:
-                self._door(request).learn_from_failure(failure, snapshot)
+                self._flow_for(request).learn_from_failure(failure, snapshot)
                 raise
             if response.status_code != 401:
                 return
-            yield from self._door(request).follow_up(request, response, snapshot)
+            yield from self._flow_for(request).follow_up(request, response, snapshot)
         elif self._has_own_flow:
             own: Any = self
             yield from httpx.Auth.sync_auth_flow(own, request)
         else:
-            yield from self._door(request).flow(request)
+            yield from self._flow_for(request).flow(request)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
@@ -210,10 +210,10 @@ class UsualCase:
             and url.host == home.host
             and url.scheme == home.scheme
             and url.port == home.port
-            and type(request.stream) in _PLAIN
+            and type(request.stream) in _BYTES_BODIES
         ):
             headers: Any = request.headers
-            if type(headers) in _LISTED and _AUTHORIZATION not in map(_name, headers._list):
+            if type(headers) in _LIST_HEADERS and _AUTHORIZATION not in map(_name, headers._list):
                 headers._list.append(
                     snapshot.httpx_header
                 )  # What the other branch comes to, in less than half of its time.
@@ -222,10 +222,10 @@ class UsualCase:
             response = yield request
             if response.status_code != 401:
                 return
-            run = AsyncRun(self, self._door(request))
+            run = AsyncRun(self, self._flow_for(request))
             following = await run.resume(request, snapshot, response)
         else:
-            run = AsyncRun(self, self._door(request))
+            run = AsyncRun(self, self._flow_for(request))
             following = await run.begin(request)
         try:
             while following is not None:

@@ -9,28 +9,28 @@ from typing import Any
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
 from .faults import built_for
-from .reading import Deadline, read_whole, told_safely
+from .reading import Deadline, read_whole, redacting_errors
 from .route import Route
 from .trust import context_for_httpx, context_without_authorities
 
-__all__ = ["HttpxChannel"]
+__all__ = ["HttpxTransport"]
 
 
-class HttpxChannel:
+class HttpxTransport:
     """A client for each call, with the environment's proxies and CA settings; or one that the user lends.
 
     It is synchronous for asynchronous doors, too: a token call runs in a thread of its own.
     """
 
-    def __init__(self, library: ModuleType, lent: Any = None) -> None:
+    def __init__(self, library: ModuleType, client: Any = None) -> None:
         self._library: Any = library
-        self.lent = lent
+        self.client = client
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
         """Keep the promises of `Channel`."""
         name = self._library.__name__
-        return told_safely(
-            request, name, lambda route: self._send(request, policy, route), own_client=self.lent is not None
+        return redacting_errors(
+            request, name, lambda route: self._send(request, policy, route), own_client=self.client is not None
         )
 
     def _send(self, request: TokenRequest, policy: RefreshPolicy, route: Route) -> TokenResponse:
@@ -56,8 +56,8 @@ class HttpxChannel:
             return TokenResponse(response.status_code, headers, body)
 
     def _client(self, deadline: Deadline, route: Route) -> AbstractContextManager[Any]:
-        if self.lent is not None:
-            return nullcontext(self.lent)
+        if self.client is not None:
+            return nullcontext(self.client)
         transport = self._transport(route)
         with suppress(AttributeError):  # Should the library come to be built otherwise, its own time-outs have to do.
             transport._pool._network_backend = _Backend(transport._pool._network_backend, deadline)

@@ -16,10 +16,10 @@ import pytest
 import requests
 
 from auth_plugins import AuthError, BodyNotReplayed, Token
-from auth_plugins.clients import HttpxDoor, RequestsDoor, Scope
+from auth_plugins.clients import AllowedOrigins, HttpxFlow, RequestsHook
 from auth_plugins.clients.bodies import Body
-from auth_plugins.clients.httpx_door import library_of
-from auth_plugins.clients.scope import default_port
+from auth_plugins.clients.httpx_flow import library_of
+from auth_plugins.clients.origins import default_port
 from auth_plugins.core import Origin
 from auth_plugins.providers.fyatu import FyatuContract
 from tests.conftest import APP_ID, SECRET_KEY
@@ -33,10 +33,10 @@ class Room(source.Room):
     """A room with doors."""
 
     @property
-    def door(self) -> RequestsDoor:
+    def door(self) -> RequestsHook:
         return self.auth._requests
 
-    def httpx_door(self, library: Any) -> HttpxDoor:
+    def httpx_door(self, library: Any) -> HttpxFlow:
         return self.auth._door(library.Request("GET", URL))
 
     def signed(self, url: str = f"{URL}/x", **more: Any) -> requests.PreparedRequest:
@@ -44,8 +44,8 @@ class Room(source.Room):
 
     def replaced(self) -> Any:
         """Let the token at hand be rejected: the next one came on a 401."""
-        snapshot = self.auth._source.current(self.auth._channel)
-        found = self.auth._source.after_401(dict(snapshot.headers).get, self.auth._channel)
+        snapshot = self.auth._source.current(self.auth._transport)
+        found = self.auth._source.after_401(dict(snapshot.headers).get, self.auth._transport)
         if found is not None:
             self.auth._source.wait_usable(found)
         return self.shared.snapshot
@@ -157,7 +157,7 @@ class TestOfRequests:
 
     def test_the_last_of_several_objects_that_sign_a_request_is_its_one_hook(self) -> None:
         room = Room()
-        twin = RequestsDoor(room.auth._source, room.door.scope, room.auth._channel)
+        twin = RequestsHook(room.auth._source, room.door.allowed, room.auth._transport)
         request = room.signed()
         kept = request.hooks
         assert twin.sign(request).hooks["response"] == [twin]
@@ -221,7 +221,7 @@ class TestOfRequests:
         after.url = f"{URL}/x"
         del after.headers["Authorization"]
         assert looked_at(after, 401).status_code == (200 if followed else 401)
-        assert [type(hook) for hook in request.hooks["response"]] == [RequestsDoor]
+        assert [type(hook) for hook in request.hooks["response"]] == [RequestsHook]
 
     def test_a_request_that_is_signed_for_a_stranger_loses_its_token_and_nothing_else(self) -> None:
         ours, theirs = Room(), Room(InAHeaderOfItsOwn(APP_ID, SECRET_KEY, URL))
@@ -300,10 +300,10 @@ class TestOfHttpx:
         response = library.Response(200, request=request)
         assert not door.is_rejected(response, snapshot)
         assert (room.shared.snapshot.unproven, room.shared.unauthorized_backoff.failures) == (False, 1)
-        door.learn(response, snapshot)
+        door.observe_replay(response, snapshot)
         assert room.shared.unauthorized_backoff.failures == 1  # This endpoint accepts tokens: it needed no renewal.
         other = library.Request("GET", f"{URL}/y", headers=dict(snapshot.headers))
-        door.learn(library.Response(200, request=other), snapshot)
+        door.observe_replay(library.Response(200, request=other), snapshot)
         assert room.shared.unauthorized_backoff.failures == 0
 
     def test_what_is_sent_again_is_the_same_request(self, library: Any) -> None:
@@ -312,7 +312,7 @@ class TestOfHttpx:
         request = library.Request("PUT", f"{URL}/x?a=1", headers={"X": "y"}, content=b"body", extensions=extensions)
         door, body = room.httpx_door(library), Body(request.stream, library)
         signed = door.sign(request, body)
-        made = door.again(request, library.Response(401, request=request), signed, body)
+        made = door.replay(request, library.Response(401, request=request), signed, body)
         assert made is not None
         again, snapshot = made
         assert (again.method, again.url, again.stream) == ("PUT", request.url, request.stream)
@@ -339,7 +339,7 @@ class TestOfHttpx:
         door, body = room.httpx_door(library), Body(request.stream, library)
         signed = door.sign(request, body)
         with pytest.warns(BodyNotReplayed, match=r"^A 401 was not answered: the request's body cannot be sent again$"):
-            assert door.again(request, library.Response(401, request=request), signed, body) is None
+            assert door.replay(request, library.Response(401, request=request), signed, body) is None
 
     def test_the_general_flow_is_the_synchronous_one(self, library: Any) -> None:
         room = Room()
@@ -364,13 +364,13 @@ class TestAScope:
     @pytest.mark.parametrize(("scheme", "port"), [("https", 443), ("http", 80)])
     def test_knows_a_default_port_that_is_left_out(self, scheme: str, port: int) -> None:
         assert default_port(scheme) == port
-        scope = Scope([Origin(scheme, "api.example", port)])
-        assert scope.covers_parts(scheme, "api.example", None)
-        assert scope.covers_parts(scheme, "api.example", port)
-        assert not scope.covers_parts(scheme, "api.example", port + 1)
+        allowed = AllowedOrigins([Origin(scheme, "api.example", port)])
+        assert allowed.covers_parts(scheme, "api.example", None)
+        assert allowed.covers_parts(scheme, "api.example", port)
+        assert not allowed.covers_parts(scheme, "api.example", port + 1)
 
     def test_covers_nothing_that_is_no_url(self) -> None:
-        assert not Scope([Origin("https", "api.example", 443)]).covers(None)
+        assert not AllowedOrigins([Origin("https", "api.example", 443)]).covers(None)
 
 
 def test_nothing_is_said_where_there_is_nothing_to_say() -> None:

@@ -16,15 +16,15 @@ from ..core.unauthorized import endpoint_of
 from ..core.wire import Masked
 from ..source import OwnedHeader, Snapshot, TokenSource
 from .errors import as_library_error
-from .httpx_channel import HttpxChannel
+from .httpx_transport import HttpxTransport
+from .origins import AllowedOrigins, warn_not_replayed
 from .requests_bodies import can_rewind, note_body_position, rewind
-from .requests_channel import RequestsChannel
 from .requests_redirects import OriginBoundHook, bind_to_origin, follows_last_redirect, note_redirect
-from .scope import Scope, tell_not_replayed
+from .requests_transport import RequestsTransport
 
-__all__ = ["AnyChannel", "RequestsDoor"]
+__all__ = ["AnyTransport", "RequestsHook"]
 
-AnyChannel = RequestsChannel | HttpxChannel
+AnyTransport = RequestsTransport | HttpxTransport
 Headers = tuple[tuple[str, Masked], ...]
 
 _NONE: Headers = ()
@@ -32,30 +32,30 @@ _MOST_DRAINED = 65_536
 """Of a 401's body, in bytes. To read more of it costs more than a new connection."""
 
 
-class RequestsDoor(OriginBoundHook):
+class RequestsHook(OriginBoundHook):
     """Signs prepared requests; and is the hook that they carry, through copies and redirects, to their responses.
 
     The hook has no state: what it does follows from the request whose response it sees, and it changes none. The last
     who signs a request answers for it.
     """
 
-    __slots__ = ("channel", "renew_on", "scope", "source")
+    __slots__ = ("allowed", "renew_on", "source", "transport")
 
     def __init__(
-        self, source: TokenSource, scope: Scope, channel: AnyChannel, renew_on: RenewOn = RENEW_ON_401
+        self, source: TokenSource, allowed: AllowedOrigins, transport: AnyTransport, renew_on: RenewOn = RENEW_ON_401
     ) -> None:
-        self.source, self.scope, self.channel, self.renew_on = source, scope, channel, renew_on
+        self.source, self.allowed, self.transport, self.renew_on = source, allowed, transport, renew_on
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Attach the token if it belongs where the request goes, and take it off if it does not."""
-        if not self.scope.covers(request.url):
+        if not self.allowed.covers(request.url):
             self._answer_for(request, _NONE)
             return request
         note_body_position(request)
         try:
-            snapshot = self.source.current(self.channel, once=not can_rewind(request))
+            snapshot = self.source.current(self.transport, once=not can_rewind(request))
         except AuthError as error:
-            raise _told(error, request) from None
+            raise _as_library_error(error, request) from None
         self._answer_for(request, snapshot.signing(self.source.clock).headers)
         return request
 
@@ -74,7 +74,7 @@ class RequestsDoor(OriginBoundHook):
         if not self._rejects(response):
             if self.source.shared.snapshot.watched:
                 self._learn_acceptance(request)
-        elif self.scope.covers(request.url) and self._has_signed(request):
+        elif self.allowed.covers(request.url) and self._has_signed(request):
             return self._renew_and_resend(response, sending)
         return response
 
@@ -91,7 +91,7 @@ class RequestsDoor(OriginBoundHook):
 
     def strip_elsewhere(self, request: requests.PreparedRequest) -> None:
         """Take the token off a request if its URL has another origin."""
-        if not self.scope.covers(request.url):
+        if not self.allowed.covers(request.url):
             self._strip(request, _NONE)
 
     def _answer_for(self, request: requests.PreparedRequest, headers: Headers) -> None:
@@ -99,7 +99,7 @@ class RequestsDoor(OriginBoundHook):
         self._strip(request, headers)
         hooks: list[Any] = []
         for hook in request.hooks["response"]:
-            if not isinstance(hook, RequestsDoor) or hook._stays_with(self, request, headers):
+            if not isinstance(hook, RequestsHook) or hook._stays_with(self, request, headers):
                 hooks.append(hook)
             elif headers and self not in hooks:
                 hooks.append(self)
@@ -109,7 +109,7 @@ class RequestsDoor(OriginBoundHook):
         # A new list: copies of a request share the one that they had.
         request.hooks = {**request.hooks, "response": hooks}
 
-    def _stays_with(self, signer: RequestsDoor, request: requests.PreparedRequest, headers: Headers) -> bool:
+    def _stays_with(self, signer: RequestsHook, request: requests.PreparedRequest, headers: Headers) -> bool:
         """Whether this hook of an earlier signing has a token of its own on a request: in another header, at home."""
         if signer.source.shared is self.source.shared:
             return False
@@ -146,11 +146,11 @@ class RequestsDoor(OriginBoundHook):
         request = response.request
         can_resend = can_rewind(request)
         try:
-            found = self.source.after_401(request.headers.get, self.channel, _endpoint(request))
+            found = self.source.after_401(request.headers.get, self.transport, _endpoint(request))
             if found is None:
                 return response
             if not can_resend or not rewind(request):
-                tell_not_replayed(self.source, response.close)
+                warn_not_replayed(self.source, response.close)
                 return response
             _drain(response)
             snapshot = self.source.wait_usable(found)
@@ -158,7 +158,7 @@ class RequestsDoor(OriginBoundHook):
             if not can_resend:
                 return response
             response.close()
-            raise _told(error, request) from None
+            raise _as_library_error(error, request) from None
         return self._resend(response, snapshot, sending)
 
     def _resend(self, response: requests.Response, snapshot: Snapshot, sending: dict[str, Any]) -> requests.Response:
@@ -185,7 +185,7 @@ class RequestsDoor(OriginBoundHook):
         # A pickled request or response takes its hooks along; this one would take the credentials.
         return (_spent_hook, ())
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> RequestsDoor:
+    def __deepcopy__(self, memo: dict[int, Any]) -> RequestsHook:
         return self
 
 
@@ -229,7 +229,7 @@ def _take_cookies(request: requests.PreparedRequest, rejected: requests.Response
         request.headers.pop("Cookie", None)
 
 
-def _told(error: AuthError, request: requests.PreparedRequest) -> AuthError:
+def _as_library_error(error: AuthError, request: requests.PreparedRequest) -> AuthError:
     base = requests.ConnectionError if isinstance(error, TokenEndpointUnavailable) else requests.RequestException
     told: Any = as_library_error(error, base)
     told.request = requests.PreparedRequest()

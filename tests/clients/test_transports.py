@@ -21,10 +21,10 @@ from auth_plugins import (
     RefreshPolicy,
     TokenEndpointUnavailable,
 )
-from auth_plugins.clients import HttpxChannel, RequestsChannel
-from auth_plugins.clients.httpx_channel import _Backend, _Stream
+from auth_plugins.clients import HttpxTransport, RequestsTransport
+from auth_plugins.clients.httpx_transport import _Backend, _Stream
 from auth_plugins.clients.reading import Deadline
-from auth_plugins.clients.requests_channel import _bounded, _Reader
+from auth_plugins.clients.requests_transport import _bounded, _Reader
 from auth_plugins.clients.route import Route
 from auth_plugins.clients.trust import context_for_httpx
 from auth_plugins.core import Purpose, TokenRequest
@@ -55,7 +55,7 @@ def test_a_call_of_httpx_asks_for_json_as_it_is_keeps_its_times_and_follows_noth
         return library.Response(307, headers={"Location": "https://api.example/other", "X-Answer": "1"}, content=b"no")
 
     with library.Client(transport=library.MockTransport(answer), follow_redirects=follows) as lent:
-        response = HttpxChannel(library, lent).send(REQUEST, POLICY)
+        response = HttpxTransport(library, lent).send(REQUEST, POLICY)
     (request,) = seen
     assert (request.method, str(request.url), request.content) == ("POST", REQUEST.url, b"body")
     sent = dict(request.headers.raw)
@@ -109,7 +109,7 @@ def test_a_call_of_requests_asks_for_json_as_it_is_keeps_its_times_and_follows_n
     adapter = Recording()
     with requests.Session() as lent:
         lent.mount("https://", adapter)
-        response = RequestsChannel(lent).send(REQUEST, POLICY)
+        response = RequestsTransport(lent).send(REQUEST, POLICY)
     ((request, timeout),) = adapter.seen
     assert (request.method, request.url, request.body) == ("POST", REQUEST.url, b"body")
     names = ("Accept", "Accept-Encoding", "X-Own")
@@ -145,7 +145,7 @@ def test_a_redirects_body_is_read_within_the_same_bounds_as_any_other() -> None:
     with requests.Session() as lent:
         lent.mount("https://", Bottomless())
         with pytest.raises(InvalidTokenResponse, match="longer than"):
-            RequestsChannel(lent).send(REQUEST, POLICY)
+            RequestsTransport(lent).send(REQUEST, POLICY)
     assert endless.initial_token <= 2 * POLICY.max_response_bytes
 
 
@@ -204,7 +204,7 @@ def test_no_step_may_take_longer_than_the_call() -> None:
     adapter = Recording()
     with requests.Session() as lent:
         lent.mount("https://", adapter)
-        RequestsChannel(lent).send(REQUEST, RefreshPolicy(deadline=2.0))
+        RequestsTransport(lent).send(REQUEST, RefreshPolicy(deadline=2.0))
     ((_, timeout),) = adapter.seen
     assert all(1.0 < step <= 2.0 for step in timeout)
 
@@ -219,7 +219,7 @@ def test_tls_settings_are_made_once_for_each_environment_and_used(
     assert isinstance(plain, ssl.SSLContext)
     assert context_for_httpx(library) is plain
     route = Route.of(REQUEST.url, library.__name__, own_client=False)
-    with HttpxChannel(library)._client(LATER, route) as client:
+    with HttpxTransport(library)._client(LATER, route) as client:
         assert client._transport._pool._ssl_context is plain
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     other = context_for_httpx(library)

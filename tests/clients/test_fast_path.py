@@ -10,10 +10,10 @@ import httpx2
 import pytest
 import requests
 
-from auth_plugins.clients import usual
-from auth_plugins.clients.usual import _Home
+from auth_plugins.clients import fast_path
+from auth_plugins.clients.fast_path import _HomeOrigin
 from auth_plugins.core import Origin
-from tests.clients.test_doors import URL, Room
+from tests.clients.test_adapters import URL, Room
 from tests.test_speed_guard import PublicUrl
 
 HOME = "https://api.example"
@@ -23,7 +23,7 @@ class Shut:
     """A door that nobody may go through."""
 
     def __init__(self, door: Any) -> None:
-        self.source, self.channel = door.source, door.channel
+        self.source, self.transport = door.source, door.transport
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"{name} was asked of a door")
@@ -177,15 +177,15 @@ def test_an_asynchronous_request_whose_library_keeps_urls_in_another_way_is_serv
 
 @pytest.mark.parametrize("port", [None, 8443])
 def test_a_home_is_compared_with_as_each_library_spells_it(port: int | None) -> None:
-    home = _Home(Origin("https", "api.example", port or 443))
+    home = _HomeOrigin(Origin("https", "api.example", port or 443))
     prefix = f"https://api.example{'' if port is None else f':{port}'}"
     assert (home.first, home.below) == (f"{prefix}/", f"{prefix}0")
     assert (home.scheme, home.host, home.port) == ("https", "api.example", port)
 
 
 def test_a_home_over_plain_http_leaves_its_own_port_out() -> None:
-    assert _Home(Origin("http", "localhost", 80)).port is None
-    assert _Home(Origin("http", "localhost", 443)).port == 443
+    assert _HomeOrigin(Origin("http", "localhost", 80)).port is None
+    assert _HomeOrigin(Origin("http", "localhost", 443)).port == 443
 
 
 def test_an_object_has_one_door_for_each_library() -> None:
@@ -228,6 +228,6 @@ class Failing(httpx.Headers):
 
 @pytest.mark.parametrize("kind", [Joined, Forgetting, Failing, dict])
 def test_a_header_is_appended_only_where_that_behaves_as_setting_it(kind: Any) -> None:
-    assert usual._can_append(httpx.Headers)
-    assert usual._can_append(httpx2.Headers)
-    assert not usual._can_append(kind)
+    assert fast_path._can_append(httpx.Headers)
+    assert fast_path._can_append(httpx2.Headers)
+    assert not fast_path._can_append(kind)

@@ -13,25 +13,25 @@ from requests.adapters import HTTPAdapter
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
 from .faults import built_for
-from .reading import Deadline, read_whole, told_safely
+from .reading import Deadline, read_whole, redacting_errors
 from .route import Route
 from .trust import bundle_for_requests, context_for_requests
 
-__all__ = ["RequestsChannel"]
+__all__ = ["RequestsTransport"]
 
 
-class RequestsChannel:
+class RequestsTransport:
     """A session for each call, with the environment's proxies and CA settings; or one that the user lends."""
 
-    __slots__ = ("lent",)
+    __slots__ = ("client",)
 
-    def __init__(self, lent: requests.Session | None = None) -> None:
-        self.lent = lent
+    def __init__(self, client: requests.Session | None = None) -> None:
+        self.client = client
 
     def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
         """Keep the promises of `Channel`."""
-        return told_safely(
-            request, "requests", lambda route: self._send(request, policy, route), own_client=self.lent is not None
+        return redacting_errors(
+            request, "requests", lambda route: self._send(request, policy, route), own_client=self.client is not None
         )
 
     def _send(self, request: TokenRequest, policy: RefreshPolicy, route: Route) -> TokenResponse:
@@ -42,7 +42,7 @@ class RequestsChannel:
                 request.url,
                 data=request.body,
                 headers={"Accept": "application/json", "Accept-Encoding": "identity", **request.headers},
-                auth=_as_it_is,
+                auth=_keep_headers,
                 allow_redirects=False,
                 stream=True,
                 timeout=(deadline.cut(policy.connect_timeout), deadline.cut(policy.read_timeout)),
@@ -58,8 +58,8 @@ class RequestsChannel:
             return TokenResponse(response.status_code, headers, body)
 
     def _session(self, deadline: Deadline, route: Route) -> AbstractContextManager[requests.Session]:
-        if self.lent is not None:
-            return nullcontext(self.lent)
+        if self.client is not None:
+            return nullcontext(self.client)
         session = requests.Session()
         session.trust_env = False  # What the environment says has been read, by one rule for all libraries.
         session.verify = bundle_for_requests() or True
@@ -71,13 +71,13 @@ class RequestsChannel:
         return session
 
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
     # An auth that does next to nothing keeps .netrc, and a lent session's own auth, from writing over the header.
-    request.register_hook("response", _followed_by_nobody)
+    request.register_hook("response", _drop_location)
     return request
 
 
-def _followed_by_nobody(response: requests.Response, **_: Any) -> None:
+def _drop_location(response: requests.Response, **_: Any) -> None:
     # A session looks where a redirect leads even if it is not to go there, and reads its whole body first.
     response.headers.pop("location", None)
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..core.origin import Origin
 from ..source import Snapshot, TokenSource
 
-__all__ = ["BodyNotReplayed", "Scope", "attach", "default_port", "tell_not_replayed"]
+__all__ = ["AllowedOrigins", "BodyNotReplayed", "attach", "default_port", "warn_not_replayed"]
 
 
 class BodyNotReplayed(UserWarning):
@@ -19,7 +19,7 @@ class BodyNotReplayed(UserWarning):
     """
 
 
-class Scope:
+class AllowedOrigins:
     """The origins that a token belongs to. Everything else is a stranger."""
 
     def __init__(self, origins: Iterable[Origin]) -> None:
@@ -50,7 +50,7 @@ def attach(headers: MutableMapping[str, Any], snapshot: Snapshot) -> None:
         headers[name] = value
 
 
-def tell_not_replayed(source: TokenSource, release: Callable[[], object] | None = None) -> None:
+def warn_not_replayed(source: TokenSource, release: Callable[[], object] | None = None) -> None:
     """Warn that the caller gets a 401 since the body cannot be sent again. The renewal goes on without this request.
 
     `release` gives the connection of the 401 back. It is called if the warning is raised: the 401 is then lost.
