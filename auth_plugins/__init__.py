@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .providers import *
     from .stores import MemoryStore, Store
     from .stores.file import FileStore
-    from .stores.key_ring import KeyringStore
+    from .stores.keyring import KeyringStore
     from .stores.redis import RedisStore
 
 __version__ = "0.1.0"
@@ -75,7 +75,7 @@ _HOMES = {
     "EventKind": "core",
     "FileStore": "stores.file",
     "InvalidTokenResponse": "core",
-    "KeyringStore": "stores.key_ring",
+    "KeyringStore": "stores.keyring",
     "LoginRequired": "core",
     "MemoryStore": "stores",
     "RedisStore": "stores.redis",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from auth_plugins.core import StoreError, Token, TokenResponse
-from auth_plugins.stores.record import Damaged, decode, encode
+from auth_plugins.stores.record import CorruptRecord, decode, encode
 
 from . import answers
 
@@ -32,7 +32,7 @@ def records(data: bytes) -> None:
     """Take bytes for the record of a token: it is a token that can be written again, or nothing."""
     try:
         token = decode(_KEY, data)
-    except Damaged as damaged:
+    except CorruptRecord as damaged:
         assert damaged.__context__ is None, "it would carry the record along"
         assert not damaged.args
     except StoreError:

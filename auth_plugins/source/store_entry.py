@@ -12,7 +12,7 @@ from ..core.identity import fingerprint, variant_fingerprint
 from ..core.provider import Provider
 from ..core.token import LONG_AGO, NO_EXTRA, Token
 from ..core.wire import Masked
-from ..stores.record import Damaged, decode, encode
+from ..stores.record import CorruptRecord, decode, encode
 from ..stores.store import Store
 from .locking import GuardedStore
 
@@ -141,7 +141,7 @@ def _others_in(extra: Mapping[str, str]) -> Iterator[tuple[str, Token]]:
     for name, record in extra.items():
         if name.startswith(_OTHERS):
             variant = name.removeprefix(_OTHERS)
-            with suppress(Damaged, StoreError):  # It costs a refresh.
+            with suppress(CorruptRecord, StoreError):  # It costs a refresh.
                 yield variant, decode(variant, record.encode("utf-8", "surrogatepass"))
 
 

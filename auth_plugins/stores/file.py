@@ -18,9 +18,9 @@ from typing import Any
 from ..core.checks import check_seconds
 from ..core.errors import StoreError
 from ..core.token import Token
-from . import files
-from .record import Damaged, decode, encode
-from .seal import Keys, Seal
+from . import private_files
+from .encryption import Encryption, Keys
+from .record import CorruptRecord, decode, encode
 
 __all__ = ["FileStore"]
 
@@ -60,7 +60,7 @@ class FileStore:
     ) -> None:
         self._folder = _path(path)
         self._lock_timeout = min(check_seconds("lock_timeout", lock_timeout, above_zero=True), threading.TIMEOUT_MAX)
-        self._seal = Seal(encryption_key)
+        self._encryption = Encryption(encryption_key)
         if not callable(clock):
             raise TypeError("clock must be callable")
         self._clock = clock
@@ -84,7 +84,7 @@ class FileStore:
 
     @property
     def _settings(self) -> tuple[Hashable, ...]:
-        return os.path.normcase(self._folder), self._seal.key_names, self._lock_timeout, self._clock
+        return os.path.normcase(self._folder), self._encryption.key_names, self._lock_timeout, self._clock
 
     @property
     def salt(self) -> bytes:
@@ -99,34 +99,34 @@ class FileStore:
 
     def load(self, key: str) -> Token | None:
         """Give the token kept under `key`, if it still serves for anything."""
-        path = self._place(key, ".token")
+        path = self._path_for(key, ".token")
         self._open_folder()
-        seal = self._sealing()
-        raw = files.told(path, lambda: files.read(path))
+        encryption = self._current_encryption()
+        raw = private_files.as_store_error(path, lambda: private_files.read(path))
         if raw is None:
             return None
-        with suppress(Damaged):
-            token = decode(key, seal.open(raw))
+        with suppress(CorruptRecord):
+            token = decode(key, encryption.decrypt(raw))
             return token if self._clock() < token.useful_until else None
-        if files.told(path, lambda: files.read(path)) != raw:
+        if private_files.as_store_error(path, lambda: private_files.read(path)) != raw:
             return self.load(key)  # Whoever found it as well has written another one.
         self._set_aside(path)
         return None
 
     def save(self, key: str, token: Token) -> None:
         """Write `token` down; it is on the disk when this returns."""
-        path = self._place(key, ".token")
+        path = self._path_for(key, ".token")
         self._open_folder()
-        record = self._sealing().close(encode(key, token))
-        if len(record) > files.LARGEST:
-            raise StoreError(f"The token is longer than {files.LARGEST} bytes")
-        files.told(path, lambda: files.replace(path, record))
+        record = self._current_encryption().encrypt(encode(key, token))
+        if len(record) > private_files.LARGEST:
+            raise StoreError(f"The token is longer than {private_files.LARGEST} bytes")
+        private_files.as_store_error(path, lambda: private_files.replace(path, record))
 
     def delete(self, key: str) -> None:
         """Remove what is kept under `key`."""
-        path = self._place(key, ".token")
+        path = self._path_for(key, ".token")
         self._open_folder()
-        files.told(path, lambda: path.unlink(missing_ok=True))
+        private_files.as_store_error(path, lambda: path.unlink(missing_ok=True))
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -134,47 +134,47 @@ class FileStore:
 
         Its file goes with the lock if there is no token: a token that was refused leaves nothing.
         """
-        path = self._place(key, ".lock")
+        path = self._path_for(key, ".lock")
         self._open_folder()
-        files.told(path, lambda: files.check_if_there(path))
+        private_files.as_store_error(path, lambda: private_files.check_if_there(path))
         filelock = _filelock()
         lock = filelock.FileLock(path, timeout=self._lock_timeout, mode=0o600, thread_local=False)
-        if not files.told(path, lambda: _had(lock, filelock.Timeout)):
+        if not private_files.as_store_error(path, lambda: _try_acquire(lock, filelock.Timeout)):
             raise StoreError("Another renewal of the same token did not end", hint="Try again later.")
-        held = files.held(path)
+        held = private_files.held(path)
         try:
             yield
         finally:
             if not os.path.lexists(path.with_suffix(".token")):
-                files.remove_held(path, held)
+                private_files.remove_held(path, held)
             with suppress(OSError):  # The system takes it back when the process ends.
                 lock.release()
 
-    def _sealing(self) -> Seal:
-        return self._seal
+    def _current_encryption(self) -> Encryption:
+        return self._encryption
 
-    def _place(self, key: str, suffix: str) -> Path:
+    def _path_for(self, key: str, suffix: str) -> Path:
         # Keys are digests already; but whoever calls with something else must not choose a file's name.
         return self._folder / (
             hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest() + suffix
         )
 
     def _open_folder(self) -> None:
-        files.told(self._folder, lambda: files.check_folder(self._folder))
+        private_files.as_store_error(self._folder, lambda: private_files.check_folder(self._folder))
         if not self._swept:
             self._swept = True
-            files.told(self._folder, lambda: files.sweep(self._folder))
+            private_files.as_store_error(self._folder, lambda: private_files.sweep(self._folder))
 
     def _salt_in(self, path: Path) -> bytes | None:
-        seal = self._sealing()
-        raw = files.told(path, lambda: files.read(path))
+        encryption = self._current_encryption()
+        raw = private_files.as_store_error(path, lambda: private_files.read(path))
         if raw is None:
             return None
-        with suppress(Damaged, ValueError):
-            content = bytes.fromhex(seal.open(raw).decode("ascii", "replace"))
+        with suppress(CorruptRecord, ValueError):
+            content = bytes.fromhex(encryption.decrypt(raw).decode("ascii", "replace"))
             salt = content[:_SALT]
             if content == salt + _check(salt):
-                if not seal.is_current(raw):
+                if not encryption.is_current(raw):
                     self._write_salt(path, salt)  # Or the old key would be needed for ever.
                 return salt
         return None
@@ -187,11 +187,11 @@ class FileStore:
         return salt
 
     def _write_salt(self, path: Path, salt: bytes) -> None:
-        content = self._sealing().close((salt + _check(salt)).hex().encode())
-        files.told(path, lambda: files.replace(path, content))
+        content = self._current_encryption().encrypt((salt + _check(salt)).hex().encode())
+        private_files.as_store_error(path, lambda: private_files.replace(path, content))
 
     def _set_aside(self, path: Path) -> None:
-        aside = files.told(path, lambda: files.set_aside(path))
+        aside = private_files.as_store_error(path, lambda: private_files.set_aside(path))
         if aside is None:
             return
         _log.warning("%s was damaged or is not ours; it is now %s", path, aside.name)
@@ -200,7 +200,7 @@ class FileStore:
         return f"FileStore({str(self._folder)!r})"
 
     def __getstate__(self) -> dict[str, object]:
-        keys = [None if key is None else str(key) for key in self._seal.keys]
+        keys = [None if key is None else str(key) for key in self._encryption.keys]
         return {"lock_timeout": self._lock_timeout, "clock": self._clock, "encryption_key": keys or None} | {
             "path": str(self._folder)
         }
@@ -236,7 +236,7 @@ def _filelock() -> ModuleType:
     return filelock
 
 
-def _had(lock: Any, too_late: type[Exception]) -> bool:
+def _try_acquire(lock: Any, too_late: type[Exception]) -> bool:
     try:
         lock.acquire()
     except too_late:

@@ -17,12 +17,12 @@ from ..core.errors import StoreError
 from ..core.token import Token
 from ..core.wire import MaskedBytes
 
-__all__ = ["Damaged", "decode", "encode"]
+__all__ = ["CorruptRecord", "decode", "encode"]
 
 FORMAT = 1
 
 
-class Damaged(Exception):
+class CorruptRecord(Exception):
     """This is no record of ours. Carries no part of it."""
 
 
@@ -47,7 +47,7 @@ def decode(key: str, raw: bytes) -> Token:
     if later:
         raise StoreError("The token was saved by a later version of this package", hint="Use that version here, too.")
     if token is None:
-        raise Damaged
+        raise CorruptRecord
     return token
 
 

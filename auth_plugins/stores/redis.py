@@ -16,13 +16,13 @@ from ..core.checks import check_count, check_seconds, check_text
 from ..core.errors import StoreError
 from ..core.token import LONG_AGO, Token
 from ..core.wire import Masked
-from .record import Damaged, decode, encode
+from .encryption import Encryption, Keys
+from .record import CorruptRecord, decode, encode
 from .redis_client import check_behaviour, connected, eval_and_wait, time_outs_of, warn_of_its_pool
 from .redis_errors import as_store_error
 from .redis_lock import Held, Locks, OfThisThread
 from .redis_salt import Salt
-from .scripts import ASIDE, DELETE, RETIRE, SAVE
-from .seal import Keys, Seal
+from .redis_scripts import ASIDE, DELETE, RETIRE, SAVE
 from .store import LockLost
 
 __all__ = ["RedisStore"]
@@ -78,7 +78,7 @@ class RedisStore:
         self._prefix = check_text("prefix", prefix, at_most=256)
         if "{}" in prefix:  # A cluster looks at the first hash tag alone, and an empty one is none.
             raise ValueError("prefix must not have {} in it: a cluster could not keep a token beside its lock")
-        self._seal = Seal(encryption_key)
+        self._encryption = Encryption(encryption_key)
         self._lease = check_seconds("lease", lease, above_zero=True, at_most=_LONGEST / 1000)
         self._lock_timeout = check_seconds("lock_timeout", lock_timeout, above_zero=True)
         self._wait_replicas = 0 if wait_replicas == 0 else check_count("wait_replicas", wait_replicas, at_most=100)
@@ -90,7 +90,7 @@ class RedisStore:
         self._locks = Locks(client, self._lease_ms, self._lock_timeout, scratch)
         self._mine = OfThisThread()
         self._url: Masked | None = None
-        self._salt = Salt(client, prefix, self._seal)
+        self._salt = Salt(client, prefix, self._encryption)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:
@@ -127,7 +127,14 @@ class RedisStore:
         if type(self) is not RedisStore:
             return None
         server = self._client if self._url is None else hashlib.blake2b(self._url.encode(), key=_SALT).digest()
-        settings = self._prefix, self._seal.key_names, self._lease, self._lock_timeout, self._wait_replicas, self._clock
+        settings = (
+            self._prefix,
+            self._encryption.key_names,
+            self._lease,
+            self._lock_timeout,
+            self._wait_replicas,
+            self._clock,
+        )
         return (server, *settings)
 
     @property
@@ -154,8 +161,8 @@ class RedisStore:
         if raw is None:
             return None
         try:
-            return decode(key, self._seal.open(raw))
-        except Damaged:
+            return decode(key, self._encryption.decrypt(raw))
+        except CorruptRecord:
             as_store_error(lambda: self._client.eval(ASIDE, 1, name, raw))
             _log.warning("A token in Redis was damaged or is not ours; it is set aside")
             return None
@@ -164,7 +171,7 @@ class RedisStore:
         """Keep `token` until its `useful_until`, unless the lock was lost to another holder."""
         name, held = self._name(key), self._mine.held.get(key)
         number, holder = (held.number, held.holder) if held is not None else (0, "")
-        record = self._seal.close(encode(key, token))
+        record = self._encryption.encrypt(encode(key, token))
         arguments = (number, record, self._ms_to_live(token), holder, self._lease_ms)
         if not self._written(name, f"{name}:lock", *arguments):
             raise LockLost("The lock ran out before the token could be saved, and another holder has had it since")
@@ -242,7 +249,7 @@ class RedisStore:
         return f"RedisStore(prefix={self._prefix!r})"
 
     def __getstate__(self) -> dict[str, object]:
-        keys = [None if key is None else str(key) for key in self._seal.keys]
+        keys = [None if key is None else str(key) for key in self._encryption.keys]
         settings: dict[str, object] = {"prefix": self._prefix, "lease": self._lease, "lock_timeout": self._lock_timeout}
         settings["wait_replicas"] = self._wait_replicas
         place = {"client": self._client} if self._url is None else {"url": str(self._url)}

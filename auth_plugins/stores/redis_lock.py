@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core.errors import StoreError
 from .redis_errors import as_store_error, reason_of
-from .scripts import ACQUIRE, CHECK, RELEASE
+from .redis_scripts import ACQUIRE, CHECK, RELEASE
 
 __all__ = ["Held", "Locks", "OfThisThread"]
 

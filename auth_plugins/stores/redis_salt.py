@@ -8,10 +8,10 @@ import time
 from typing import Any
 
 from ..core.errors import StoreError
-from .record import Damaged
+from .encryption import Encryption
+from .record import CorruptRecord
 from .redis_errors import as_store_error
-from .scripts import REPLACE
-from .seal import Seal
+from .redis_scripts import REPLACE
 
 __all__ = ["Salt"]
 
@@ -23,8 +23,8 @@ _LOOKS = 1.0
 class Salt:
     """Reads the salt, and writes it back where it was lost: without it no session would be found."""
 
-    def __init__(self, client: Any, prefix: str, seal: Seal) -> None:
-        self._client, self._prefix, self._seal = client, prefix, seal
+    def __init__(self, client: Any, prefix: str, encryption: Encryption) -> None:
+        self._client, self._prefix, self._encryption = client, prefix, encryption
         self._known: bytes | None = None
         self._next_look = 0.0
 
@@ -42,13 +42,13 @@ class Salt:
             raw = as_store_error(lambda: self._client.get(name))
             raw = raw.encode() if isinstance(raw, str) else raw
             salt = None if raw is None else self._opened(raw)
-            closed = self._seal.close((ours if salt is None else salt).hex().encode())
+            closed = self._encryption.encrypt((ours if salt is None else salt).hex().encode())
             if raw is None:
                 as_store_error(lambda new=closed: self._client.set(name, new, nx=True))  # type: ignore[misc]
                 continue
             if salt is None:
                 _log.warning("The salt in Redis was damaged; it is replaced by what this process knows")
-            if salt is None or not self._seal.is_current(raw):
+            if salt is None or not self._encryption.is_current(raw):
                 as_store_error(lambda old=raw, new=closed: self._client.eval(REPLACE, 1, name, old, new))  # type: ignore[misc]
             if salt is not None:
                 return salt
@@ -56,12 +56,12 @@ class Salt:
 
     def _opened(self, raw: bytes) -> bytes | None:
         try:
-            salt = bytes.fromhex(self._seal.open(raw).decode("ascii", "replace"))
-        except (Damaged, ValueError):
+            salt = bytes.fromhex(self._encryption.decrypt(raw).decode("ascii", "replace"))
+        except (CorruptRecord, ValueError):
             return None
         return salt if len(salt) == 32 else None
 
     def _derived(self) -> bytes:
         # No secret unless there is an encryption key: then the names of keys tell nothing to a reader of Redis.
-        secret = next((key.strip().encode() for key in self._seal.keys if key is not None), b"")
+        secret = next((key.strip().encode() for key in self._encryption.keys if key is not None), b"")
         return hashlib.blake2b(self._prefix.encode(), key=secret[:64], digest_size=32, person=b"auth_plugins").digest()

@@ -21,7 +21,7 @@ from auth_plugins import AuthError, OAuth2RefreshTokenAuth, RefreshPolicy, Store
 from auth_plugins.core import Token
 from auth_plugins.simulators import OAuth2Simulator, SimRequest, SimResponse
 from auth_plugins.simulators.oauth2 import _digest
-from auth_plugins.stores import files
+from auth_plugins.stores import private_files
 from auth_plugins.testing import FakeClock, RequestsAdapter, settle
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def faulty_client(server: RedisServer, plan: Plan) -> redis.Redis:
 
 
 class FaultySystem:
-    """The module os, as `stores.files` sees it: calls that touch the disk go wrong as planned."""
+    """The module os, as `stores.private_files` sees it: calls that touch the disk go wrong as planned."""
 
     CALLS = ("open", "close", "fstat", "fsync", "replace")
 

@@ -26,7 +26,7 @@ from cryptography.fernet import Fernet
 
 from auth_plugins import FileStore, MarketigerAuth, StoreError, Token
 from auth_plugins.simulators import MarketigerSimulator
-from auth_plugins.stores import files, record
+from auth_plugins.stores import private_files, record
 from auth_plugins.testing import FakeClock, mock_transport, open_client
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def store(folder: Path) -> FileStore:
 
 
 def in_use(store: FileStore, folder: Path) -> dict[str, Path]:
-    """Let a store make all its files, and give them by what they are."""
+    """Let a store make all its private_files, and give them by what they are."""
     with store.lock("key"):
         store.save("key", token())
     assert store.salt
@@ -148,11 +148,11 @@ class TestWhoMayLook:
         said = child("""
 from pathlib import Path
 from auth_plugins import FileStore, StoreError
-from auth_plugins.stores import files
+from auth_plugins.stores import private_files
 
 drop_privileges()
 said = []
-for look in (lambda: FileStore("/").load("key"), lambda: files.read(Path("/etc/passwd"))):
+for look in (lambda: FileStore("/").load("key"), lambda: private_files.read(Path("/etc/passwd"))):
     try:
         look()
     except StoreError as error:
@@ -227,7 +227,7 @@ def changed(raw: bytes) -> dict[str, bytes]:
         "foreign": b'{"access_token": "foreign", "expires_at": 9999999999}',
         "list": b"[]",
         "deep": b"[" * 100_000,
-        "huge": raw + b" " * files.LARGEST,
+        "huge": raw + b" " * private_files.LARGEST,
         "twice": raw + raw,
     }
 
@@ -381,7 +381,7 @@ class TestScratch:
     def test_a_writer_leaves_none(self, store: FileStore, folder: Path) -> None:
         in_use(store, folder)
         with pytest.raises(StoreError, match="longer than"):
-            store.save("key", token("x" * files.LARGEST))
+            store.save("key", token("x" * private_files.LARGEST))
         path = next(folder.glob("*.token"))
         path.unlink()
         path.mkdir()
@@ -828,7 +828,7 @@ class TestDamageThatTwoFind:
 
     @staticmethod
     def _slowly(store: FileStore, meanwhile: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-        unsealed = store._seal.open
+        unsealed = store._encryption.decrypt
         todo = [meanwhile]
 
         def slowly(raw: bytes) -> bytes:
@@ -836,7 +836,7 @@ class TestDamageThatTwoFind:
                 todo.pop()()
             return unsealed(raw)
 
-        seal = type("Slow", (), {"open": staticmethod(slowly), "close": store._seal.close})()
+        seal = type("Slow", (), {"open": staticmethod(slowly), "close": store._encryption.encrypt})()
         monkeypatch.setattr(store, "_sealing", lambda: seal)
 
     def test_is_set_aside_by_one_and_the_other_finds_nothing(
@@ -859,7 +859,7 @@ class TestDamageThatTwoFind:
 
     def test_may_be_gone_at_the_very_moment_at_which_it_is_set_aside(self, folder: Path) -> None:
         folder.mkdir()
-        assert files.set_aside(folder / "gone.token") is None
+        assert private_files.set_aside(folder / "gone.token") is None
 
 
 def test_where_a_file_that_is_open_cannot_be_replaced_one_tries_again_for_a_moment(
@@ -873,7 +873,7 @@ def test_where_a_file_that_is_open_cannot_be_replaced_one_tries_again_for_a_mome
             raise PermissionError(refusals.pop(), "Access is denied")
         replace(source, target)
 
-    monkeypatch.setattr(files, "_PAUSES", (0.001, 0.001))
+    monkeypatch.setattr(private_files, "_PAUSES", (0.001, 0.001))
     monkeypatch.setattr(os, "replace", refusing)
     store.save("key", token("new"))
     assert store.load("key") == token("new")

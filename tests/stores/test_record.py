@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth_plugins import FileStore, StoreError, Token
-from auth_plugins.stores.record import Damaged, decode, encode
-from auth_plugins.stores.seal import Seal
+from auth_plugins.stores.encryption import Encryption
+from auth_plugins.stores.record import CorruptRecord, decode, encode
 
 KEY = "4f" * 32
 FERNET_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -60,7 +60,7 @@ def test_any_token_comes_back_as_it_was(key: str, token: Token) -> None:
 @given(one=texts, other=texts, token=tokens)
 def test_a_record_serves_under_its_own_key_alone(one: str, other: str, token: Token) -> None:
     if one != other:
-        with pytest.raises(Damaged):
+        with pytest.raises(CorruptRecord):
             decode(other, encode(one, token))
 
 
@@ -68,7 +68,7 @@ def outcome(raw: bytes, token: Token) -> str:
     """What becomes of a record that was altered; anything but the two names is an error of the test."""
     try:
         return "equal" if decode(KEY, raw) == token else "another token"
-    except Damaged:
+    except CorruptRecord:
         return "damaged"
 
 
@@ -98,23 +98,27 @@ class TestAltered:
             assert outcome(zeroed, TOKENS[name]) == "damaged", begin
 
     def test_a_sealed_record_that_was_altered_is_damaged_or_of_another_key(self, name: str) -> None:
-        seal = Seal(FERNET_KEY)
-        raw = bytes(seal.close(encode(KEY, TOKENS[name])))
+        seal = Encryption(FERNET_KEY)
+        raw = bytes(seal.encrypt(encode(KEY, TOKENS[name])))
         for place in range(len(raw)):
             altered = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
             # The last digits of base64 may have bits that count for nothing.
-            with pytest.raises((Damaged, StoreError)) if altered.rstrip(b"=")[:-1] != raw.rstrip(b"=")[:-1] else _any():
-                decode(KEY, seal.open(altered))
+            with (
+                pytest.raises((CorruptRecord, StoreError))
+                if altered.rstrip(b"=")[:-1] != raw.rstrip(b"=")[:-1]
+                else _any()
+            ):
+                decode(KEY, seal.decrypt(altered))
 
 
 @given(raw=st.binary(max_size=200))
 def test_noise_is_damaged(raw: bytes) -> None:
-    with pytest.raises(Damaged):
+    with pytest.raises(CorruptRecord):
         decode(KEY, raw)
 
 
 def _any() -> AbstractContextManager[None]:
-    return suppress(Damaged, StoreError)
+    return suppress(CorruptRecord, StoreError)
 
 
 def written(record: object) -> bytes:
@@ -143,7 +147,7 @@ class TestVersions:
     @pytest.mark.parametrize("name", MEMBERS)
     def test_without_what_every_token_has_it_is_damaged(self, name: str) -> None:
         members = {each: value for each, value in MEMBERS.items() if each != name}
-        with pytest.raises(Damaged):
+        with pytest.raises(CorruptRecord):
             decode(KEY, written({"format": 1, "key": KEY, "token": members}))
 
     @pytest.mark.parametrize("field", [field.name for field in fields(Token)])
@@ -151,17 +155,17 @@ class TestVersions:
     def test_a_member_of_another_type_is_damaged(self, field: str, value: object) -> None:
         if isinstance(value, str) and isinstance(getattr(FULL, field), str):
             value = 1
-        with pytest.raises(Damaged):
+        with pytest.raises(CorruptRecord):
             decode(KEY, written({"format": 1, "key": KEY, "token": {**MEMBERS, field: value}}))
 
     @pytest.mark.parametrize("token", ["a\r\nX-Admin: 1", "a\nb", "a\0", "a\x7f"], ids=ascii)
     def test_a_token_that_would_end_its_header_is_damaged(self, token: str) -> None:
-        with pytest.raises(Damaged):
+        with pytest.raises(CorruptRecord):
             decode(KEY, written({"format": 1, "key": KEY, "token": {**MEMBERS, "access_token": token}}))
 
     @pytest.mark.parametrize("number", [0, -1, 1.5, "1", None, [1]], ids=str)
     def test_a_format_that_never_was_is_damaged(self, number: object) -> None:
-        with pytest.raises(Damaged):
+        with pytest.raises(CorruptRecord):
             decode(KEY, written({"format": number, "key": KEY, "token": MEMBERS}))
 
     @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from redis.crc import key_slot
 
 from auth_plugins import FyatuAuth, MarketigerAuth, RedisStore, RefreshPolicy, StoreError, Token
 from auth_plugins.simulators import MarketigerSimulator
-from auth_plugins.stores.scripts import ACQUIRE, SAVE
+from auth_plugins.stores.redis_scripts import ACQUIRE, SAVE
 from auth_plugins.testing import RequestsAdapter, settle
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from ..core.checks import check_text
 from ..core.errors import StoreError
 from ..core.wire import Masked
-from . import files
+from . import private_files
+from .encryption import Encryption
 from .file import FileStore
-from .seal import Seal
 
 __all__ = ["KeyringStore"]
 
@@ -55,31 +55,33 @@ class KeyringStore(FileStore):
         """The folder and all settings; `None` in a subclass, which may have settings of its own."""
         return (*self._settings, self._service, self._backend) if type(self) is KeyringStore else None
 
-    def _sealing(self) -> Seal:
+    def _sealing(self) -> Encryption:
         key = self._key()
         if key is None:
             with self.lock("the key"):
                 key = self._key() or self._new_key()
         try:
-            return Seal(key, "Put that key back into the key-ring, or remove the folder: there will be a new login.")
+            return Encryption(
+                key, "Put that key back into the key-ring, or remove the folder: there will be a new login."
+            )
         except ValueError:
             pass
         raise StoreError("What the key-ring has for these tokens is no key", hint="Remove it: there will be a new one.")
 
     def _key(self) -> Masked | None:
-        key = _told(lambda: self._keys().get_password(self._service, self._user()))
+        key = _as_store_error(lambda: self._keys().get_password(self._service, self._user()))
         return None if key is None else Masked(key)
 
     def _new_key(self) -> Masked:
         key = Masked(urlsafe_b64encode(secrets.token_bytes(32)).decode())
         # What stands here now; as soon as the ring has the key, others save with it.
-        olds = (*self._folder.glob(f"{files.DIGEST}.token"), *self._folder.glob("salt"))
-        _told(lambda: self._keys().set_password(self._service, self._user(), key))
+        olds = (*self._folder.glob(f"{private_files.DIGEST}.token"), *self._folder.glob("salt"))
+        _as_store_error(lambda: self._keys().set_password(self._service, self._user(), key))
         if self._key() != key:
             raise StoreError("The key-ring does not keep what it is given", hint=_HINT)
         # Not before: a key-ring that fails may have the old key again tomorrow.
         for old in olds:
-            files.told(old, lambda old=old: files.set_aside(old))  # type: ignore[misc]
+            private_files.as_store_error(old, lambda old=old: private_files.set_aside(old))  # type: ignore[misc]
             _log.warning("The key of %s is gone from the key-ring", old)
         return key
 
@@ -105,7 +107,7 @@ class KeyringStore(FileStore):
 _HINT = "Unlock it, or choose another back-end (`python -m keyring diagnose`), or use a FileStore."
 
 
-def _told(call: Callable[[], T]) -> T:
+def _as_store_error(call: Callable[[], T]) -> T:
     try:
         return call()
     except Exception as error:  # Back-ends raise what they like, and its text may hold the key.

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import StoreError
 from ..core.wire import Masked, MaskedBytes
-from .record import Damaged
+from .record import CorruptRecord
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
-__all__ = ["Keys", "Seal"]
+__all__ = ["Encryption", "Keys"]
 
 Keys = str | bytes | Iterable[str | bytes | None]
 """One Fernet key, or several: the first one encrypts, any of them decrypts. `None` in the place of a key stands for
@@ -28,7 +28,7 @@ _PLAIN = re.compile(rb"[0-9a-f]{32} \{.*\}|([0-9a-f]{2}){32,40}", re.DOTALL)
 _HOW_TO_READ_PLAIN = "Give encryption_key=[key, None] until all tokens are encrypted."
 
 
-class Seal:
+class Encryption:
     """Closes and opens records. Without a key it lets them pass as they are.
 
     Args:
@@ -54,7 +54,7 @@ class Seal:
         """Digests of the keys, in their order."""
         return tuple(key and _name(key) for key in self.keys)
 
-    def close(self, raw: bytes) -> MaskedBytes:
+    def encrypt(self, raw: bytes) -> MaskedBytes:
         """Encrypt with the first key."""
         for name, fernet in self._fernets.items():
             if not self._writes_plain:
@@ -67,7 +67,7 @@ class Seal:
             return not raw.startswith(_MARK)
         return raw.startswith(_MARK + next(iter(self._fernets)) + b":")
 
-    def open(self, raw: bytes) -> MaskedBytes:
+    def decrypt(self, raw: bytes) -> MaskedBytes:
         """Decrypt with the key whose name it bears.
 
         Raises:
@@ -79,7 +79,7 @@ class Seal:
         if not sealed and not self._takes_plain:
             if _PLAIN.fullmatch(raw):
                 raise StoreError("The token is not encrypted, and there is an encryption_key", hint=_HOW_TO_READ_PLAIN)
-            raise Damaged
+            raise CorruptRecord
         if not sealed:
             return MaskedBytes(raw)
         name, _, content = raw.removeprefix(_MARK).partition(b":")
@@ -95,7 +95,7 @@ def _decrypted(fernet: Fernet, content: bytes) -> MaskedBytes:
         return MaskedBytes(fernet.decrypt(content))
     except InvalidToken:
         pass
-    raise Damaged
+    raise CorruptRecord
 
 
 def _keys(given: object) -> tuple[Masked | None, ...]:

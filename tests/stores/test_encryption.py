@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auth_plugins import FileStore, StoreError, Token
-from auth_plugins.stores.record import Damaged
-from auth_plugins.stores.seal import Seal
+from auth_plugins.stores.encryption import Encryption
+from auth_plugins.stores.record import CorruptRecord
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -111,11 +111,11 @@ class TestWrongKey:
                 assert STRANGE.decode() not in repr(frame.f_locals)
 
     def test_an_altered_record_is_damage_whoever_altered_it(self) -> None:
-        seal = Seal(NEW)
-        raw = seal.close(b"record")
+        seal = Encryption(NEW)
+        raw = seal.encrypt(b"record")
         for altered in (raw[:-1], raw[:-5] + b"AAAA=", raw.replace(b"gAAA", b"gAAB")):
-            with pytest.raises(Damaged):
-                seal.open(altered)
+            with pytest.raises(CorruptRecord):
+                seal.decrypt(altered)
 
 
 class TestRotation:
@@ -221,7 +221,7 @@ class TestArguments:
         assert store(folder, OLD).load("key") == token()
 
     def test_a_seal_without_keys_lets_records_pass(self) -> None:
-        assert Seal().open(Seal().close(b"record")) == b"record"
+        assert Encryption().decrypt(Encryption().encrypt(b"record")) == b"record"
 
     def test_without_cryptography_the_import_error_names_the_extra_and_a_plain_store_works(self, child: Child) -> None:
         said = child("""

@@ -18,6 +18,7 @@ from ..core.wire import MaskedBytes
 __all__ = [
     "DIGEST",
     "LARGEST",
+    "as_store_error",
     "check_folder",
     "check_if_there",
     "held",
@@ -26,7 +27,6 @@ __all__ = [
     "replace",
     "set_aside",
     "sweep",
-    "told",
 ]
 
 LARGEST = 1_048_576
@@ -44,7 +44,7 @@ _TAIL = "[0-9a-f]" * 16 + ".tmp"
 T = TypeVar("T")
 
 
-def told(path: Path, call: Callable[[], T]) -> T:
+def as_store_error(path: Path, call: Callable[[], T]) -> T:
     """Make a call, and tell the system's refusal as a `StoreError` with the name of the place.
 
     Raises:
