@@ -112,7 +112,7 @@ class FyatuContract:
         code = answer.error_info.code or ""
         if answer.status in (404, 405) and not _CODE.fullmatch(code):
             return answer.unrecognized(hint=_NO_ENDPOINT)
-        if code in _THEIRS:
+        if code in _SERVER_ERROR_CODES:
             return answer.error(TokenEndpointUnavailable, "Fyatu could not answer")
         if answer.request.purpose is Purpose.REFRESH:
             return answer.error(LoginRequired, "Fyatu did not refresh the token")
@@ -137,11 +137,11 @@ class FyatuContract:
 def _is_fyatus(answer: Answer) -> bool:
     """Whether a refusal without `success` has one of the codes of Fyatu's pages: their errors' shape has changed."""
     code = answer.error_info.code or ""
-    return code in (*_THEIRS, *_OTHERS) or (code.startswith("AUTH_") and _CODE.fullmatch(code) is not None)
+    return code in (*_SERVER_ERROR_CODES, *_OTHERS) or (code.startswith("AUTH_") and _CODE.fullmatch(code) is not None)
 
 
 _CODE = re.compile("[A-Z][A-Z0-9_]*")
-_THEIRS = ("INTERNAL_ERROR", "RATE_LIMIT_EXCEEDED")
+_SERVER_ERROR_CODES = ("INTERNAL_ERROR", "RATE_LIMIT_EXCEEDED")
 _OTHERS = ("API_KEY_INVALID", "INSUFFICIENT_SCOPE", "RESOURCE_NOT_FOUND", "VALIDATION_ERROR")
 _NO_ENDPOINT = "Check base_url; if it is right, Fyatu changed its API or is out of order."
 _HINTS = {

@@ -57,7 +57,7 @@ CODE_LIFETIME = 300.0
 UNCLEAR_PAUSE = 300.0
 """Seconds without a password after a login that was answered by JSON of a kind that no page has."""
 _CODE = re.compile("[a-z]+(_[a-z]+)*|[A-Z]+(_[A-Z]+)+")
-_OURS = ("email", "password", "refreshToken")
+RESERVED_FIELDS = ("email", "password", "refreshToken")
 _REFUSALS = ("invalid_grant", "invalid_request", "UNAUTHORIZED")
 
 
@@ -183,7 +183,7 @@ def _refused(answer: Answer) -> AuthError:
         return answer.unrecognized(hint=_NO_ENDPOINT)
     if answer.request.purpose is Purpose.REFRESH:
         return answer.error(LoginRequired, "Vault did not refresh the token")
-    hint = _MISSED if code == "invalid_request" else _COMPARE
+    hint = _HINT_MISSING_MEMBER if code == "invalid_request" else _HINT_COMPARE
     return answer.error(CredentialsRejected, "Vault did not accept the login", hint=hint)
 
 
@@ -195,8 +195,8 @@ def _without_token(answer: Answer) -> AuthError:
 
 
 _NO_ENDPOINT = "Check base_url and token_path: Vault has had its token endpoint below /reg as well."
-_COMPARE = "Check email, password and partner_id, but do not try often: Vault locks accounts."
-_MISSED = "Vault missed a member of the body: an account with a second factor may want one in extra_body."
+_HINT_COMPARE = "Check email, password and partner_id, but do not try often: Vault locks accounts."
+_HINT_MISSING_MEMBER = "Vault missed a member of the body: an account with a second factor may want one in extra_body."
 _SECOND_FACTOR = "Vault asks for a second factor: log in where you can enter the code, and give the refresh_token."
 
 
@@ -292,6 +292,6 @@ def _members(extra_body: object, *, can_login: bool) -> tuple[tuple[str, str], .
     extra = dict(extra_body or {})
     for part in (*extra, *extra.values()):
         check_text("extra_body", part)
-    if not set(_OURS).isdisjoint(extra):
-        raise ValueError(f"extra_body must have none of {', '.join(_OURS)}")
+    if not set(RESERVED_FIELDS).isdisjoint(extra):
+        raise ValueError(f"extra_body must have none of {', '.join(RESERVED_FIELDS)}")
     return tuple(sorted(extra.items()))

@@ -25,7 +25,7 @@ from auth_plugins import (
 )
 from auth_plugins.core import Answer, Provider, Purpose, TokenRequest, TokenResponse, fingerprint
 from auth_plugins.providers.jwtplus import JWTPlusContract
-from auth_plugins.providers.jwtplus.session import session
+from auth_plugins.providers.jwtplus.session import token_from_pair
 
 PAGE = json.loads((Path(__file__).parents[1] / "simulators" / "pages" / "jwtplus_renew.json").read_text())
 APP_ID, KEY = "01JMC6TCM1CH7NWG0E8A5SQTHA", "s3cret+key/" * 11 + "1234567"
@@ -466,7 +466,7 @@ class TestKeys:
         assert isinstance(CONTRACT, Provider)
 
     def test_a_session_without_a_clock_is_the_servers(self) -> None:
-        made = session(pair()["auth_token"], pair()["refresh_token"], None, 0.0)
+        made = token_from_pair(pair()["auth_token"], pair()["refresh_token"], None, 0.0)
         assert made is not None
         assert made.issued_at == NOW + 1000
 

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from auth_plugins import CredentialsRejected, InvalidTokenResponse, RefreshPolicy, TokenEndpointUnavailable
 from auth_plugins.core import TokenRequest, TokenResponse
-from auth_plugins.providers.jwtplus.door import JWTPLUS_POLICY
+from auth_plugins.providers.jwtplus.auth import JWTPLUS_POLICY
 from auth_plugins.providers.jwtplus.verifying import key_id_of, verified
 from auth_plugins.simulators import SimResponse
 from tests.providers.test_jwtplus_life import Room

@@ -3,7 +3,7 @@
 What its pages say and what its server does are two things; docs/reference/providers/jwtplus.md tells them apart.
 """
 
+from .auth import JWTPlusAuth
 from .contract import JWTPlusContract
-from .door import JWTPlusAuth
 
 __all__ = ["JWTPlusAuth", "JWTPlusContract"]

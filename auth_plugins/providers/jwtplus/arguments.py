@@ -10,9 +10,9 @@ from ipaddress import ip_address
 from typing import Any
 
 from ...core import MAX_TOKEN_LENGTH, check_text
-from .session import session, session_to_renew
+from .session import session_to_renew, token_from_pair
 
-__all__ = ["checked_app_id", "checked_claims", "checked_header", "checked_ip", "checked_pair", "checked_words"]
+__all__ = ["check_app_id", "check_claims", "check_header", "check_ip", "check_pair", "check_words"]
 
 RESERVED = frozenset({"iat", "nbf", "exp", "iss", "jid", "sub", "aud", "ip", "useragent"})
 """What a claim must not be called: the server would let it replace its own."""
@@ -20,14 +20,14 @@ _NEVER_A_TOKENS = frozenset({"host", "cookie", "connection", "content-length", "
 _DEEPEST = 32
 
 
-def checked_app_id(value: object) -> str:
+def check_app_id(value: object) -> str:
     """Accept a ULID, in either case: 26 letters and digits."""
     if not re.fullmatch(r"[0-9A-Za-z]{26}", check_text("app_id", value)):
         raise ValueError("app_id must be a ULID: 26 letters and digits")
     return str(value)
 
 
-def checked_ip(value: object) -> str:
+def check_ip(value: object) -> str:
     """Accept an IPv4 or IPv6 address, and give its shortest form: the server's column takes 24 characters."""
     if not isinstance(value, str):
         raise TypeError("ip must be a str")
@@ -43,7 +43,7 @@ def checked_ip(value: object) -> str:
     return shortest
 
 
-def checked_words(name: str, value: object, *, cut: int | None = None) -> str:
+def check_words(name: str, value: object, *, cut: int | None = None) -> str:
     """Accept any text that is not empty; cut it, where the server has room for so many characters only."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str")
@@ -58,7 +58,7 @@ def _whole(name: str, value: str) -> str:
     return value
 
 
-def checked_pair(auth_token: object, refresh_token: object) -> tuple[str | None, str | None]:
+def check_pair(auth_token: object, refresh_token: object) -> tuple[str | None, str | None]:
     """Accept both tokens of a session, or its refresh token alone, or none."""
     if auth_token is None and refresh_token is None:
         return None, None
@@ -70,12 +70,12 @@ def checked_pair(auth_token: object, refresh_token: object) -> tuple[str | None,
             raise ValueError("refresh_token must be a JWT as JWTPlus signs it")
         return None, renewal
     auth = check_text("auth_token", auth_token, at_most=MAX_TOKEN_LENGTH)
-    if session(auth, renewal, None, 0.0) is None:
+    if token_from_pair(auth, renewal, None, 0.0) is None:
         raise ValueError("auth_token and refresh_token must be JWTs as JWTPlus signs them")
     return auth, renewal
 
 
-def checked_header(header: object, scheme: object) -> None:
+def check_header(header: object, scheme: object) -> None:
     """Accept a header's name that a token may stand in, and a scheme, which may be empty."""
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}", check_text("header", header)):
         raise ValueError("header must be a header's name")
@@ -85,7 +85,7 @@ def checked_header(header: object, scheme: object) -> None:
         check_text("scheme", scheme, at_most=64)
 
 
-def checked_claims(value: object) -> str:
+def check_claims(value: object) -> str:
     """Accept further claims, and give them as a JSON object.
 
     Raises:

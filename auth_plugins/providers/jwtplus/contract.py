@@ -23,7 +23,7 @@ from ...core import (
     json_object,
     role,
 )
-from .session import session, session_to_renew
+from .session import session_to_renew, token_from_pair
 
 __all__ = ["HINT_BAD_KEY", "JWTPlusContract", "is_jwtplus_error"]
 
@@ -61,16 +61,16 @@ class JWTPlusContract:
             return None
         if self.auth_token is None:
             return session_to_renew(self.refresh_token)
-        return session(self.auth_token, self.refresh_token, None, self.fresh_after)
+        return token_from_pair(self.auth_token, self.refresh_token, None, self.fresh_after)
 
     def login(self) -> TokenRequest:
         """Sign a new session."""
-        body = {**json.loads(self.claims), "sub": self.subject, "aud": self.audience, **self._place()}
+        body = {**json.loads(self.claims), "sub": self.subject, "aud": self.audience, **self._client_fields()}
         return self._call(Purpose.LOGIN, "sign", body)
 
     def refresh(self, token: Token, now: float) -> TokenRequest:
         """Renew a session: both its tokens are replaced."""
-        body = {"refresh_token": token.refresh_token, **self._place()}
+        body = {"refresh_token": token.refresh_token, **self._client_fields()}
         return self._call(Purpose.REFRESH, "renew", body, token)
 
     def revoke(self, token: Token) -> TokenRequest:
@@ -84,7 +84,7 @@ class JWTPlusContract:
             request.purpose, request.url, request.headers, request.body, secrets=(*request.secrets, token)
         )
 
-    def _place(self) -> dict[str, str]:
+    def _client_fields(self) -> dict[str, str]:
         return {"ip": self.ip, "useragent": self.user_agent}
 
     def _call(self, grant: Purpose, verb: str, body: Mapping[str, Any], token: Token | None = None) -> TokenRequest:
@@ -102,7 +102,7 @@ class JWTPlusContract:
         auth_token, refresh_token = fields.get("auth_token"), fields.get("refresh_token")
         extra = {name: as_text(fields.get(name)) for name in ("key_id", "public_key")}
         moments = (now, max(now, answer.arrived_at))
-        found = session(auth_token, refresh_token, moments, self.fresh_after, extra)
+        found = token_from_pair(auth_token, refresh_token, moments, self.fresh_after, extra)
         if found is not None:
             return found
         if answer.request.purpose is Purpose.REFRESH and auth_token == refresh_token == "":
@@ -120,7 +120,7 @@ class JWTPlusContract:
             return answer.error(LoginRequired, "JWTPlus did not renew the session")
         if answer.status == 400:
             what = "JWTPlus did not accept what is to be signed"
-            return answer.error(CredentialsRejected, what, hint=_BAD_FIELD)
+            return answer.error(CredentialsRejected, what, hint=_HINT_FIELD)
         return answer.unrecognized(hint=_NO_ENDPOINT)
 
     def error_info(self, response: TokenResponse) -> ErrorInfo:
@@ -151,7 +151,7 @@ def is_jwtplus_error(answer: Answer) -> bool:
 
 _NO_ENDPOINT = "Check base_url; if it is right, what answers there is not JWTPlus 1.1."
 HINT_BAD_KEY = "Check app_key and app_id; a key that was rotated is refused at once."
-_BAD_FIELD = "Check subject, audience, ip, user_agent and claims: provider_message names the field."
+_HINT_FIELD = "Check subject, audience, ip, user_agent and claims: provider_message names the field."
 
 
 def _words(error: object) -> str | None:

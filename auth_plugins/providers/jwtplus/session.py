@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from ...core import LONG_AGO, MAX_LIFETIME, Token, as_number, is_token, jwt_claims
 
-__all__ = ["is_jwt", "server_clock_ahead", "session", "session_to_renew"]
+__all__ = ["is_jwt", "server_clock_ahead", "session_to_renew", "token_from_pair"]
 
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
@@ -30,7 +30,7 @@ def is_jwt(value: object) -> bool:
     return is_token(value) and _JWT.fullmatch(value) is not None and bool(jwt_claims(value))
 
 
-def session(
+def token_from_pair(
     auth_token: object,
     refresh_token: object,
     moments: tuple[float, float] | None,

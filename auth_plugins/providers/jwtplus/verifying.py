@@ -9,7 +9,7 @@ from typing import Any
 from ...core import check_seconds, jwt_claims
 from .session import is_jwt
 
-__all__ = ["checked_jwt", "verified"]
+__all__ = ["check_jwt", "verified"]
 
 _BY_CURVE = {"P-256": ["ES256"], "P-384": ["ES384"], "P-521": ["ES512"]}
 _RSA = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
@@ -17,7 +17,7 @@ LEAST_LEEWAY = 2.0
 """Seconds. The server's clock shows whole ones, and no two clocks agree."""
 
 
-def checked_jwt(token: object) -> str:
+def check_jwt(token: object) -> str:
     """Accept what has the shape of a JWT.
 
     Raises:

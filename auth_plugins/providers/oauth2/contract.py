@@ -31,14 +31,14 @@ from ...core import (
 )
 from .refusals import CODES, HINT_NO_ENDPOINT, refusal
 
-__all__ = ["ASSUMED_LIFETIME", "OURS", "ClientAuth", "OAuth2Contract"]
+__all__ = ["ASSUMED_LIFETIME", "RESERVED_FIELDS", "ClientAuth", "OAuth2Contract"]
 
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "none"]
 """How a client says who it is (section 2.3.1), by the names of RFC 7591, section 2."""
 
 ASSUMED_LIFETIME = 3600.0
 """Seconds, for an answer without `expires_in`, which is only RECOMMENDED (5.1). A 401 corrects it."""
-OURS = ("client_id", "client_secret", "grant_type", "refresh_token", "scope")
+RESERVED_FIELDS = ("client_id", "client_secret", "grant_type", "refresh_token", "scope")
 """The form fields that are ours to fill."""
 _NOT_SECRET = ("audience", "resource")
 

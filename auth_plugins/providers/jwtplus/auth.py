@@ -15,10 +15,10 @@ from ...core import (
     check_text,
     check_url,
 )
-from .arguments import checked_app_id, checked_claims, checked_header, checked_ip, checked_pair, checked_words
+from .arguments import check_app_id, check_claims, check_header, check_ip, check_pair, check_words
 from .contract import HINT_BAD_KEY, JWTPlusContract, is_jwtplus_error
 from .session import server_clock_ahead
-from .verifying import checked_jwt, verified
+from .verifying import check_jwt, verified
 
 __all__ = ["JWTPLUS_POLICY", "JWTPlusAuth"]
 
@@ -75,21 +75,21 @@ class JWTPlusAuth(TokenAuth):
         fresh_after: float = 1.25,
         **options: Unpack[Options],
     ) -> None:
-        pair = checked_pair(auth_token, refresh_token)
+        pair = check_pair(auth_token, refresh_token)
         if (subject is None) != (audience is None):
             raise ValueError("subject and audience must be given together")
         if subject is None and (claims is not None or pair[1] is None):
             raise ValueError("subject and audience must be given, or else refresh_token, without claims")
-        checked_header(header, scheme)
+        check_header(header, scheme)
         contract = JWTPlusContract(
-            checked_app_id(app_id),
+            check_app_id(app_id),
             check_text("app_key", app_key, at_most=256),
             check_url("base_url", base_url, allow_http=True),
-            checked_ip(ip),
-            checked_words("user_agent", user_agent, cut=255),
-            None if subject is None else checked_words("subject", subject),
-            None if audience is None else checked_words("audience", audience),
-            checked_claims(claims),
+            check_ip(ip),
+            check_words("user_agent", user_agent, cut=255),
+            None if subject is None else check_words("subject", subject),
+            None if audience is None else check_words("audience", audience),
+            check_claims(claims),
             pair[0],
             pair[1],
             header,
@@ -118,7 +118,7 @@ class JWTPlusAuth(TokenAuth):
             InvalidTokenResponse: its answer makes no sense.
             AuthError: there is no current token.
         """
-        request = self._contract.verification(checked_jwt(self.token().access_token if token is None else token))
+        request = self._contract.verification(check_jwt(self.token().access_token if token is None else token))
         answer = self._source.call_endpoint(request, self._transport)
         if answer.status == 403 and is_jwtplus_error(answer):
             raise answer.error(CredentialsRejected, "JWTPlus did not accept the app key", hint=HINT_BAD_KEY)
@@ -152,7 +152,7 @@ class JWTPlusAuth(TokenAuth):
             ValueError: an argument is out of range, or the token is not valid. The text shows neither.
             AuthError: there is no current token.
         """
-        other = None if token is None else checked_jwt(token)
+        other = None if token is None else check_jwt(token)
         current = self.token() if other is None or public_key is None else self._source.shared.snapshot.token
         keys = _own_keys(current) if public_key is None else public_key
         checked, ahead = other or "", 0.0

@@ -8,7 +8,7 @@ from typing import Any, Literal, Unpack
 
 from ...auth import Options, TokenAuth
 from ...core import MAX_TOKEN_LENGTH, Origin, check_seconds, check_text, check_url
-from .contract import ASSUMED_LIFETIME, OURS, ClientAuth, OAuth2Contract
+from .contract import ASSUMED_LIFETIME, RESERVED_FIELDS, ClientAuth, OAuth2Contract
 
 __all__ = ["OAuth2ClientCredentialsAuth", "OAuth2RefreshTokenAuth"]
 
@@ -24,8 +24,8 @@ def _contract(
     if not isinstance(extra, Mapping | None):
         raise TypeError("extra must be a mapping of str to str")
     fields = tuple((extra or {}).items())
-    if not set(OURS).isdisjoint(check_text("extra", name) for name, _ in fields):
-        raise ValueError(f"extra must have none of {', '.join(OURS)}")
+    if not set(RESERVED_FIELDS).isdisjoint(check_text("extra", name) for name, _ in fields):
+        raise ValueError(f"extra must have none of {', '.join(RESERVED_FIELDS)}")
     texts = [*names.items(), ("client_secret", secret), *(("extra", value) for _, value in fields)]
     for name, value in texts:
         if value is not None or name not in ("client_secret", "scope"):
