@@ -22,7 +22,7 @@ from .core.policy import RefreshPolicy
 from .core.provider import Provider
 from .core.renew_on import RENEW_ON_401, RenewOn, RenewOnOption
 from .core.token import Token
-from .source import SYSTEM_CLOCK, Clock, TokenSource
+from .engine import SYSTEM_CLOCK, Clock, TokenSource
 from .stores import PROCESS_STORE, Store
 
 __all__ = ["Options", "TokenAuth"]

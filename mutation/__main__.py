@@ -40,7 +40,7 @@ _LIFE = (
     "tests/concurrency/test_worlds.py",
     "tests/faults/test_pressure.py",
     "tests/faults/test_time.py",
-    "tests/source",
+    "tests/engine",
     "tests/providers/test_jwtplus_life.py",
     "tests/providers/test_marketiger.py",
 )
@@ -55,7 +55,7 @@ GROUPS = {
         ("tests/providers", "tests/test_bad_input.py"),
         "httpx2 or trio or asyncio or TestAnySession",
     ),
-    "source": Group(("auth_plugins/source/*",), _LIFE, _ONE_OF_A_KIND),
+    "engine": Group(("auth_plugins/engine/*",), _LIFE, _ONE_OF_A_KIND),
     "clients": Group(
         ("auth_plugins/clients/*",),
         (

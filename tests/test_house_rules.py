@@ -31,9 +31,9 @@ HOUSE = {
     "providers/right.py": "from ..auth import TokenAuth\nclass Right(TokenAuth): ...",
     "auth.py": "from .clients import door\nclass TokenAuth: ...",
     "clients/__init__.py": "",
-    "clients/door.py": "import httpx, requests\nfrom ..source import flight",
-    "source/__init__.py": "",
-    "source/flight.py": "import asyncio, threading, time\nfrom ..stores import memory",
+    "clients/door.py": "import httpx, requests\nfrom ..engine import flight",
+    "engine/__init__.py": "",
+    "engine/flight.py": "import asyncio, threading, time\nfrom ..stores import memory",
     "simulators/__init__.py": "",
     "simulators/left.py": "from ..core import token",
     "stores/__init__.py": "",
@@ -45,7 +45,7 @@ HOUSE = {
 # Contract, file of the house, what is added to it.
 OFFENCES = [
     ("rooms", "core/token.py", "from ..stores import memory"),
-    ("rooms", "source/flight.py", "from ..clients import door"),
+    ("rooms", "engine/flight.py", "from ..clients import door"),
     ("rooms", "clients/door.py", "from ..auth import TokenAuth"),
     ("rooms", "simulators/left.py", "from ..stores import memory"),
     ("rooms", "stores/memory.py", "from ..simulators import left"),
@@ -53,14 +53,14 @@ OFFENCES = [
     ("core-is-pure", "core/token.py", "import logging"),
     ("core-is-pure", "core/token.py", "def now():\n    from os import environ"),
     ("providers-are-pure", "providers/left.py", "import httpx"),
-    ("providers-are-pure", "providers/left.py", "from ..source import flight"),
+    ("providers-are-pure", "providers/left.py", "from ..engine import flight"),
     ("providers-use-the-public-core", "providers/left.py", "from ..core.token import LONG_AGO"),
     ("providers-are-strangers", "providers/left.py", "from .right import Right"),
     ("simulators-are-pure", "simulators/left.py", "from time import time"),
     ("stores-know-no-http", "stores/memory.py", "from requests import get"),
-    ("threads-live-in-source", "clients/door.py", "from concurrent.futures import Future"),
-    ("threads-live-in-source", "clients/door.py", "import threading"),
-    ("threads-live-in-source", "providers/left.py", "import asyncio"),
+    ("threads-live-in-engine", "clients/door.py", "from concurrent.futures import Future"),
+    ("threads-live-in-engine", "clients/door.py", "import threading"),
+    ("threads-live-in-engine", "providers/left.py", "import asyncio"),
 ]
 
 

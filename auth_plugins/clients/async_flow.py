@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ..core.errors import AuthError
-from ..source import Snapshot
+from ..engine import Snapshot
 from .bodies import Body
 from .httpx_flow import HttpxFlow
 

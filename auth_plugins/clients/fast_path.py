@@ -16,7 +16,7 @@ import requests
 
 from ..core.origin import Origin
 from ..core.renew_on import RENEW_ON_401, RenewOn
-from ..source import SYSTEM_CLOCK, Clock, TokenSource
+from ..engine import SYSTEM_CLOCK, Clock, TokenSource
 from .async_flow import AsyncRun, run_of
 from .httpx_flow import HttpxFlow, library_of
 from .origins import AllowedOrigins, default_port

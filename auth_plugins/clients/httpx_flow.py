@@ -10,7 +10,7 @@ from typing import Any
 from ..core.errors import AuthError, TokenEndpointUnavailable
 from ..core.renew_on import RENEW_ON_401, RenewOn
 from ..core.unauthorized import endpoint_of
-from ..source import Flight, OwnedBytes, Snapshot, TokenSource, TokenTransport
+from ..engine import Flight, OwnedBytes, Snapshot, TokenSource, TokenTransport
 from .bodies import Body
 from .errors import as_library_error, hidden_response
 from .httpx_transport import HttpxTransport

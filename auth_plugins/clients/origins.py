@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 from ..core.origin import Origin
-from ..source import Snapshot, TokenSource
+from ..engine import Snapshot, TokenSource
 
 __all__ = ["AllowedOrigins", "BodyNotReplayed", "attach", "default_port", "warn_not_replayed"]
 

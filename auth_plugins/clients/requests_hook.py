@@ -14,7 +14,7 @@ from ..core.errors import AuthError, TokenEndpointUnavailable
 from ..core.renew_on import RENEW_ON_401, RenewOn
 from ..core.unauthorized import endpoint_of
 from ..core.wire import Masked
-from ..source import OwnedHeader, Snapshot, TokenSource
+from ..engine import OwnedHeader, Snapshot, TokenSource
 from .errors import as_library_error
 from .httpx_transport import HttpxTransport
 from .origins import AllowedOrigins, warn_not_replayed

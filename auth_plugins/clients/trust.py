@@ -12,7 +12,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, extract_zipped_paths
 from urllib3.util import create_urllib3_context
 
 from ..core.errors import ConfigurationError
-from ..source import BuiltOnce
+from ..engine import BuiltOnce
 
 __all__ = ["bundle_for_requests", "context_for_httpx", "context_for_requests", "context_without_authorities"]
 

@@ -14,8 +14,8 @@ import pytest
 import trio
 
 from auth_plugins import AuthError, CredentialsRejected, TokenEndpointUnavailable
-from auth_plugins.source.flight import Flight
-from auth_plugins.source.snapshot import NO_TOKEN, Snapshot
+from auth_plugins.engine.flight import Flight
+from auth_plugins.engine.snapshot import NO_TOKEN, Snapshot
 
 LIVE, OLD = Snapshot(window_opens_at=1.0), Snapshot(window_opens_at=2.0)
 

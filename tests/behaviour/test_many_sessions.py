@@ -19,8 +19,8 @@ from auth_plugins import (
     Token,
     TokenEndpointUnavailable,
 )
+from auth_plugins.engine import recent
 from auth_plugins.simulators import OAuth2Simulator
-from auth_plugins.source import recent
 from auth_plugins.stores.redis import RedisStore
 from auth_plugins.testing import FakeClock, mock_transport
 

@@ -24,8 +24,8 @@ from auth_plugins import (
     TokenAuth,
 )
 from auth_plugins.core import fingerprint
+from auth_plugins.engine.store_entry import InStore
 from auth_plugins.simulators import OAuth2Simulator
-from auth_plugins.source.store_entry import InStore
 from auth_plugins.testing import AnyClient, open_client, settle
 
 if TYPE_CHECKING:

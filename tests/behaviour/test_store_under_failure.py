@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from auth_plugins import AuthError, MarketigerAuth, MemoryStore, RefreshPolicy, StoreError, Token
+from auth_plugins.engine.lineage import is_predecessor, with_predecessor
 from auth_plugins.simulators import MarketigerSimulator
-from auth_plugins.source.lineage import is_predecessor, with_predecessor
 from auth_plugins.testing import FakeClock, RequestsAdapter, settle
 
 

@@ -23,7 +23,7 @@ from auth_plugins.clients.origins import default_port
 from auth_plugins.core import Origin
 from auth_plugins.providers.fyatu import FyatuContract
 from tests.conftest import APP_ID, SECRET_KEY
-from tests.source import test_source as source
+from tests.engine import test_source as source
 
 URL = source.URL
 LIBRARIES = [httpx, httpx2]

@@ -23,8 +23,8 @@ from auth_plugins.clients.bodies import Body
 from auth_plugins.clients.errors import as_library_error
 from auth_plugins.clients.requests_hook import RequestsHook
 from auth_plugins.core import Origin, TokenRequest, TokenResponse
+from auth_plugins.engine import TokenSource
 from auth_plugins.providers.fyatu import FyatuContract
-from auth_plugins.source import TokenSource
 from auth_plugins.testing import FakeClock
 
 BASES = [requests.RequestException, requests.ConnectionError, httpx.TransportError, httpx2.RequestError]

@@ -12,10 +12,10 @@ import pytest
 import requests
 import responses
 from requests.adapters import BaseAdapter
+from tests.engine.test_source import URL
 
 from auth_plugins import BodyNotReplayed
 from tests.clients.test_adapters import Room
-from tests.source.test_source import URL
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,12 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.adapters import BaseAdapter
 from requests.auth import HTTPBasicAuth
+from tests.engine.test_source import URL, Room
 
 from auth_plugins import Token
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import SimRequest, SimResponse
 from tests.conftest import SECRET_KEY
-from tests.source.test_source import URL, Room
 
 LIVES = int(os.environ.get("LIVES", "100"))
 HOME, STRANGER = "https://api.example/", "https://stranger.example/"

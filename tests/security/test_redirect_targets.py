@@ -20,12 +20,12 @@ import httpx2
 import pytest
 import requests
 from requests.adapters import BaseAdapter
+from tests.engine.test_source import URL, Room
 from urllib3.util import parse_url
 
 from auth_plugins import Token
 from auth_plugins.providers.fyatu import FyatuContract
 from tests.conftest import APP_ID, SECRET_KEY
-from tests.source.test_source import URL, Room
 
 TARGETS = int(os.environ.get("TARGETS", "400"))
 HOME = ("https", "api.example", 443)

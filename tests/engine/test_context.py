@@ -8,8 +8,8 @@ import pytest
 
 from auth_plugins import AuthError, CredentialsRejected, Event, EventKind, RefreshPolicy, Token
 from auth_plugins.core.events import Listener
+from auth_plugins.engine.context import Context
 from auth_plugins.providers.fyatu import FyatuContract
-from auth_plugins.source.context import Context
 from auth_plugins.testing import FakeClock
 
 TOKEN = Token(access_token="at", issued_at=0.0, expires_at=1.0)

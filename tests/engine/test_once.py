@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from auth_plugins.source import BuiltOnce
+from auth_plugins.engine import BuiltOnce
 
 
 def test_threads_that_need_a_value_at_the_same_time_build_it_once() -> None:

@@ -29,14 +29,14 @@ from auth_plugins import (
     TokenEndpointUnavailable,
 )
 from auth_plugins.core import Answer, Origin, TokenRequest
+from auth_plugins.engine import limiter
+from auth_plugins.engine import shared_state as slots
+from auth_plugins.engine.flight import Flight
+from auth_plugins.engine.limiter import call_permit
+from auth_plugins.engine.recent import Recent
+from auth_plugins.engine.token_source import TokenSource
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator, OAuth2Simulator
-from auth_plugins.source import limiter
-from auth_plugins.source import shared_state as slots
-from auth_plugins.source.flight import Flight
-from auth_plugins.source.limiter import call_permit
-from auth_plugins.source.recent import Recent
-from auth_plugins.source.token_source import TokenSource
 from auth_plugins.testing import FakeClock, mock_transport, settle
 from tests.conftest import APP_ID, SECRET_KEY
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth_plugins import FileStore, MemoryStore, Store, StoreError, Token
+from auth_plugins.engine.store_entry import InStore
 from auth_plugins.providers.oauth2 import OAuth2Contract
-from auth_plugins.source.store_entry import InStore
 from auth_plugins.stores.record import encode
 from auth_plugins.testing import FakeClock
 

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth_plugins import AuthError, CredentialsRejected, FyatuAuth, MemoryStore, StoreError, Token, VaultAuth
+from auth_plugins.engine import recent
+from auth_plugins.engine import shared_state as slots
+from auth_plugins.engine.recent import Recent
 from auth_plugins.simulators import FyatuSimulator
-from auth_plugins.source import recent
-from auth_plugins.source import shared_state as slots
-from auth_plugins.source.recent import Recent
 from auth_plugins.testing import FakeClock, mock_transport
 
 APP = ("A1B2C3D4E5F6G7H8", "your_secret_key_here")

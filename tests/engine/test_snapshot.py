@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from auth_plugins import Token
+from auth_plugins.engine.clock import SYSTEM_CLOCK
+from auth_plugins.engine.snapshot import NO_TOKEN, Snapshot
 from auth_plugins.providers.fyatu import FyatuContract
-from auth_plugins.source.clock import SYSTEM_CLOCK
-from auth_plugins.source.snapshot import NO_TOKEN, Snapshot
 from auth_plugins.testing import FakeClock
 
 THEN = 1_800_000_000.0

@@ -25,9 +25,9 @@ from auth_plugins import (
     Store,
     Token,
 )
+from auth_plugins.engine import shared_state as slots
+from auth_plugins.engine.same_store import SameStores, identity_of
 from auth_plugins.simulators import FyatuSimulator
-from auth_plugins.source import shared_state as slots
-from auth_plugins.source.same_store import SameStores, identity_of
 from auth_plugins.testing import FakeClock, mock_transport
 from tests.stores.test_memory import in_a_fork
 

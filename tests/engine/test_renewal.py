@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from auth_plugins.source.unauthorized_backoff import AnswerJudge
+from auth_plugins.engine.unauthorized_backoff import AnswerJudge
 
 from auth_plugins import (
     AuthError,
@@ -26,12 +26,12 @@ from auth_plugins import (
     TokenEndpointUnavailable,
 )
 from auth_plugins.core import Answer, ErrorInfo, Purpose, TokenRequest, TokenResponse, bearer, fingerprint
-from auth_plugins.source.context import Context
-from auth_plugins.source.logout import logout
-from auth_plugins.source.outcome import pick_current
-from auth_plugins.source.renewal import renew
-from auth_plugins.source.shared_state import SharedState, UnsavedToken
-from auth_plugins.source.snapshot import NO_TOKEN, Snapshot
+from auth_plugins.engine.context import Context
+from auth_plugins.engine.logout import logout
+from auth_plugins.engine.outcome import pick_current
+from auth_plugins.engine.renewal import renew
+from auth_plugins.engine.shared_state import SharedState, UnsavedToken
+from auth_plugins.engine.snapshot import NO_TOKEN, Snapshot
 from auth_plugins.testing import FakeClock
 
 URL = "https://api.example"

@@ -10,10 +10,10 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from tests.engine.test_source import Room
 
-from auth_plugins.source import flight_runner as launching
-from auth_plugins.source import source as sources
-from tests.source.test_source import Room
+from auth_plugins.engine import flight_runner as launching
+from auth_plugins.engine import source as sources
 
 WATCHED = (launching.__file__, sources.__file__)
 
