@@ -173,7 +173,7 @@ class TestWithoutRedis:
         one.do("settle")
         new = one.do("token")
         assert new != old
-        # A full server refuses the first write of a script only: here the lock's new lease is first, so it may be saved.
+        # A full server refuses only the first write of a script. Here that renews the lease, so the save may succeed.
         assert "save_failed" in one.do("events") or in_redis(fleet, redis_server) == new
         assert one.do("get") == "200"
         fault.end(redis_server)
