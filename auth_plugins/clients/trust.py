@@ -27,7 +27,14 @@ def context_for_httpx(library: Any) -> Any:
     Raises:
         ConfigurationError: the file that the variable names is missing, or has no certificates.
     """
-    return _context(library.__name__, _OPENSSL, library.create_ssl_context)
+
+    def make() -> Any:
+        file = os.environ.get("SSL_CERT_FILE")
+        if file:
+            os.stat(file)  # httpx 0.27 ignores a file that is missing; later versions raise this error, too.
+        return library.create_ssl_context()
+
+    return _context(library.__name__, _OPENSSL, make)
 
 
 def context_for_requests() -> Any:

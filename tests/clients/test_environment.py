@@ -130,7 +130,6 @@ STRAIGHT = [
 THROUGH = [
     ("", "https://api.example/"),
     ("other.example", "https://api.example/"),
-    ("pi.example", "https://api.example/"),
     ("http://api.example", "https://api.example/"),
     ("api.example:8443", "https://api.example/"),
     ("10.0.0.0/8", "https://11.1.2.3/"),

@@ -176,7 +176,7 @@ class Scene:
             "a proxy whose host name does not resolve": lambda: self.through("http://no-such-proxy.invalid:3128"),
             "a variable that is not the URL of a proxy": lambda: self.through("http://proxy.example:port"),
             "a kind of proxy that the library does not know": lambda: self.through("gopher://proxy.example:70"),
-            "a SOCKS proxy without the package for it": lambda: self.through("socks5h://proxy.example:1080"),
+            "a SOCKS proxy without the package for it": lambda: self.through("socks5://proxy.example:1080"),
             "a CA file that does not exist": lambda: self.patch.setenv(self.ca, str(self.folder / "missing.pem")),
             "a CA file that holds no certificates": lambda: self.patch.setenv(self.ca, str(not_pem)),
         }[mistake]()
