@@ -37,6 +37,12 @@ def as_the_page_has_it() -> Any:
     return vcr.VCR(filter_headers=["authorization"], before_record_request=no_token_calls)
 
 
+def with_plain_headers(request: Any) -> Any:
+    """Vcrpy 9.4 does not save header values that are of a subclass of `str`, as those are that mask themselves."""
+    request.headers = {name: str(value) for name, value in request.headers.items()}
+    return request
+
+
 @pytest.fixture(params=CLIENT_KINDS)
 def record(
     request: pytest.FixtureRequest, party: Party, server: SimulatorServer, listen: Any, tmp_path: Path
@@ -85,11 +91,7 @@ def test_a_cassette_that_is_recorded_as_the_page_has_it_holds_no_secret(record: 
 )
 @pytest.mark.parametrize("party", ["fyatu"], indirect=True)
 def test_a_cassette_without_a_filter_does_hold_them(record: Any) -> None:
-    try:
-        tape, hidden = record(vcr.VCR())
-    except Exception as refused:
-        assert type(refused).__name__ == "RepresenterError"  # noqa: PT017 - PyYAML's, which has no types
-        return  # Newer versions of vcrpy do not save header values that mask themselves (requests): no file is written.
+    tape, hidden = record(vcr.VCR(before_record_request=with_plain_headers))
     assert [secret for secret in hidden if secret in tape]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import socket
 import ssl
@@ -16,6 +17,7 @@ import requests
 import trustme
 
 from auth_plugins import AuthError, ConfigurationError, FyatuAuth, MemoryStore, RefreshPolicy, TokenEndpointUnavailable
+from auth_plugins.testing import clients as testing_clients
 from auth_plugins.testing import open_client
 from tests.conftest import APP_ID, SECRET_KEY
 from tests.faults.network.conftest import FaultServer
@@ -185,6 +187,9 @@ class Scene:
 @pytest.fixture(params=LIBRARIES)
 def library(request: pytest.FixtureRequest) -> str:
     name: str = request.param
+    if name != "requests":
+        # The kit's client makes its TLS context once, by the environment: not by that of a test.
+        testing_clients._tls(importlib.import_module(name))
     return name
 
 
