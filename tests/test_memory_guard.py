@@ -10,7 +10,7 @@ import pytest
 ALLOWED = 1_900
 """For a credential set whose object is kept (some 1,680 bytes in a new process), with what dictionaries of this size
 have in reserve: those of the process have served other tests before. A set also keeps the number of its token, the
-predecessors of the token and how long its pauses matter. So few sets also share less than many what is kept for them all.
+predecessors of the token and how long its pauses matter. So few sets also share less than many do.
 
 Why it is no less: docs/explanation/adr/0011-what-slots-share.md.
 """
