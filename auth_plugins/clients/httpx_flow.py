@@ -76,10 +76,6 @@ class HttpxFlow:
             raise self._as_library_error(error, request) from None
         return self.attach(request, snapshot)
 
-    async def asign(self, request: Request, body: Body) -> Snapshot:
-        """Do as `sign`, in a task of asyncio or trio."""
-        return self.attach(request, await self.acurrent(request, body))
-
     async def acurrent(self, request: Request, body: Body) -> Snapshot:
         """Return the token for a request with this body, in a task of asyncio or trio."""
         await body.aprobe()

@@ -80,16 +80,16 @@ class Context:
 class BufferedContext(Context):
     """The context of a renewal that runs: buffers events until `notify_all`, and later work until `work_off`."""
 
-    __slots__ = ("_flight", "_kept", "_terms", "_works")
+    __slots__ = ("_context", "_flight", "_kept", "_works")
 
     def __init__(self, context: Context, flight: Flight | None = None) -> None:
         super().__init__(context.provider, context.policy, context.clock, context.listener)
-        self._terms, self._flight = context, flight
+        self._context, self._flight = context, flight
         self._works: list[ExitStack] = []
         self._kept: list[tuple[EventKind, Token | None, AuthError | None]] = []
 
     def notify(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
-        """Keep it."""
+        """Keep the event until `notify_all`."""
         self._kept.append((kind, token, error))
 
     def published(self, snapshot: Snapshot) -> None:
@@ -114,4 +114,4 @@ class BufferedContext(Context):
     def notify_all(self) -> None:
         """Notify the listener of the buffered events, in order."""
         for kept in self._kept:
-            self._terms.notify(*kept)
+            self._context.notify(*kept)

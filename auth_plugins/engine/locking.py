@@ -86,12 +86,6 @@ class GuardedStore:
         return None if permit is None else permit(key)
 
     @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Lock as the store does."""
-        with self.lock_if(key, lambda: True):
-            yield
-
-    @contextmanager
     def lock_if(self, key: str, needed: Callable[[], bool], permit: object = None) -> Iterator[bool]:
         """Yield True with the lock; or False without it, as soon as it is not `needed`, if the store sees it."""
         lock_if = getattr(self._store, "lock_if", None)

@@ -31,13 +31,8 @@ def logout(context: Context, shared: SharedState, transport: TokenTransport) -> 
         place.delete(next_number(shared, place))
         with shared.lock:
             shared.predecessors, shared.number = b"", 0
-            shared.snapshot, shared.rejected, shared.failure, shared.unsaved, shared.distrust = (
-                NO_TOKEN,
-                token,
-                None,
-                None,
-                False,
-            )
+            shared.snapshot, shared.rejected, shared.distrust = NO_TOKEN, token, False
+            shared.failure = shared.unsaved = None
         request = context.provider.revoke(token) if token is not None else None
         if request is not None:
             context.call_endpoint(request, transport)

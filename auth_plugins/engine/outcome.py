@@ -142,7 +142,7 @@ class Outcome:
         return self._remember(failure) if failure is not None else self._all_is_well()
 
     def save(self, token: Token, number: int) -> StoreError | None:
-        """Save `token` under its number; return the failure, once it is written down in the slot."""
+        """Save `token` under its number; return the failure, once it is recorded in the shared state."""
         try:
             self.place.save(token, number)
         except Superseded as newer:
@@ -227,7 +227,7 @@ class Outcome:
         stored = self.place.load()
         if stored is None or stored == token:
             return False
-        return not is_older(self.shared, stored, self.place.number)
+        return not is_older(self.shared, stored, None)
 
     def _still(self, unsaved: UnsavedToken, token: Token) -> bool:
         with self.shared.lock:

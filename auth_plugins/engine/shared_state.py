@@ -26,7 +26,7 @@ from .snapshot import Snapshot
 from .unauthorized_backoff import NO_BACKOFF
 from .unsaved import SaveAttempts, UnsavedToken
 
-__all__ = ["RememberedFailure", "SharedState", "UnsavedToken", "shared_state_for"]
+__all__ = ["RememberedFailure", "SharedState", "shared_state_for"]
 
 _SALT = secrets.token_bytes(32)
 """Salts the keys of the in-process table. Not the store's salt: reading that may need I/O."""
@@ -260,10 +260,10 @@ def _after_fork() -> None:
     for _, shared in living:
         _stores.one_for(shared.store, identity_of(shared.store))
         shared.reset_after_fork()
-        if shared.snapshot.token is not None and not shared.rejects(shared.snapshot.token):
-            shared.snapshot = shared.snapshot.until(
-                shared.snapshot.window_opens_at
-            )  # The parent's renewal thread does not exist in the child.
+        snapshot = shared.snapshot
+        if snapshot.token is not None and not shared.rejects(snapshot.token):
+            # The parent's renewal thread does not exist in the child.
+            shared.snapshot = snapshot.until(snapshot.window_opens_at)
     for key, shared in living:
         _recent.use(key, shared)
 

@@ -29,8 +29,9 @@ from auth_plugins.engine.context import Context
 from auth_plugins.engine.logout import logout
 from auth_plugins.engine.outcome import pick_current
 from auth_plugins.engine.renewal import renew
-from auth_plugins.engine.shared_state import SharedState, UnsavedToken
+from auth_plugins.engine.shared_state import SharedState
 from auth_plugins.engine.snapshot import NO_TOKEN, Snapshot
+from auth_plugins.engine.unsaved import UnsavedToken
 from auth_plugins.testing import FakeClock
 
 URL = "https://api.example"
