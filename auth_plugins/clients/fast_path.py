@@ -74,7 +74,7 @@ def _can_append(kind: Any) -> bool:
         return False
 
 
-# Whoever has many auth objects has them for a few origins.
+# Many auth objects share a few origins.
 _home_of = lru_cache(64)(_HomeOrigin)
 _origins_of = lru_cache(64)(AllowedOrigins)
 

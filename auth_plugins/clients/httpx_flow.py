@@ -69,7 +69,7 @@ class HttpxFlow:
         self.observe_replay(response, renewed)
 
     def sign(self, request: Request, body: Body) -> Snapshot:
-        """Attach the token, and tell which."""
+        """Attach the token, and return its snapshot."""
         try:
             snapshot = self._source.current(self._transport, once=not body.replayable)
         except AuthError as error:
@@ -94,7 +94,7 @@ class HttpxFlow:
             if not body.rewind(rejected.stream):
                 warn_not_replayed(self._source)
                 return None
-            self._drain(response)  # Others can use its connection while this one waits.
+            self._drain(response)  # Its connection is free for other requests during the wait.
             snapshot = self._source.wait_usable(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
@@ -174,7 +174,7 @@ class HttpxFlow:
         return self._allowed.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
 
     def is_rejected(self, response: Response, snapshot: Snapshot) -> bool:
-        """Look at the response to a request that carried `live`: whether it is a 401 of ours."""
+        """Whether the response, to a request that carried `snapshot`, is a 401 from an allowed origin."""
         if response.status_code == 401:
             return self.covers(response.request)
         if snapshot.unproven:
@@ -182,7 +182,7 @@ class HttpxFlow:
         return False
 
     def observe_replay(self, response: Response, renewed: Snapshot) -> None:
-        """Look at the response to a request that was sent again; who redirected it to a stranger accepted the token."""
+        """Record the outcome of a replay. A redirect to another origin counts as accepted."""
         if response.status_code == 401 and self.covers(response.request):
             self._source.still_unauthorized(renewed)
         elif renewed.unproven:
@@ -208,5 +208,7 @@ class HttpxFlow:
     def _as_library_error(self, error: AuthError, request: Request) -> AuthError:
         theirs = isinstance(error, TokenEndpointUnavailable)
         told: Any = as_library_error(error, self.library.TransportError if theirs else self.library.RequestError)
-        told.request = self.library.Request(request.method, request.url)  # No headers: one may be the old token.
+        told.request = self.library.Request(
+            request.method, request.url
+        )  # Without headers: the old token may be among them.
         return told  # type: ignore[no-any-return]

@@ -56,7 +56,7 @@ class RequestsHook(OriginBoundHook):
         return request
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
-        """Look at a response before other hooks do; `sending` holds the arguments with which its request was sent."""
+        """Handle a response before other hooks do; `sending` holds the arguments with which its request was sent."""
         request = response.request
         follows = follows_last_redirect(request)
         if response.status_code == 401:

@@ -90,7 +90,7 @@ def bind_to_origin(request: Any) -> None:
 
 
 def note_redirect(response: requests.Response, *, signed: bool) -> None:
-    """Remember which request follows a redirect, if that one has no token: the last had none, or the origin differs."""
+    """Remember which request follows a redirect, if it has no token: it had no token before, or the origin differs."""
     before, url = response.request, _url_of_next(response)
     if url is not None and (not signed or Origin.of(url) != Origin.of(str(before.url))):
         _last_redirect.set(_Redirect(before, url))

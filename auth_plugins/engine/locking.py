@@ -18,7 +18,7 @@ LOCKED_OUT = StoreError(
     "Another thread, process or another machine has had the lock of this token all the time, and has saved no token",
     hint="Try again later. The lock of a machine that died ends with its lease.",
 )
-"""What is raised to those who wait for a renewal that waits for the lock."""
+"""The error of requests that wait for a renewal that waits for the lock."""
 
 
 class GuardedStore:
@@ -63,7 +63,7 @@ class GuardedStore:
         return newer
 
     def lock_numbers(self, key: str) -> tuple[int, int]:
-        """Return the number of the lock, and that of a lock that was waited for and lost; 0 if there is none."""
+        """Return the number of the lock, and that of a lock that was waited for and lost; 0 without a lock."""
         numbers: tuple[int, int] = (0, 0) if self._numbered is None else self._numbered.lock_numbers(key)
         return numbers
 
@@ -75,7 +75,7 @@ class GuardedStore:
             raise StoreError("Another process has saved a newer token")
 
     def retire(self, key: str) -> None:
-        """Let the record end within a day, where the store can."""
+        """Let the record end within a day, if the store can."""
         retire = getattr(self._store, "retire", None)
         if retire is not None:
             _guarded(lambda: retire(key))

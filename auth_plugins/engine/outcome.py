@@ -1,4 +1,4 @@
-"""What becomes of a token that a renewal has found or made: it is saved, published, and saved again if it must be."""
+"""Saves and publishes the token that a renewal has found or obtained, and saves it again after a failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LONGEST = 60.0
 def pick_current(
     context: Context, shared: SharedState, stored: Token | None, number: int | None = None
 ) -> Token | None:
-    """Return what the store has, since a renewal saves there first. No clock can tell which of two tokens is newer.
+    """Return the stored token, since a renewal saves there first. No clock shows which of two tokens is newer.
 
     But ours, if the store has none, or one that came before ours (it was set back), or did not take ours and still has
     what it had then. `number` is that of the stored token.

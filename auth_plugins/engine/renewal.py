@@ -1,4 +1,4 @@
-"""What one renewal does, in the one thread that does it: load, lock, load again, call, save, publish, unlock."""
+"""The job of a renewal, run in one thread: load, lock, load again, call, save, publish, unlock."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ __all__ = ["check_store", "renew", "wait_until_valid"]
 
 
 def renew(context: Context, shared: SharedState, transport: TokenTransport) -> Snapshot:
-    """Bring a token that is better than the one at hand, publish it and give it.
+    """Obtain a token that replaces the current one, publish it and return it.
 
     Raises:
-        AuthError: none could be had; nothing was changed.
+        AuthError: no token could be obtained; nothing was changed.
     """
     store = GuardedStore(shared.store)
     try:
@@ -83,7 +83,7 @@ def _under_lock(
 
 
 def check_store(context: Context, shared: SharedState, transport: TokenTransport, failure: AuthError) -> Snapshot:
-    """Take over what a peer has renewed while this process, after `failure`, makes no calls.
+    """Adopt a token that another process has renewed while this one, after `failure`, makes no calls.
 
     Raises:
         AuthError: `failure`, if there is nothing.
@@ -99,7 +99,7 @@ def check_store(context: Context, shared: SharedState, transport: TokenTransport
 
 
 def wait_until_valid(context: Context, shared: SharedState) -> Snapshot:
-    """Wait until the token at hand is accepted, and give it: it was issued a moment ago and used too early."""
+    """Wait until the `valid_from` of the current token, and return it: it was used too early."""
     snapshot = shared.snapshot
     if snapshot.token is not None:
         context.clock.sleep(max(0.0, snapshot.token.valid_from - snapshot.now(context.clock)))
@@ -114,7 +114,7 @@ class _Renewal(Outcome):
         self.transport, self.stored = transport, stored
 
     def without_lock(self) -> Snapshot | None:
-        """Take over a peer's good token: the lock may be a dead holder's, and last longer than anybody waits."""
+        """Adopt a valid token of another process: the lock may be a dead holder's, and outlast every waiter."""
         if self.shared.distrust or self.shared.unsaved is not None:
             return None
         peers = self._if_a_good_peers(self.stored, self.shared.snapshot.token, self.context.clock())
@@ -142,11 +142,11 @@ class _Renewal(Outcome):
         policy = self.context.policy
         with call_permit(self.context.provider, policy.max_concurrent_calls, policy.deadline, clock) as left:
             needed, ends = need is Need.RENEWAL_NOW, clock.monotonic() + left
-            brought, purpose = self._call_in_turn(purposes, token, now, ends, needed=needed)
+            obtained, purpose = self._call_in_turn(purposes, token, now, ends, needed=needed)
         if purpose is None:
-            return self.adopt(brought, self.window_opens_at(brought))
+            return self.adopt(obtained, self.window_opens_at(obtained))
         kind = EventKind.LOGGED_IN if purpose is Purpose.LOGIN else EventKind.REFRESHED
-        return self.made(brought, kind, unproven=state is TokenState.REJECTED and self.shared.rejected_by_server)
+        return self.made(obtained, kind, unproven=state is TokenState.REJECTED and self.shared.rejected_by_server)
 
     def _with_newest_refresh_token(self, token: Token | None) -> Snapshot:
         """Take over the refresh token of `token` if its access token is ours: another variant was renewed."""
@@ -221,7 +221,7 @@ class _Renewal(Outcome):
         raise answer.error(InvalidTokenResponse, f"The answer could not be read ({tripped})")
 
     def _peers_token(self, refused: Token, now: float) -> Token | None:
-        """Look whether somebody who did not respect the lock, or whose lock ran out, has renewed meanwhile."""
+        """Return the token of a process that has renewed meanwhile without the lock, or whose lock expired."""
         try:
             return self._if_a_good_peers(self.place.load(), refused, now)
         except StoreError:
@@ -236,7 +236,7 @@ class _Renewal(Outcome):
 
 
 def _keep_retry_after(failure: AuthError, before: AuthError | None) -> AuthError:
-    """Let a failure ask for the time for which the one before it asked, in the same renewal."""
+    """Keep the `retry_after` of the failure before, in the same renewal, if it is longer."""
     asked = before.retry_after if before is not None else None
     if asked and isinstance(failure, (TokenEndpointUnavailable, InvalidTokenResponse)):
         failure.retry_after = max(asked, failure.retry_after or 0.0)

@@ -97,7 +97,7 @@ class SharedState:
         self.store, self.key = store, key
         self.snapshot = given
         self.number = 0
-        """The number of the token here, by which a store that has numbers tells the newer of two; 0: it was given."""
+        """The number of the current token in a store with numbers: a higher number is newer; 0: it was supplied."""
         self.predecessors = b""
         """Digests of the tokens before the current one, to recognize a store that was restored to an earlier state."""
         self.rejected: Token | None = None

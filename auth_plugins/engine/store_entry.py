@@ -1,4 +1,4 @@
-"""Where a renewal finds and leaves the token: its place in the store, or no place at all."""
+"""The entry of a session in the store, and what replaces it where the store has failed."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ class StoreEntry(Protocol):
     """One key of a store."""
 
     kept: Token | None
-    """What is there, as far as we know."""
+    """The token in the store, as far as this process knows."""
     number: int | None
-    """The number of the token that is there, -1 if there is none; `None` if the store has no numbers."""
+    """The number of the token that is there, -1 without a token; `None` if the store has no numbers."""
 
     def load(self) -> Token | None:
-        """Give what is kept there."""
+        """Return the stored token."""
 
     def save(self, token: Token, number: int = 0, *, before_call: bool = False) -> None:
-        """Keep `token` there under its number, or raise `StoreError`; before a call only under the lock.
+        """Save `token` under its number, or raise `StoreError`; before a call only under the lock.
 
         After `Superseded`, `kept` is the newer token and `number` its number.
         """
 
     def lock_numbers(self) -> tuple[int, int]:
-        """Return the number of the lock, and that of a lock that was waited for and lost; 0 if there is none."""
+        """Return the number of the lock, and that of a lock that was waited for and lost; 0 without a lock."""
 
     def delete(self, number: int | None = None) -> None:
-        """Keep nothing there, or raise `StoreError`; a number ends the session."""
+        """Delete the token, or raise `StoreError`; a number ends the session."""
 
     def retire(self) -> None:
-        """Let what is kept there end within a day, where the store can."""
+        """Let the record end within a day, if the store can."""
 
     def permit(self) -> object:
         """Return what continues the lock of the place after a save that failed; `None` if nothing does."""
@@ -123,15 +123,15 @@ class InStore:
         self.number = None if self.number is None else -1
 
     def lock_numbers(self) -> tuple[int, int]:
-        """Do as the store does."""
+        """Call the store."""
         return self._store.lock_numbers(self.key)
 
     def retire(self) -> None:
-        """Do as the store does."""
+        """Call the store."""
         self._store.retire(self.key)
 
     def permit(self) -> object:
-        """Do as the store does."""
+        """Call the store."""
         return self._store.permit(self.key)
 
     def _of_variant(self, record: Token, variant: str) -> Token:
@@ -174,7 +174,7 @@ def _others_in(extra: Mapping[str, str]) -> Iterator[tuple[str, Token]]:
 
 
 def _within_bounds(others: Mapping[str, Token], now: float) -> dict[str, str]:
-    """Return the records of the tokens that have not ended by `now`, the latest first, as far as there is room."""
+    """Return the records of the tokens that have not ended by `now`, the latest first, within the limit."""
     kept, left = dict[str, str](), _MOST
     for variant, token in sorted(others.items(), key=lambda each: each[1].expires_at, reverse=True):
         record = Masked(encode(variant, token).decode())
@@ -185,14 +185,14 @@ def _within_bounds(others: Mapping[str, Token], now: float) -> dict[str, str]:
 
 
 class NoStore:
-    """What stands in for a store that failed: nothing is to be had from there, and nothing more is kept."""
+    """Replaces the entry of a store that has failed: it loads nothing and saves nothing."""
 
     def __init__(self, failure: StoreError, kept: Token | None) -> None:
         self._failure, self.kept = failure, kept
         self.number: int | None = None
 
     def load(self) -> Token | None:
-        """Give nothing."""
+        """Return None."""
         return None
 
     def lock_numbers(self) -> tuple[int, int]:
@@ -200,11 +200,11 @@ class NoStore:
         return 0, 0
 
     def save(self, token: Token, number: int = 0, *, before_call: bool = False) -> None:
-        """Fail as the store did."""
+        """Raise the store's failure."""
         raise self._failure.clone()
 
     def delete(self, number: int | None = None) -> None:
-        """Fail as the store did."""
+        """Raise the store's failure."""
         raise self._failure.clone()
 
     def retire(self) -> None:

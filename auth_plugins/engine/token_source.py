@@ -61,7 +61,7 @@ Header = Callable[[str], Any]
 
 
 class TokenSource(Context):
-    """Where a door gets its token. One for each auth object; what it finds out, it shares."""
+    """Provides tokens to the adapters of one auth object. Objects with equal credentials share the state."""
 
     __slots__ = ("shared",)
 
@@ -105,7 +105,7 @@ class TokenSource(Context):
         return self.wait_usable(found) if once else found
 
     async def acurrent(self, transport: TokenTransport, *, once: bool = False) -> Snapshot:
-        """Do as `current`, in a task of asyncio or trio."""
+        """Like `current`, in a task of asyncio or trio."""
         snapshot = self.shared.snapshot
         if not once and snapshot.is_fresh(self.clock):
             return snapshot
@@ -149,7 +149,7 @@ class TokenSource(Context):
         return snapshot if ripening is None else ripening.wait(self._deadline, snapshot)
 
     async def await_usable(self, found: Snapshot | Flight) -> Snapshot:
-        """Do as `wait_usable`, in a task of asyncio or trio."""
+        """Like `wait_usable`, in a task of asyncio or trio."""
         snapshot = await found.wait_async(self._deadline) if isinstance(found, Flight) else found
         ripening = self._wait_until_valid(snapshot)
         return snapshot if ripening is None else await ripening.wait_async(self._deadline, snapshot)
@@ -167,23 +167,23 @@ class TokenSource(Context):
                 self.shared.unauthorized = NO_BACKOFF
 
     def still_unauthorized(self, snapshot: Snapshot) -> None:
-        """Learn that a request which was sent again with another token got a 401 as well."""
+        """Note that a replay with another token got a 401 as well."""
         with self.shared.lock:
             self.shared.note_401(snapshot, self.policy, self.clock)
         self.notify(EventKind.STILL_UNAUTHORIZED, snapshot.token)
 
     def unanswered(self, snapshot: Snapshot) -> None:
-        """Learn that a request which was sent again got no answer, which does not speak against its token."""
+        """Note that a replay got no answer, which says nothing about its token."""
         with self.shared.lock:
             if snapshot.unproven:
                 self.shared.unauthorized = self.shared.unauthorized.excusing(snapshot.token)
 
     def not_replayed(self) -> None:
-        """Learn that a 401 went to the caller, since the body cannot be sent again."""
+        """Note that a 401 was returned to the caller, because the body cannot be sent again."""
         self.notify(EventKind.NOT_REPLAYED, self.shared.snapshot.token)
 
     def invalidate(self) -> None:
-        """Take the token at hand for rejected: the next request renews it, or logs in. Forgets troubles, too."""
+        """Reject the current token: the next request replaces it. Clear the remembered failures, too."""
         with self.shared.lock:
             token = self.shared.snapshot.token
             self.shared.reject(by_server=False)
@@ -192,17 +192,17 @@ class TokenSource(Context):
             self.shared.failure, self.shared.unauthorized = None, NO_BACKOFF
 
     def logout(self, transport: TokenTransport) -> None:
-        """Forget the token, and revoke it where the provider can.
+        """Delete the token, and revoke it if the provider has an endpoint for that.
 
         Raises:
-            TokenEndpointUnavailable: the provider could not be told. The token is forgotten all the same.
-            InvalidTokenResponse: its answer makes no sense. Likewise.
+            TokenEndpointUnavailable: the revocation got no answer. The token is deleted all the same.
+            InvalidTokenResponse: the answer to the revocation is not valid. The token is deleted all the same.
             StoreError: the store failed, and may keep the token.
         """
         self._start_logout(transport).wait(self._deadline)
 
     async def alogout(self, transport: TokenTransport) -> None:
-        """Do as `logout`, in a task of asyncio or trio."""
+        """Like `logout`, in a task of asyncio or trio."""
         await self._start_logout(transport).wait_async(self._deadline)
 
     def _fallback(self, snapshot: Snapshot, once: bool) -> Snapshot | None:
@@ -212,7 +212,7 @@ class TokenSource(Context):
         return snapshot if snapshot.now(self.clock) < snapshot.token.expires_at else None
 
     def _token_or_flight(self, transport: TokenTransport, *, once: bool = False) -> Snapshot | Flight:
-        """Decide for one request. Return the token, or the flight to wait for, which is started if there was none."""
+        """Decide for one request. Return the token, or the flight to wait for, which may be a new one."""
         with launching(self, self.shared), self.shared.lock:
             return self._decide(transport, once=once)
 

@@ -1,4 +1,4 @@
-"""Renewals on a 401 that did not help, and the pause that they earn: the fault is then not the token's."""
+"""The back-off between renewals on a 401, while the API answers 401 to new tokens as well."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["NO_BACKOFF", "UnauthorizedBackoff"]
 
 @dataclass(frozen=True, slots=True)
 class UnauthorizedBackoff:
-    """How many there were in a row. A token that was fetched on a 401 and got a 401 counts once, whoever reports it."""
+    """Consecutive renewals on a 401 that did not help. Each token counts once, however many requests report it."""
 
     count: int = 0
     token: Token | None = None
-    """The latest that did not help."""
+    """The last token that did not help."""
     until: float = LONG_AGO
-    """By the steady clock: no token is renewed on a 401 before this."""
+    """No token is renewed on a 401 before this time, by the monotonic clock."""
 
     def failed(self, token: Token | None, policy: RefreshPolicy, monotonic: float) -> UnauthorizedBackoff:
         """Count a token that did not help."""
@@ -37,4 +37,4 @@ class UnauthorizedBackoff:
 
 
 NO_BACKOFF = UnauthorizedBackoff()
-"""None yet; and again none once a renewal on a 401 has helped."""
+"""The initial state, and the state after a renewal on a 401 that has helped."""

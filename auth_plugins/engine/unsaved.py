@@ -50,7 +50,7 @@ class SaveAttempts:
             self._changed.notify_all()
 
     def next_failure(self, timeout: float) -> StoreError | None:
-        """Ask for an attempt now and return its failure; None if there are none, or none in `timeout` seconds."""
+        """Ask for an attempt now. Return its failure, or after `timeout` the last one; None if saving has ended."""
         with self._changed:
             count, self._wanted = self._count, True
             self._changed.notify_all()

@@ -105,7 +105,7 @@ class RedisStore:
             options: those of `RedisStore`.
 
         Raises:
-            ValueError: the URL is none of these, or has a wrong option, which is named.
+            ValueError: the URL has another scheme, or a wrong option, which is named.
             ImportError: redis is not installed.
         """
         store = cls(connected(url), **options)
@@ -204,7 +204,7 @@ class RedisStore:
     def lock_numbers(self, key: str) -> tuple[int, int]:
         """Return the number of this thread's lock, and that of a lock that was waited for and forgotten by the server.
 
-        Each is 0 if there is none.
+        Each is 0 without a lock.
         """
         held = self._mine.held.get(key)
         return (0, 0) if held is None else (held.number, held.lost)

@@ -47,8 +47,9 @@ return {'1'}
 """token, lock; number of the record (empty: as that of the one there), record, ms to live (0: for ever), holder, lease
 in ms, whether the lock must be held -> 1; or 0, the number and the record of a newer one that is there; or -1.
 
-A record replaces one with the same number or a lower one, whoever has the lock: a record that comes late, twice or
-out of order changes nothing, and the newest one is taken also after the server was emptied. It never takes a lock.
+A record replaces one with the same number or a lower one, no matter which process has the lock: a record that comes
+late, twice or out of order changes nothing, and the newest one is taken also after the server was emptied. It never
+takes a lock.
 Where the lock is the holder's, its lease begins anew: the whole of it is there for the token call that comes after,
 however long it took to get here.
 """
