@@ -130,8 +130,8 @@ class TestAsked:
         answered = []
 
         class TokenTransport:
-            def send(self, _request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
-                answered.append(policy)
+            def send(self, _request: TokenRequest, policy: RefreshPolicy, deadline: float) -> TokenResponse:
+                answered.append((policy, deadline))
                 return TokenResponse(200, {}, b'{"verified": true}')
 
         policy = RefreshPolicy(deadline=7.0)
@@ -139,7 +139,7 @@ class TestAsked:
             auth.token()
             auth._requests.transport = TokenTransport()  # type: ignore[assignment]
             assert auth.verify()
-        assert answered == [policy, JWTPLUS_POLICY]
+        assert answered == [(policy, 7.0), (JWTPLUS_POLICY, JWTPLUS_POLICY.deadline)]
 
 
 class TestSeen:
