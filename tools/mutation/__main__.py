@@ -43,6 +43,8 @@ _LIFE = (
     "tests/engine",
     "tests/providers/test_jwtplus_life.py",
     "tests/providers/test_marketiger.py",
+    "tests/security/test_leaks.py",
+    "tests/security/test_origins.py",
 )
 _ONE_OF_A_KIND = "httpx2 or (httpx and not asyncio)"
 GROUPS = {
@@ -62,6 +64,7 @@ GROUPS = {
             *_LIFE,
             "tests/clients",
             "tests/faults/network",
+            "tests/security/test_elsewhere.py",
             "tests/security/test_proxies.py",
             "tests/test_speed_guard.py",
         ),
