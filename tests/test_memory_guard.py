@@ -21,15 +21,15 @@ Why it is no less: docs/explanation/adr/0011-what-slots-share.md.
 
 ALLOWED_FOR_A_USER = 1_700
 ALLOWED_FOR_A_REFUSAL = 2_000
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+ROOT = Path(__file__).parents[1]
 
 
 def measured(module: str, expression: str) -> Any:
     """Return what the expression gives in a new process, with a module of the benchmarks as `bench`."""
-    program = f"import json; import bench.{module} as bench; print(json.dumps({expression}))"
+    program = f"import json; import tools.benchmarks.bench.{module} as bench; print(json.dumps({expression}))"
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=BENCHMARKS,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         timeout=60,
         check=True,
