@@ -351,7 +351,7 @@ class TestClients:
         refused(make, "token_client", kind)
 
     @pytest.mark.parametrize("kind", CLIENTS, ids=full_name)
-    def test_those_of_every_library_are_taken_and_those_derived_from_them(
+    def test_clients_of_every_library_are_taken_and_those_derived_from_them(
         self, make: Callable[..., Any], kind: type
     ) -> None:
         for lent in (kind(), type("Mine", (kind,), {})()):

@@ -98,7 +98,7 @@ class TestOfRequests:
         room.door(answered(room.signed(), status))
         assert not room.shared.snapshot.unproven
 
-    def test_but_not_that_the_renewal_helped(self) -> None:
+    def test_a_200_does_not_prove_that_the_renewal_after_a_401_helped(self) -> None:
         room = Room()
         snapshot = room.replaced()
         room.auth._source.still_unauthorized(snapshot)

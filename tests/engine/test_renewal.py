@@ -203,7 +203,7 @@ class TestThePlace:
         assert stage.renew() is snapshot
         assert [what for what, _ in stage.store.done] == ["load", "lock", "load"]
 
-    def test_which_cannot_be_read_keeps_nothing_and_what_was_at_hand_is_written_down(self) -> None:
+    def test_a_store_that_cannot_be_read_gets_nothing_and_the_token_it_held_is_remembered(self) -> None:
         stage = Stage("new")
         stage.have(token("old"))
         stage.clock.advance(3600)
@@ -212,7 +212,7 @@ class TestThePlace:
         assert stage.shared.unsaved == UnsavedToken(token("old"))
         assert stage.kept() is None
 
-    def test_which_still_cannot_be_read_has_what_it_had_when_it_first_failed(self) -> None:
+    def test_a_store_that_still_cannot_be_read_is_taken_to_hold_what_it_held_at_first(self) -> None:
         stage = Stage("newer")
         stage.have(token("new"))
         stage.shared.unsaved = UnsavedToken(token("old"))
@@ -221,7 +221,7 @@ class TestThePlace:
         stage.renew()
         assert stage.shared.unsaved == UnsavedToken(token("old"))
 
-    def test_which_still_takes_nothing_is_tried_again_after_a_pause_that_grows(self) -> None:
+    def test_a_store_that_still_takes_nothing_is_tried_again_after_a_pause_that_grows(self) -> None:
         stage = Stage()
         stage.have(OURS)
         stage.shared.unsaved, stage.store.full = UnsavedToken(None), True

@@ -103,7 +103,7 @@ def test_a_renewal_has_a_thread_of_its_own_that_is_no_daemon() -> None:
     assert thread is not threading.current_thread()
 
 
-def test_nor_is_it_one_if_it_was_a_daemon_that_asked() -> None:
+def test_a_renewal_that_a_daemon_thread_asks_for_has_a_thread_that_is_no_daemon() -> None:
     room = Room()
     daemon = threading.Thread(target=room.auth.token, daemon=True)
     daemon.start()
@@ -779,7 +779,7 @@ class TestWhileCallsPause:
         assert replace(room.shared.failure, next_store_check=before.next_store_check) == before
         assert room.told() == told
 
-    def test_nor_does_one_that_the_store_does_not_allow(self) -> None:
+    def test_a_look_that_the_store_does_not_allow_changes_nothing(self) -> None:
         room, _ = self._refused()
         room.clock.advance(1)
 
@@ -790,7 +790,7 @@ class TestWhileCallsPause:
         with pytest.raises(TokenEndpointUnavailable):
             room.auth.token()
 
-    def test_nor_does_one_that_the_store_does_not_answer_and_nobody_else_waits_for_it(self) -> None:
+    def test_a_look_that_the_store_does_not_answer_changes_nothing_and_no_other_request_waits_for_it(self) -> None:
         room, _ = self._refused()
         room.hurry()
         looks, go = list[str](), threading.Event()

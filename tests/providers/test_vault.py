@@ -265,7 +265,7 @@ class TestAnswers:
         assert type(refused(answer(page))) is CredentialsRejected
         assert type(refused(answer(page), REFRESH)) is LoginRequired
 
-    def test_so_is_any_error_that_does_lest_the_password_be_sent_again_and_again(self) -> None:
+    def test_any_error_that_comes_with_200_is_a_refusal_lest_the_password_be_sent_again(self) -> None:
         answer_ = answer('{"error": "invalid_credentials"}')
         assert type(refused(answer_)) is CredentialsRejected
         assert type(refused(answer_, REFRESH)) is LoginRequired
@@ -500,7 +500,9 @@ class TestRenewal:
 
     @pytest.mark.parametrize("shape", ["oauth2", "unauthorized"])
     @pytest.mark.parametrize("status", [400, 401])
-    def test_or_by_the_user_where_there_is_no_password(self, world: VaultWorld, shape: Any, status: Any) -> None:
+    def test_a_dead_refresh_token_without_a_password_asks_for_the_user(
+        self, world: VaultWorld, shape: Any, status: Any
+    ) -> None:
         world.server.error_shape, world.server.refusal_status = shape, status
         auth = world.auth(refresh_token="long-dead")
         for _ in range(3):
@@ -525,7 +527,9 @@ class TestRenewal:
         assert world.calls[3:] == [("refresh", 400), ("login", 200), ("api", 200)]
 
     @pytest.mark.parametrize("reuse_detection", [True, False])
-    def test_or_the_session_where_there_is_no_password(self, world: VaultWorld, reuse_detection: bool) -> None:
+    def test_a_lost_answer_costs_the_session_where_there_is_no_password(
+        self, world: VaultWorld, reuse_detection: bool
+    ) -> None:
         world.server.reuse_detection = reuse_detection
         auth = world.auth(refresh_token=world.server.session(world.clock())[1])
         world.server.outage = "lost"
