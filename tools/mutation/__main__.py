@@ -81,7 +81,7 @@ def prepared(group: Group, folder: Path) -> None:
             shutil.copytree(place, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(place, folder / name)
-    arguments = ["-p", "cold", "-p", "no:randomly", "-p", "no:cacheprovider", "--timeout=10", "-m", "not slow"]
+    arguments = ["-p", "cold", "-p", "no:randomly", "-p", "no:cacheprovider", "--timeout=30", "-m", "not slow"]
     if group.but:
         arguments += ["-k", f"not ({group.but})"]
     settings = {
