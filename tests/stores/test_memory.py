@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from auth_plugins import MemoryStore, StoreError, Token
 from auth_plugins.stores import PROCESS_STORE
 from auth_plugins.testing import FakeClock
+from tests.stores.conftest import locked_by_a_thread
 
 NOW = 1_800_000_000.0
 LONG = 30.0
@@ -368,21 +369,8 @@ class TestFork:
 
     def test_a_lock_held_by_a_thread_of_the_parent_is_free_in_the_child(self) -> None:
         store = MemoryStore(clock=a_clock)
-        held, enough = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            with store.lock("key"):
-                held.set()
-                enough.wait(LONG)
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        try:
-            assert held.wait(LONG)
+        with locked_by_a_thread(store):
             assert in_a_fork(lambda: self.use(store)) == "other"
-        finally:
-            enough.set()
-            thread.join(LONG)
 
     @pytest.mark.parametrize("interrupted", ["save", "load", "delete"])
     def test_a_call_under_way_at_the_fork_is_whole_in_the_child_or_not_there(self, interrupted: str) -> None:

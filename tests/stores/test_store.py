@@ -20,6 +20,7 @@ from keyring.backend import KeyringBackend
 
 from auth_plugins import FileStore, KeyringStore, MemoryStore, RedisStore, Store, StoreError, Token
 from auth_plugins.testing import FakeClock
+from tests.stores.conftest import locked_by_a_thread
 
 if TYPE_CHECKING:
     from tests.conftest import RedisServer
@@ -305,23 +306,10 @@ class TestLock:
 
     def test_is_waited_for_a_bounded_time(self, maker: Maker, clock: FakeClock) -> None:
         store = maker(clock, 0.01)
-        held, enough = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            with store.lock("key"):
-                held.set()
-                enough.wait(LONG)
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        try:
-            assert held.wait(LONG)
+        with locked_by_a_thread(store):
             with pytest.raises(StoreError) as caught, store.lock("key"):
                 pytest.fail("two at a time")
             assert caught.value.hint != StoreError.default_hint
-        finally:
-            enough.set()
-            thread.join(LONG)
         with store.lock("key"):
             pass
 
