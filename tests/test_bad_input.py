@@ -231,6 +231,7 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((VaultAuth, name, no_text.filter(given_at_all)) for name in ("refresh_token", "access_token")),
     *((MarketigerAuth, name, no_text.filter(given_at_all)) for name in MARKETIGER_TEXTS),
     *((make, "assumed_lifetime", no_number | at_most_zero) for make in (MarketigerAuth, VaultAuth, *OAUTH2)),
+    (OAuth2RefreshTokenAuth, "refresh_grace", no_number | below_zero),
     *((JWTPlusAuth, name, no_text | odd_text | st.just("")) for name in ("app_id", "app_key", "header")),
     (JWTPlusAuth, "scheme", no_text | odd_text),
     *((JWTPlusAuth, name, no_text | st.just("")) for name in ("ip", "user_agent")),

@@ -41,6 +41,8 @@ class AuthError(Exception):
     """Whether no call was made for it: it is the failure of an earlier call, and `retry_after` is what is left."""
     from_intermediary: bool = False
     """Whether an intermediary sent the answer. No login follows such an error."""
+    unsent: bool = False
+    """Whether the call certainly did not reach the token endpoint: the connection failed."""
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class AuthError(Exception):
     def clone(self) -> Self:
         """Return an equal error without a traceback: the same failure may be raised in many threads."""
         made = type(self)(self.message, **self.details())
-        made.from_intermediary, made.remembered = self.from_intermediary, self.remembered
+        made.from_intermediary, made.remembered, made.unsent = self.from_intermediary, self.remembered, self.unsent
         return made
 
     def __str__(self) -> str:
