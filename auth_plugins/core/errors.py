@@ -112,7 +112,7 @@ class CredentialsRejected(AuthError):
     """
 
     code = "credentials_rejected"
-    default_hint = "Check the credentials, and that they belong to this base_url."
+    default_hint = "Check the credentials, and that they belong to this endpoint."
 
 
 class LoginRequired(AuthError):
@@ -143,7 +143,7 @@ class InvalidTokenResponse(AuthError):
     """
 
     code = "invalid_token_response"
-    default_hint = "Check base_url; if it is right, the provider changed its API or is out of order."
+    default_hint = "Check the endpoint's URL; if it is right, the provider changed its API or is out of order."
 
 
 class ConfigurationError(AuthError):
