@@ -56,7 +56,7 @@ def lose(world: World, auth: Any) -> None:
 
 
 @pytest.mark.matrix(
-    group="Refresh tokens that can be used once",
+    group="The token endpoint's answer: a lost one",
     case="the answer to a refresh is lost; the server is strict",
     outcome="no second refresh in the same renewal; the `LoginRequired` that follows names the lost answer",
 )
@@ -155,7 +155,7 @@ def test_a_token_that_is_renewed_after_all_has_no_mark(world: World) -> None:
 
 
 @pytest.mark.matrix(
-    group="Refresh tokens that can be used once",
+    group="The token endpoint's answer: a lost one",
     case="the answer to a refresh is lost; the server allows a repeat (`refresh_grace=`)",
     outcome="the same refresh token is sent again at once; the session goes on",
 )
