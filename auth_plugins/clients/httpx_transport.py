@@ -9,7 +9,7 @@ from typing import Any
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
 from .faults import built_for
-from .reading import Deadline, read_whole, redacting_errors
+from .reading import Deadline, naming_the_answer, read_whole, redacting_errors
 from .route import Route
 from .trust import context_for_httpx, context_without_authorities
 
@@ -54,7 +54,8 @@ class HttpxTransport:
             chunks = response.iter_raw()  # Of any size: with a chunk size, httpx waits until a chunk is full.
             if response.is_stream_consumed:  # The answer of a mock, which was read and decoded when it was created.
                 encoding, chunks = "", response.iter_bytes()
-            body = read_whole(chunks, deadline, policy.max_response_bytes, encoding)
+            with naming_the_answer(request, response.status_code):
+                body = read_whole(chunks, deadline, policy.max_response_bytes, encoding)
             return TokenResponse(response.status_code, headers, body)
 
     def _client(self, deadline: Deadline, route: Route) -> AbstractContextManager[Any]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
 from ..core.origin import Origin
+from ..core.redaction import redacted
 from ..core.wire import TokenRequest, TokenResponse
 from .faults import failure_of, proxy_refusal
 from .route import Route
 
-__all__ = ["Deadline", "read_whole", "redacting_errors"]
+__all__ = ["Deadline", "naming_the_answer", "read_whole", "redacting_errors"]
 
 
 class Deadline:
@@ -87,6 +89,20 @@ def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
             raise InvalidTokenResponse("The token endpoint's answer cannot be decoded") from None
 
     return unpack_some
+
+
+@contextmanager
+def naming_the_answer(request: TokenRequest, status: int) -> Iterator[None]:
+    """Let an error that is raised while an answer is read name its status and the endpoint."""
+    failure: AuthError | None = None
+    try:
+        yield
+    except AuthError as error:
+        failure = error.clone()
+    if failure is not None:
+        endpoint = redacted(request.url.partition("?")[0], request.secrets, 200)
+        failure.message, failure.status = f"{failure.message} (HTTP {status} from {endpoint})", status
+        raise failure
 
 
 def redacting_errors(

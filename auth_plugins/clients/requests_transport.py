@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
 from .faults import built_for
-from .reading import Deadline, read_whole, redacting_errors
+from .reading import Deadline, naming_the_answer, read_whole, redacting_errors
 from .route import Route
 from .trust import bundle_for_requests, context_for_requests
 
@@ -58,7 +58,8 @@ class RequestsTransport:
                 chunks = response.raw.stream(16_384, decode_content=False)
             else:  # An adapter of the user's session may answer with any file object.
                 chunks, packed = response.iter_content(16_384), ""
-            body = read_whole(chunks, deadline, policy.max_response_bytes, packed)
+            with naming_the_answer(request, response.status_code):
+                body = read_whole(chunks, deadline, policy.max_response_bytes, packed)
             return TokenResponse(response.status_code, headers, body)
 
     def _session(self, deadline: Deadline, route: Route) -> AbstractContextManager[requests.Session]:

@@ -80,6 +80,9 @@ class Token:
     that the user supplied has been replaced. The engine sets it, not the provider. A store that drops tokens to stay
     small must keep this one until it ends."""
 
+    answer_lost: bool = field(default=False, compare=False)
+    """Whether a refresh of this token was sent, and no answer has shown what became of it. The engine sets it."""
+
     def __post_init__(self) -> None:
         for name in _MOMENTS:
             if math.isnan(getattr(self, name)):

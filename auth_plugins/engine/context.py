@@ -53,6 +53,10 @@ class Context:
             raise error
         return answer
 
+    def warn(self, text: str, *values: object) -> None:
+        """Log a warning that an operator should see."""
+        _log.warning("%s: " + text, self.provider.name, *values)
+
     def notify(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
         """Log an event, and pass it to the listener. What the listener raises is logged and not raised."""
         name = self.provider.name

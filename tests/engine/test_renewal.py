@@ -31,6 +31,7 @@ from auth_plugins.engine.outcome import pick_current
 from auth_plugins.engine.renewal import renew
 from auth_plugins.engine.shared_state import SharedState
 from auth_plugins.engine.snapshot import NO_TOKEN, Snapshot
+from auth_plugins.engine.unauthorized import AnswerJudge
 from auth_plugins.engine.unsaved import UnsavedToken
 from auth_plugins.testing import FakeClock
 
@@ -71,6 +72,12 @@ class Toy:
         return ErrorInfo()
 
     headers = staticmethod(bearer)
+
+
+def count_failure(stage: Stage, snapshot: Snapshot) -> None:
+    judge = AnswerJudge(stage.context.provider, stage.context.policy, stage.clock)
+    judge.shared = stage.shared
+    judge.still_unauthorized(snapshot, "GET /x")
 
 
 Outcome = TokenResponse | AuthError
@@ -481,11 +488,11 @@ class TestTheSlot:
         new = token("new", THEN, lifetime=10.0, valid_from=THEN)
         snapshot = Snapshot.of(new, stage.context.provider, stage.clock, new.expires_at, unproven=True)
         stage.clock.advance(1.0 + now)
-        stage.shared.note_401(snapshot, stage.context.policy, stage.clock)
-        assert stage.shared.unauthorized.count == counts
+        count_failure(stage, snapshot)
+        assert stage.shared.unauthorized.failures == counts
 
     def test_counts_a_401_for_a_token_that_had_ended_when_it_came(self) -> None:
         stage = Stage()
         snapshot = Snapshot.of(token("new", THEN - 10, lifetime=10.0), Toy(), stage.clock, THEN, unproven=True)
-        stage.shared.note_401(snapshot, stage.context.policy, stage.clock)
-        assert stage.shared.unauthorized.count == 1
+        count_failure(stage, snapshot)
+        assert stage.shared.unauthorized.failures == 1

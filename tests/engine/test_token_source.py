@@ -617,7 +617,7 @@ def test_a_401_for_a_token_that_came_after_a_401_earns_a_pause_though_nothing_wa
     newer = _after_401(room, snapshot, "thread")
     assert newer.unproven
     assert _after_401(room, newer, "thread") is None
-    assert (room.shared.unauthorized.count, room.shared.snapshot) == (1, newer)
+    assert (room.shared.unauthorized.failures, room.shared.snapshot) == (1, newer)
 
 
 def test_a_token_that_served_is_proven() -> None:

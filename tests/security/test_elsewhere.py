@@ -112,7 +112,7 @@ def test_a_replay_that_is_cut_does_not_count_against_its_token_twice_in_a_row_it
         assert calls.token_calls == each, "the cut replay is no reason not to renew"
     # An API that cuts each replay does not cause a renewal for each request.
     assert send(room, library, loop, library.Request("GET", f"{URL}/x"), answer).status_code == 401
-    assert (calls.token_calls, room.shared.unauthorized.count) == (3, 1)
+    assert (calls.token_calls, room.shared.unauthorized.failures) == (3, 1)
 
 
 @every_way

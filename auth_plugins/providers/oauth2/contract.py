@@ -65,6 +65,9 @@ class OAuth2Contract:
     keep: tuple[str, ...] = field(default=(), metadata=role("tuning"))
     """Names of members that are copied from an answer to `Token.extra`."""
 
+    refresh_grace: float = field(default=0.0, metadata=role("tuning"))
+    """Seconds for which the server answers a repeated refresh with the same refresh token; 0: it does not."""
+
     name = "oauth2"
 
     @property
