@@ -23,6 +23,8 @@ _log = logging.getLogger("auth_plugins")
 _FOREVER = 0
 _SKEW = 60.0
 """Seconds for which a token is kept longer: the clocks of a fleet do not agree."""
+_UNUSED = 366 * 86_400.0
+"""Seconds after which a token goes that states no end and that a login can replace, if it was not saved meanwhile."""
 LONGEST_MS = 10 * 365 * 86_400_000
 """Milliseconds. A server refuses ends that lie too far ahead."""
 
@@ -95,7 +97,11 @@ class Records:
         # By the host's clock, or as long as the provider said, by the clock of the host that asked it: what is longer.
         stated = token.useful_until - token.issued_at if token.issued_at > LONG_AGO else 0.0
         left = max(token.useful_until - self._clock(), stated)
-        return _FOREVER if left == math.inf else min(max(1, math.ceil((left + _SKEW) * 1000)), LONGEST_MS)
+        if left == math.inf:
+            if token.irreplaceable:
+                return _FOREVER
+            left = _UNUSED
+        return min(max(1, math.ceil((left + _SKEW) * 1000)), LONGEST_MS)
 
     def _written(self, *arguments: Any) -> list[Any]:
         answer: list[Any]
