@@ -187,7 +187,7 @@ class SharedState:
         token = self.snapshot.token
         if token is None or not (self.unsaved is not None or self.rejects(token)):
             return False
-        return self.snapshot.now(self.clock) < token.useful_until
+        return token.is_useful(self.snapshot.now(self.clock))
 
 
 _lock = threading.RLock()

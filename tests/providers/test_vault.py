@@ -119,7 +119,7 @@ class TestThePage:
             issued_at=NOW,
             expires_at=NOW + 3600,  # Not the 24 hours of the prose.
             refresh_token="dGhpcyBpcyBhIHJlZnJlc2h...",
-            refreshable_until=NOW + 3600 + MAX_LIFETIME,
+            refreshable_until=math.inf,
             extra={"user_id": "usr:1"},
         )
 

@@ -193,6 +193,14 @@ class TestEndByTheClockOfThisMachine:
         assert store.load("key") is None
 
 
+@pytest.mark.parametrize("jump", [-1e9, 1e6, 1e9])
+def test_no_clock_ends_a_token_that_no_login_can_replace(store: Store, clock: FakeClock, jump: float) -> None:
+    one = replace(token(clock), irreplaceable=True)
+    store.save("key", one)
+    clock.jump(jump)
+    assert store.load("key") == one
+
+
 @pytest.mark.parametrize("maker", [in_redis, in_valkey], ids=lambda maker: maker.__name__)
 def test_the_clock_of_a_host_ends_nothing_that_a_server_keeps(store: Store, clock: FakeClock) -> None:
     store.save("key", token(clock))

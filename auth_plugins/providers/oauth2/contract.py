@@ -150,8 +150,8 @@ class OAuth2Contract:
             issued_at=now,
             expires_at=expires_at,
             refresh_token=refresh_token,
-            # The lifetime of refresh tokens is not documented, so they are always tried.
-            refreshable_until=LONG_AGO if refresh_token is None else expires_at + MAX_LIFETIME,
+            # No end of refresh tokens is stated, so they are always tried.
+            refreshable_until=LONG_AGO if refresh_token is None else math.inf,
             scopes=tuple(scope.split()) if isinstance(scope, str) else asked,
             extra=self._kept(fields, NO_EXTRA if before is None else before.extra),
         )
