@@ -86,6 +86,7 @@ def test_a_copy_keeps_every_option(duplicate: Any) -> None:
             "origins": ("https://files.example", "http://plain.example:8080"),
             "token_client": lent,
             "on_event": told.append,
+            "renew_on": (401, 419),
             "allow_http": True,
             "clock": FakeClock(),
         }
