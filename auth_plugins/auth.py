@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import copy
-import inspect
-import warnings
+import os
 from collections.abc import Iterable
 from dataclasses import is_dataclass
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import Any, ClassVar, Self, TypedDict, Unpack
 
 import httpx
 import requests
-import requests.auth
 
-from .clients import FastPath, HttpxTransport, RequestsTransport
-from .clients.httpx_flow import library_of
+from .clients import FastPath
+from .clients.any_auth import AnyAuth
+from .clients.token_client import transport_for
 from .core.checks import check_bool, check_callable, check_origins
 from .core.events import Listener
 from .core.origin import Origin
@@ -23,32 +22,9 @@ from .core.provider import Provider
 from .core.token import Token
 from .engine import SYSTEM_CLOCK, Clock, TokenSource
 from .stores import PROCESS_STORE, Store
+from .stores.store import check_store
 
 __all__ = ["Options", "TokenAuth"]
-
-
-def _warn_of_httpx2(error: Exception) -> None:
-    text = f"httpx2 is installed and cannot be imported, so auth_plugins works without it: {error!r}"
-    warnings.warn(text, RuntimeWarning, stacklevel=2)
-
-
-if TYPE_CHECKING:
-
-    class _AnyAuth(requests.auth.AuthBase, httpx.Auth): ...
-
-else:
-    _kinds = [requests.auth.AuthBase, httpx.Auth]
-    try:
-        from httpx2 import Auth as _Httpx2Auth
-    except ModuleNotFoundError as missing:
-        if missing.name != "httpx2":
-            _warn_of_httpx2(missing)
-    except Exception as broken:
-        _warn_of_httpx2(broken)
-    else:
-        _kinds.append(_Httpx2Auth)
-    # After `httpx2.alias_httpx()` the last two are the same class, which may be a base only once.
-    _AnyAuth = type("_AnyAuth", tuple(dict.fromkeys(_kinds)), {})
 
 
 class Options(TypedDict, total=False):
@@ -71,10 +47,9 @@ class Options(TypedDict, total=False):
 
 
 _POLICY = RefreshPolicy()
-_PROMISED = tuple(name for name in vars(Store) if not name.startswith("_"))
 
 
-class TokenAuth(FastPath, _AnyAuth):
+class TokenAuth(FastPath, AnyAuth):
     """Attach a provider's token to requests, renew it before it expires, and retry a request once after a 401.
 
     An object may be used by any number of threads, event loops and HTTP libraries at the same time. Objects with equal
@@ -88,6 +63,11 @@ class TokenAuth(FastPath, _AnyAuth):
         TypeError: an argument is of a wrong type.
         ValueError: an argument is out of range. Neither text shows a value.
     """
+
+    kind: ClassVar[str] = ""
+    """The word for the class in profiles and on the command line, such as "fyatu"; `""`: the class has no profiles."""
+    env_prefix: ClassVar[str] = ""
+    """What the names of the class's environment variables begin with, such as "FYATU_"."""
 
     def __init__(
         self,
@@ -103,7 +83,7 @@ class TokenAuth(FastPath, _AnyAuth):
     ) -> None:
         check_bool("allow_http", allow_http)
         check_callable("on_event", on_event)
-        _check_store(store)
+        check_store(store)
         _check_kind("policy", policy, RefreshPolicy)
         _check_kind("clock", clock, Clock)
         contract = _contract(provider)
@@ -120,7 +100,44 @@ class TokenAuth(FastPath, _AnyAuth):
         source = TokenSource(contract, policy, clock, on_event, store=store)
         home = Origin.of(contract.base_url)
         assert home is not None, "check_origins has checked it"  # noqa: S101 - narrows a type
-        self._open(source, home, allowed, _transport_for(token_client))
+        self._open(source, home, allowed, transport_for(token_client))
+
+    @classmethod
+    def from_env(cls, prefix: str | None = None, **options: Unpack[Options]) -> Self:
+        """Return an object with arguments from environment variables: a prefix, and the parameter's name in capitals.
+
+        A variable with `_FILE` at its end names a file with the value. A secret is read from that file when a token
+        call needs it, so a replaced file is noticed.
+
+        Args:
+            prefix: what the variables' names begin with; `None`: the class's `env_prefix`.
+            options: see `Options`. They take precedence over variables.
+
+        Raises:
+            ConfigurationError: a variable is missing or wrong. The text names it, and shows no value.
+        """
+        from .credentials import arguments_from_env, made
+
+        arguments, names = arguments_from_env(cls, cls.env_prefix if prefix is None else prefix, given=options)
+        return made(cls, arguments, options, names)
+
+    @classmethod
+    def from_profile(cls, name: str, *, path: str | os.PathLike[str] | None = None, **options: Unpack[Options]) -> Self:
+        """Return an object with arguments from a profile, a table of a TOML file that only its owner can read.
+
+        Args:
+            name: the table's name.
+            path: the file; `None`: `$AUTH_PLUGINS_PROFILES`, or else `auth-plugins/profiles.toml` in the user's folder
+                for configuration.
+            options: see `Options`. They take precedence over the profile.
+
+        Raises:
+            ConfigurationError: the file or the profile is missing, wrong, or open to other users; no value is shown.
+        """
+        from .credentials import arguments_from_profile, made
+
+        arguments, names = arguments_from_profile(cls, cls.kind, name, path, options)
+        return made(cls, arguments, options, names)
 
     @property
     def _provider(self) -> Provider:
@@ -214,17 +231,6 @@ def _check_kind(name: str, value: object, kind: type) -> None:
         raise TypeError(f"{name} must be a {kind.__name__}")
 
 
-def _check_store(store: object) -> None:
-    # Not `isinstance`: before Python 3.12 it reads the object's properties, and reading `salt` may need I/O.
-    if store is None:
-        return
-    found = [inspect.getattr_static(store, name, None) for name in _PROMISED]
-    if any(each is None for each in found):
-        raise TypeError("store must be a Store")
-    if any(map(inspect.iscoroutinefunction, found)):
-        raise TypeError("store must be a Store whose methods are ordinary functions, and not coroutine functions")
-
-
 def _contract(provider: object) -> Provider:
     if is_dataclass(provider) and not isinstance(provider, type) and isinstance(provider, Provider):
         return provider
@@ -234,15 +240,3 @@ def _contract(provider: object) -> Provider:
 def _present(token: Token | None) -> Token:
     assert token is not None, "a token source returns a snapshot with a token, or raises"  # noqa: S101 - narrows a type
     return token
-
-
-def _transport_for(client: object) -> RequestsTransport | HttpxTransport | None:
-    if client is None:
-        return None
-    if isinstance(client, requests.Session):
-        return RequestsTransport(client)
-    for kind in type(client).__mro__:
-        root = kind.__module__.partition(".")[0]
-        if root in ("httpx", "httpx2") and kind.__name__ == "Client":
-            return HttpxTransport(library_of(type(client)), client)
-    raise TypeError("token_client must be a requests.Session, an httpx.Client or an httpx2.Client")
