@@ -21,9 +21,9 @@ _DEEPEST = 32
 
 
 def check_app_id(value: object) -> str:
-    """Return `value` if it has the form of a ULID: 26 letters and digits, in either case."""
-    if not re.fullmatch(r"[0-9A-Za-z]{26}", check_text("app_id", value)):
-        raise ValueError("app_id must be a ULID: 26 letters and digits")
+    """Return `value` if it has the form of a ULID: 26 digits and letters in either case, without I, L, O and U."""
+    if not re.fullmatch(r"[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}", check_text("app_id", value)):
+        raise ValueError("app_id must be a ULID: 26 digits and letters, without I, L, O and U")
     return str(value)
 
 
