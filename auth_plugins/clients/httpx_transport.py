@@ -27,15 +27,16 @@ class HttpxTransport:
         self._library: Any = library
         self.client = client
 
-    def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
+    def send(self, request: TokenRequest, policy: RefreshPolicy, deadline: float) -> TokenResponse:
         """Send a token call, as `TokenTransport.send` describes."""
         name = self._library.__name__
+        own_client = self.client is not None
         return redacting_errors(
-            request, name, lambda route: self._send(request, policy, route), own_client=self.client is not None
+            request, name, lambda route: self._send(request, policy, deadline, route), own_client=own_client
         )
 
-    def _send(self, request: TokenRequest, policy: RefreshPolicy, route: Route) -> TokenResponse:
-        deadline = Deadline.after(policy.deadline)
+    def _send(self, request: TokenRequest, policy: RefreshPolicy, seconds: float, route: Route) -> TokenResponse:
+        deadline = Deadline.after(seconds)
         with (
             self._client(deadline, route) as client,
             client.stream(

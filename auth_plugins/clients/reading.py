@@ -112,7 +112,7 @@ def redacting_errors(
         answer = _answer_in(error, request) or failure_of(error, route)
     if isinstance(answer, AuthError):
         raise answer
-    if answer.status == 407:  # RFC 9110, section 15.5.8: a proxy's answer, never an endpoint's.
+    if answer.status == 407:  # As `core.error_for_status` does for every answer; here the proxy can be named, too.
         raise proxy_refusal(route, answer.status)
     return answer
 

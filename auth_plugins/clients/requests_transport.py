@@ -31,14 +31,15 @@ class RequestsTransport:
     def __init__(self, client: requests.Session | None = None) -> None:
         self.client = client
 
-    def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
+    def send(self, request: TokenRequest, policy: RefreshPolicy, deadline: float) -> TokenResponse:
         """Send a token call, as `TokenTransport.send` describes."""
+        own_client = self.client is not None
         return redacting_errors(
-            request, "requests", lambda route: self._send(request, policy, route), own_client=self.client is not None
+            request, "requests", lambda route: self._send(request, policy, deadline, route), own_client=own_client
         )
 
-    def _send(self, request: TokenRequest, policy: RefreshPolicy, route: Route) -> TokenResponse:
-        deadline = Deadline.after(policy.deadline)
+    def _send(self, request: TokenRequest, policy: RefreshPolicy, seconds: float, route: Route) -> TokenResponse:
+        deadline = Deadline.after(seconds)
         with (
             self._session(deadline, route) as session,
             session.post(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 from ..core.answers import Answer
@@ -65,8 +64,7 @@ class Context:
             InvalidTokenResponse: the answer is too long, or has a status that no token endpoint sends.
         """
         sent, monotonic = self.clock(), self.clock.monotonic()
-        policy = self.policy if deadline is None else replace(self.policy, deadline=deadline)
-        response = transport.send(request, policy)
+        response = transport.send(request, self.policy, self.policy.deadline if deadline is None else deadline)
         # Measured with the monotonic clock: the wall clock may have been set during the call.
         arrived = sent + max(self.clock.monotonic() - monotonic, 0.0)
         answer = Answer(request, response, self.provider.error_info(response), sent, arrived)

@@ -98,7 +98,7 @@ class FileStore:
         return known
 
     def load(self, key: str) -> Token | None:
-        """Return the token saved under `key`, or `None` if the store has no token that can be used or refreshed."""
+        """Return the token saved under `key`, or `None` if it has ended, unless it is `irreplaceable`."""
         path = self._path_for(key, ".token")
         self._open_folder()
         encryption = self._current_encryption()
@@ -107,7 +107,8 @@ class FileStore:
             return None
         with suppress(CorruptRecord):
             token = decode(key, encryption.decrypt(raw))
-            return token if self._clock() < token.useful_until else None
+            # If this machine's clock is ahead, a session only seems to have ended, and must not be begun anew.
+            return token if token.irreplaceable or self._clock() < token.useful_until else None
         if private_files.as_store_error(path, lambda: private_files.read(path)) != raw:
             return self.load(key)  # Another process found the damage too, and has written a new token.
         self._set_aside(path)
@@ -200,7 +201,8 @@ class FileStore:
         _log.warning("%s was damaged or is not ours; it is now %s", path, aside.name)
 
     def __repr__(self) -> str:
-        return f"FileStore({str(self._folder)!r})"
+        # Without a folder the constructor has raised.
+        return f"FileStore({str(getattr(self, '_folder', ''))!r})"
 
     def __getstate__(self) -> dict[str, object]:
         keys = [None if key is None else str(key) for key in self._encryption.keys]

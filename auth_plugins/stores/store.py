@@ -60,7 +60,11 @@ class Store(Protocol):
         """Seconds after which a lock expires without a release; `inf` if it ends only with its holder."""
 
     def load(self, key: str) -> Token | None:
-        """Return the token last saved under `key`, or `None` if the store has none that can be used or refreshed."""
+        """Return the token last saved under `key`, or `None` if the store has none that can be used or refreshed.
+
+        A store that outlives the process also returns an `irreplaceable` token that seems to have ended: the clock of
+        this machine may be ahead, and without that token its session would be begun anew.
+        """
 
     def save(self, key: str, token: Token) -> None:
         """Keep `token` until its `useful_until`, and replace the previous token. When this returns, it is saved.

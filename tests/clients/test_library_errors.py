@@ -55,7 +55,7 @@ class Failing:
     def __init__(self, error: AuthError) -> None:
         self.error = error
 
-    def send(self, _request: TokenRequest, _policy: RefreshPolicy) -> TokenResponse:
+    def send(self, _request: TokenRequest, _policy: RefreshPolicy, _deadline: float) -> TokenResponse:
         raise self.error
 
 

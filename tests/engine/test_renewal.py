@@ -81,10 +81,13 @@ class Script:
     """A channel that answers what it was told to, and remembers what it was asked."""
 
     answers: list[Callable[[], Outcome]]
-    asked: list[tuple[TokenRequest, RefreshPolicy]] = field(default_factory=list)
+    asked: list[tuple[TokenRequest, float]] = field(default_factory=list)
+    """What was called, and with how much time."""
+    policies: list[RefreshPolicy] = field(default_factory=list)
 
-    def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
-        self.asked.append((request, policy))
+    def send(self, request: TokenRequest, policy: RefreshPolicy, deadline: float) -> TokenResponse:
+        self.asked.append((request, deadline))
+        self.policies.append(policy)
         answer = self.answers.pop(0)()
         if isinstance(answer, AuthError):
             raise answer
@@ -361,6 +364,15 @@ def test_a_refresh_is_made_for_the_time_that_it_is() -> None:
     assert (request.purpose, request.body) == (Purpose.REFRESH, b"1800003500.0")
 
 
+def test_every_token_call_gets_the_policy_object_of_its_auth_object() -> None:
+    stage = Stage(tries=3)
+    stage.script.answers = [lost, lost, lost]
+    with pytest.raises(TokenEndpointUnavailable):
+        stage.renew()
+    assert len(stage.script.policies) == 3
+    assert all(policy is stage.context.policy for policy in stage.script.policies)
+
+
 class TestTheDeadline:
     def test_is_that_of_all_calls_of_a_renewal_together(self) -> None:
         stage = Stage(tries=3)
@@ -368,7 +380,7 @@ class TestTheDeadline:
         stage.script.answers = [after(clock, 10, lost()), after(clock, 19.6, lost()), after(clock, 0, lost())]
         with pytest.raises(TokenEndpointUnavailable):
             stage.renew()
-        first, second, third = (policy.deadline for _, policy in stage.script.asked)
+        first, second, third = (deadline for _, deadline in stage.script.asked)
         assert first == 30.0
         assert 19.7 <= second <= 19.95
         assert 0 < third <= 0.3
@@ -378,7 +390,7 @@ class TestTheDeadline:
         stage.script.answers = [after(stage.clock, 29.99, lost()), lost]
         with pytest.raises(TokenEndpointUnavailable):
             stage.renew()
-        assert stage.script.asked[1][1].deadline == 0.001
+        assert stage.script.asked[1][1] == 0.001
 
     def test_allows_no_call_once_it_has_come(self) -> None:
         stage = Stage()

@@ -1,4 +1,4 @@
-"""`python -m protocol`: every state that a renewal over a shared store can reach, within bounds."""
+"""`python -m tools.protocol`: every state that a renewal over a shared store can reach, within bounds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HEAD = f"| processes | renewals | faults | of kinds | states | steps | longest 
 
 def main() -> int:
     """Explore, print what was found, and return 1 if the new protocol breaks a property, or the old one none."""
-    parser = argparse.ArgumentParser(prog="python -m protocol", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.protocol", description=__doc__)
     parser.add_argument("--large", action="store_true", help="explore the large bounds as well (minutes)")
     parser.add_argument("--ways", action="store_true", help="print the shortest way to each end")
     given = parser.parse_args()

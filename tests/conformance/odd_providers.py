@@ -1,4 +1,4 @@
-"""Two odd providers, written with the public API alone, keep the promises of every provider."""
+"""Two providers with odd endpoints, written with the public API alone, and their simulators."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Unpack
-
-import pytest
+from typing import Unpack
 
 from auth_plugins import TokenAuth
 from auth_plugins.auth import Options
@@ -28,9 +26,7 @@ from auth_plugins.core import (
     json_object,
     json_value,
 )
-from auth_plugins.simulators import Endpoint, MarketigerSimulator, SimRequest, SimResponse, Simulator, json_response
-from auth_plugins.testing import CLIENT_KINDS
-from auth_plugins.testing.conformance import BEHAVIOURS, Behaviour, Candidate, Stage, name_of
+from auth_plugins.simulators import Endpoint, SimRequest, SimResponse, Simulator, json_response
 
 KEY = "the-marked-key"
 DAY = 86_400.0
@@ -207,59 +203,3 @@ def harbor(simulator: HarborSimulator, base_url: str, **options: Unpack[Options]
 
 def wrong_harbor(simulator: HarborSimulator, base_url: str, **options: Unpack[Options]) -> TokenAuth:
     return TokenAuth(HarborContract("another-key", base_url), **options)
-
-
-def always_200() -> MarketigerSimulator:
-    made = MarketigerSimulator(password=KEY)
-    made.always_200 = True
-    return made
-
-
-def marketiger(simulator: MarketigerSimulator, base_url: str, **options: Any) -> TokenAuth:
-    from auth_plugins import MarketigerAuth
-
-    return MarketigerAuth(simulator.email, KEY, base_url=base_url, **options)
-
-
-def wrong_marketiger(simulator: MarketigerSimulator, base_url: str, **options: Any) -> TokenAuth:
-    from auth_plugins import MarketigerAuth
-
-    return MarketigerAuth(simulator.email, "another-password", base_url=base_url, **options)
-
-
-ODD = {
-    "array, always 200, own scheme": Candidate(ZephyrSimulator, zephyr, wrong_zephyr, (KEY,)),
-    "another header, absolute end": Candidate(HarborSimulator, harbor, wrong_harbor, (KEY,)),
-    "errors with 200": Candidate(
-        always_200, marketiger, wrong_marketiger, (KEY,), MarketigerSimulator.revoke_refresh_tokens
-    ),
-}
-
-
-# A header other than Authorization works with requests alone: httpx would carry it to wherever a redirect leads.
-PUTS = [(name, kind) for name in ODD for kind in CLIENT_KINDS if kind == "requests" or "header" not in name]
-
-
-@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=name_of)
-@pytest.mark.parametrize(("name", "kind"), PUTS)
-def test_an_odd_provider_keeps_the_promises(name: str, behaviour: Behaviour, kind: str) -> None:
-    behaviour(Stage(ODD[name], kind))
-
-
-def test_an_absolute_end_is_not_moved_by_renewals() -> None:
-    stage = Stage(ODD["another header, absolute end"], "requests")
-    end = stage.ripe().refreshable_until
-    for _ in range(3):
-        stage.go_to(stage.auth.token().expires_at)
-        assert stage.auth.token().refreshable_until == end
-
-
-def test_a_mistake_in_a_simulator_is_shown_with_its_traceback() -> None:
-    class Wrong(ZephyrSimulator):
-        def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
-            raise KeyError("what its author forgot")
-
-    candidate = replace(ODD["array, always 200, own scheme"], simulator=Wrong)
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - of whatever kind it is
-        BEHAVIOURS[0](Stage(candidate, "httpx"))
-    assert "what its author forgot" in "".join(caught.value.__notes__)

@@ -1,4 +1,4 @@
-"""Would the tests notice? `python -m mutation [group ...]` changes the code in a thousand ways, and counts.
+"""Would the tests notice? `python -m tools.mutation [group ...]` changes the code in a thousand ways, and counts.
 
 Each group is a folder of the package with the tests that are quick enough to be run once for each change. All is done
 in a copy; the tables that it prints are what docs/explanation/mutation.md quotes.
@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ["auth_plugins", "tests", "pyproject.toml", "README.md"]
 SEEN = ("noticed", "hanged")
 """A test failed, or did not end."""
@@ -43,6 +43,8 @@ _LIFE = (
     "tests/engine",
     "tests/providers/test_jwtplus_life.py",
     "tests/providers/test_marketiger.py",
+    "tests/security/test_leaks.py",
+    "tests/security/test_origins.py",
 )
 _ONE_OF_A_KIND = "httpx2 or (httpx and not asyncio)"
 GROUPS = {
@@ -62,6 +64,7 @@ GROUPS = {
             *_LIFE,
             "tests/clients",
             "tests/faults/network",
+            "tests/security/test_elsewhere.py",
             "tests/security/test_proxies.py",
             "tests/test_speed_guard.py",
         ),
@@ -126,7 +129,7 @@ def table(found: dict[str, tuple[str, str]]) -> str:
 
 def main() -> None:
     """Run the groups that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m mutation", description="Would the tests notice a change?")
+    parser = argparse.ArgumentParser(prog="python -m tools.mutation", description="Would the tests notice a change?")
     parser.add_argument("groups", nargs="*", metavar="group", help=f"of {', '.join(GROUPS)}; default: all")
     parser.add_argument("--children", type=int, default=4 * (os.cpu_count() or 1), help="processes at once")
     given = parser.parse_args()

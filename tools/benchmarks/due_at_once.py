@@ -1,6 +1,6 @@
 """How a process does whose many sessions come due at once, with their tokens in a Redis that is some way off.
 
-    python benchmarks/due_at_once.py redis://127.0.0.1:6379 --sessions 10000 --milliseconds 10
+    python -m tools.benchmarks.due_at_once redis://127.0.0.1:6379 --sessions 10000 --milliseconds 10
 
 Prints how many renewals failed, how many locks stayed behind and how many connections were opened.
 """

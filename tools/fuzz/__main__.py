@@ -1,4 +1,4 @@
-"""`python -m fuzz responses`: coverage-guided fuzzing for a bounded time, with atheris."""
+"""`python -m tools.fuzz responses`: coverage-guided fuzzing for a bounded time, with atheris."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ with atheris.instrument_imports(include=["auth_plugins", "json"]):
 
 def main() -> None:
     """Fuzz one target. What breaks a promise is written into the working directory, and the exit code is not 0."""
-    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.fuzz", description=__doc__)
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--seconds", type=int, default=60, help="how long (default: 60)")
     parser.add_argument("--longest", type=int, default=8192, help="the longest input, in bytes (default: 8192)")

@@ -1,4 +1,4 @@
-"""`python -m soak`: many requests for a long time, while the token endpoint goes wrong at random."""
+"""`python -m tools.soak`: many requests for a long time, while the token endpoint goes wrong at random."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from typing import Any
 from .load import Load
 from .report import Sample, Soak, page, plot
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
     """Run a soak, write the page and the plot, and give 1 if a promise was broken."""
-    parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default: 10)")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the page and the plot go")
     given = parser.parse_args()
@@ -40,7 +40,7 @@ def main() -> int:
 def run(seconds: float) -> Soak:
     """Let the provider and everybody else run for so long, and look at them every second."""
     soak = Soak()
-    command = [sys.executable, "-m", "soak.server"]
+    command = [sys.executable, "-m", "tools.soak.server"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:  # noqa: S603 - our own
         assert server.stdout is not None  # noqa: S101 - narrows a type
         try:

@@ -1,4 +1,4 @@
-"""`python -m chaos`: 1,000 renewals by 8 processes while Redis is restarted, cut off, failed over and emptied."""
+"""`python -m tools.chaos`: 1,000 renewals by 8 processes while Redis is restarted, cut off, failed over and emptied."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .judge import OURS, why
 from .provider import Provider
 from .servers import Fleet
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("restarted", "cut off", "failed over", "emptied")
 
 
@@ -45,7 +45,7 @@ class Run:
 
 def main() -> int:
     """Run, print what came of it, and return 1 if a session was ended by us, or a request failed in vain."""
-    parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.chaos", description=__doc__)
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--sessions", type=int, default=40)
     parser.add_argument("--renewals", type=int, default=1000, help="at least so many")
@@ -67,7 +67,7 @@ def main() -> int:
 def _work(run: Run, provider: Provider, fleet: Fleet, url: str) -> None:
     said = {"url": url, "tokens": [provider.session() for _ in range(run.sessions)], "lease": 12.0, "deadline": 5.0}
     said |= {"sentinels": fleet.sentinel_ports, "ports": fleet.ports}
-    command = [sys.executable, "-m", "chaos.worker"]
+    command = [sys.executable, "-m", "tools.chaos.worker"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     workers = [subprocess.Popen(command, **pipes) for _ in range(run.processes)]
     readers = []

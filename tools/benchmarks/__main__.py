@@ -1,4 +1,4 @@
-"""Measure auth_plugins beside the others: `python benchmarks/run.py [--quick] [case ...]`.
+"""Measure auth_plugins beside the others: `python -m tools.benchmarks [--quick] [case ...]`.
 
 Makes an environment of its own beside this file, installs the package and the others there, measures, and rewrites
 all that docs/explanation/benchmarks.md quotes. Needs nothing but Python.
@@ -37,7 +37,7 @@ def main() -> int:
     """Set up, and measure."""
     if not PYTHON.exists():
         venv.create(HOME, with_pip=True)
-    if not install(f"{HERE.parent}[file]", *NEEDED):
+    if not install(f"{HERE.parents[1]}[file]", *NEEDED):
         return 1
     missing = [rival for rival in RIVALS if not install(rival)]
     command = [PYTHON, "-m", "bench", *sys.argv[1:]]

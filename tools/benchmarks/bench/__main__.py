@@ -1,4 +1,4 @@
-"""Runs cases and writes what they found; see ../run.py."""
+"""Runs cases and writes what they found; see ../__main__.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .steady import steady
 from .world import world
 
 CASES = [attach, end_to_end, herd, processes, steady, outage, imports, scale, sessions, fleet]
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "benchmarks"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "explanation" / "benchmarks"
 
 
 def _processor() -> str:
@@ -46,7 +46,7 @@ def _machine(quick: bool) -> dict[str, Any]:
 def main() -> None:
     """Run the cases that are named, or all."""
     names = [case.__name__ for case in CASES]
-    parser = argparse.ArgumentParser(prog="run.py", description="Measure auth_plugins beside the others.")
+    parser = argparse.ArgumentParser(prog="python -m tools.benchmarks", description="Measure auth_plugins and others.")
     parser.add_argument("cases", nargs="*", metavar="case", help=f"of {', '.join(names)}; default: all")
     parser.add_argument("--quick", action="store_true", help="rough figures, in a minute or two")
     parser.add_argument("--out", type=Path, default=DOCS, help="the folder to write to")
