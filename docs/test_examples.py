@@ -2,7 +2,7 @@
 
 What an example sends to an API is answered by a simulator in the place of the network, so that the pages can show
 what one really writes. 127.0.0.1 is there; nothing else is. An example may use what a reader has: `app_id`,
-`secret_key`, `business_id`.
+`secret_key`, `business_id`, and the variables for them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import secrets
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import httpx
@@ -80,6 +81,12 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pyt
     internet = Internet()
     internet.connect(monkeypatch)
     monkeypatch.chdir(tmp_path)
+    for name, value in (
+        ("FYATU_APP_ID", internet.fyatu.app_id),
+        ("FYATU_BUSINESS_ID", internet.business.app_id),
+        ("FYATU_SECRET_KEY", internet.secret_key),
+    ):
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("USERPROFILE" if os.name == "nt" else "HOME", str(tmp_path))
     document = SYBIL.parse(page)
     document.namespace.update(
@@ -89,5 +96,6 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pyt
         internet=internet,
         __name__="example",
     )
-    for example in document.examples():
-        example.evaluate()
+    with patch.dict(os.environ):  # An example may set variables.
+        for example in document.examples():
+            example.evaluate()
