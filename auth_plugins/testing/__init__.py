@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .clients import CLIENT_KINDS, AnyClient, Reply, open_client
+    from .clients import CLIENT_KINDS, INTEGRATION_KINDS, AnyClient, Reply, open_client
     from .clock import FakeClock
     from .responses_mock import register as register_responses
     from .server import serve
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLIENT_KINDS",
+    "INTEGRATION_KINDS",
     "AnyClient",
     "FakeClock",
     "Reply",
@@ -32,6 +33,7 @@ __all__ = [
 _HOMES = {
     "AnyClient": ("clients", "AnyClient"),
     "CLIENT_KINDS": ("clients", "CLIENT_KINDS"),
+    "INTEGRATION_KINDS": ("clients", "INTEGRATION_KINDS"),
     "FakeClock": ("clock", "FakeClock"),
     "Reply": ("clients", "Reply"),
     "RequestsAdapter": ("transports", "RequestsAdapter"),
