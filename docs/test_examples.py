@@ -90,6 +90,7 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path, monkeypatch: pyt
         secret_key=internet.secret_key,
         business_id=internet.business.app_id,
         internet=internet,
+        test_page=page,
         __name__="example",
     )
     for example in document.examples():

@@ -9,11 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cassettes import cassette_filter
     from .clients import CLIENT_KINDS, INTEGRATION_KINDS, AnyClient, Reply, open_client
     from .clock import FakeClock
+    from .forgetting import forget_tokens
+    from .handlers import through
     from .responses_mock import register as register_responses
     from .server import serve
     from .settling import settle
+    from .system_clock import stopped_clock
     from .transports import RequestsAdapter, mock_transport
 
 __all__ = [
@@ -23,14 +27,22 @@ __all__ = [
     "FakeClock",
     "Reply",
     "RequestsAdapter",
+    "cassette_filter",
+    "forget_tokens",
     "mock_transport",
     "open_client",
     "register_responses",
     "serve",
     "settle",
+    "stopped_clock",
+    "through",
 ]
 
 _HOMES = {
+    "cassette_filter": ("cassettes", "cassette_filter"),
+    "forget_tokens": ("forgetting", "forget_tokens"),
+    "stopped_clock": ("system_clock", "stopped_clock"),
+    "through": ("handlers", "through"),
     "AnyClient": ("clients", "AnyClient"),
     "CLIENT_KINDS": ("clients", "CLIENT_KINDS"),
     "INTEGRATION_KINDS": ("clients", "INTEGRATION_KINDS"),
