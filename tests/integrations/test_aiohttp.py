@@ -254,48 +254,53 @@ def test_a_token_in_another_header_stays_at_its_origin(one_world: World, strange
     assert ["x-token" in headers for headers in seen] == [False, True, False, False]
 
 
+class EarlyRefusal:
+    """A server that refuses the headers of a first upload, and reads on only when the second has arrived."""
+
+    def __init__(self, size: int) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.arrived = b""
+        self._size = size
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    async def finished(self) -> None:
+        await asyncio.to_thread(self._thread.join)
+
+    def _serve(self) -> None:
+        with self._listening, self._listening.accept()[0] as refused:
+            self._begun(refused)
+            refused.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+            with self._listening.accept()[0] as accepted:
+                self.arrived = self._begun(accepted)
+                while len(self.arrived) < self._size:
+                    self.arrived += accepted.recv(1_000_000)
+                accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            while refused.recv(1_000_000):  # What the client has buffered, so that it can close.
+                pass
+
+    def _begun(self, connection: socket.socket) -> bytes:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += connection.recv(65_536)
+        return data.partition(b"\r\n\r\n")[2]
+
+
 def test_a_401_that_comes_before_the_body_was_sent_is_answered(one_world: World) -> None:
-    """A server that refuses the headers of an upload, and reads no further."""
-    auth = one_world.auth()
+    body = b"x" * 20_000_000
+    server = EarlyRefusal(len(body))
+    auth = one_world.auth(origins=[server.url])
     auth.token()
-    arrived: list[bytes] = []
 
-    def answer(connection: socket.socket, status: bytes, size: int) -> None:
-        with connection:
-            data = connection.recv(65_536)
-            while b"\r\n\r\n" not in data:
-                data += connection.recv(65_536)
-            if size:
-                body = data.partition(b"\r\n\r\n")[2]
-                while len(body) < size:
-                    body += connection.recv(1_000_000)
-                arrived.append(body)
-            connection.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
-            if not size:
-                finished.wait(10)
+    async def post(session: aiohttp.ClientSession) -> int:
+        async with session.post(f"{server.url}/x", data=io.BytesIO(body)) as answer:
+            status = answer.status
+        await server.finished()
+        return status
 
-    body, finished = b"x" * 20_000_000, threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serving() -> None:
-            refused = listening.accept()[0]
-            first = threading.Thread(target=answer, args=(refused, b"401 Unauthorized", 0))
-            first.start()
-            answer(listening.accept()[0], b"200 OK", len(body))
-            finished.set()
-            first.join()
-
-        thread = threading.Thread(target=serving)
-        thread.start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-        async def post(session: aiohttp.ClientSession) -> int:
-            async with session.post(f"{url}/x", data=io.BytesIO(body)) as answer:
-                return answer.status
-
-        assert run(one_world.auth(origins=[url]), post) == 200
-        thread.join()
-    assert arrived == [body]
+    assert run(auth, post) == 200
+    assert server.arrived == body
 
 
 def test_a_cancelled_task_does_not_end_the_login_that_others_wait_for(one_world: World) -> None:
