@@ -24,6 +24,7 @@ HOUSE = {
     "__init__.py": "from .providers.left import Left",
     "__main__.py": "from .cli import main",
     "cli/__init__.py": "import asyncio\nfrom .. import Left\nfrom ..testing import kit",
+    "integrations/__init__.py": "from ..auth import TokenAuth",
     "testing/__init__.py": "",
     "testing/kit.py": "import time\nfrom ..simulators import left",
     "providers/__init__.py": "",
