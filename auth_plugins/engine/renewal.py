@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -32,6 +33,10 @@ from .token_transport import TokenTransport
 from .unsaved import SaveAttempts
 
 __all__ = ["check_store", "renew", "wait_until_valid"]
+
+_EXIT_WITH_LEASE = 0.5
+"""Seconds for which the exit of the program waits for a renewal that has a lock in Redis, or a similar one. Otherwise
+the other machines would wait until its lease ends."""
 
 
 def renew(context: Context, shared: SharedState, transport: TokenTransport) -> Snapshot:
@@ -72,6 +77,8 @@ def _under_lock(
         context.waiting(None)
         if not locked:
             return found[-1]
+        if math.isfinite(store.lease):
+            context.hold_exit(_EXIT_WITH_LEASE)
         try:
             wait_for_lost_holder(context, shared, place)
             try:
@@ -203,6 +210,7 @@ class _Renewal(Outcome):
         if refreshed is None:
             return self.context.provider.login()
         if self.context.provider.rotates:
+            self.context.hold_exit(self.context.policy.exit_timeout)
             # A store that does not even take the old one would not take the new one.
             number = self.shared.number if refreshed == self.shared.snapshot.token else 0
             if self.stored in (None, refreshed):
