@@ -4,51 +4,26 @@ from __future__ import annotations
 
 import copy
 import inspect
-import warnings
 from collections.abc import Iterable
 from dataclasses import is_dataclass
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import Any, Self, TypedDict
 
 import httpx
 import requests
-import requests.auth
 
-from .clients import FastPath, HttpxTransport, RequestsTransport
-from .clients.httpx_flow import library_of
+from .clients import AnyAuth, FastPath
+from .clients.token_client import transport_for
 from .core.checks import check_bool, check_callable, check_origins
 from .core.events import Listener
 from .core.origin import Origin
 from .core.policy import RefreshPolicy
 from .core.provider import Provider
+from .core.renew_on import RENEW_ON_401, RenewOn, RenewOnOption
 from .core.token import Token
 from .engine import SYSTEM_CLOCK, Clock, TokenSource
 from .stores import PROCESS_STORE, Store
 
 __all__ = ["Options", "TokenAuth"]
-
-
-def _warn_of_httpx2(error: Exception) -> None:
-    text = f"httpx2 is installed and cannot be imported, so auth_plugins works without it: {error!r}"
-    warnings.warn(text, RuntimeWarning, stacklevel=2)
-
-
-if TYPE_CHECKING:
-
-    class _AnyAuth(requests.auth.AuthBase, httpx.Auth): ...
-
-else:
-    _kinds = [requests.auth.AuthBase, httpx.Auth]
-    try:
-        from httpx2 import Auth as _Httpx2Auth
-    except ModuleNotFoundError as missing:
-        if missing.name != "httpx2":
-            _warn_of_httpx2(missing)
-    except Exception as broken:
-        _warn_of_httpx2(broken)
-    else:
-        _kinds.append(_Httpx2Auth)
-    # After `httpx2.alias_httpx()` the last two are the same class, which may be a base only once.
-    _AnyAuth = type("_AnyAuth", tuple(dict.fromkeys(_kinds)), {})
 
 
 class Options(TypedDict, total=False):
@@ -64,6 +39,9 @@ class Options(TypedDict, total=False):
     """The synchronous client that makes the token calls, for a proxy, a private CA or a test's transport."""
     on_event: Listener | None
     """Called with each `Event`, in the thread in which it happened."""
+    renew_on: RenewOnOption | None
+    """The answers of the API that say that the token is dead: statuses, or a function of status and headers that
+    returns a bool. `None`: 401."""
     allow_http: bool
     """Whether the token may be sent over plain http to other machines. To this machine it always may."""
     clock: Clock | None
@@ -74,7 +52,7 @@ _POLICY = RefreshPolicy()
 _PROMISED = tuple(name for name in vars(Store) if not name.startswith("_"))
 
 
-class TokenAuth(FastPath, _AnyAuth):
+class TokenAuth(FastPath, AnyAuth):
     """Attach a provider's token to requests, renew it before it expires, and retry a request once after a 401.
 
     An object may be used by any number of threads, event loops and HTTP libraries at the same time. Objects with equal
@@ -98,6 +76,7 @@ class TokenAuth(FastPath, _AnyAuth):
         origins: Iterable[str] = (),
         token_client: requests.Session | httpx.Client | None = None,
         on_event: Listener | None = None,
+        renew_on: RenewOnOption | None = None,
         allow_http: bool = False,
         clock: Clock | None = None,
     ) -> None:
@@ -106,6 +85,7 @@ class TokenAuth(FastPath, _AnyAuth):
         _check_store(store)
         _check_kind("policy", policy, RefreshPolicy)
         _check_kind("clock", clock, Clock)
+        rule = RENEW_ON_401 if renew_on is None else RenewOn.of(renew_on)
         contract = _contract(provider)
         allowed = check_origins(contract.base_url, origins, allow_http=allow_http)
         clock = SYSTEM_CLOCK if clock is None else clock
@@ -120,7 +100,7 @@ class TokenAuth(FastPath, _AnyAuth):
         source = TokenSource(contract, policy, clock, on_event, store=store)
         home = Origin.of(contract.base_url)
         assert home is not None, "check_origins has checked it"  # noqa: S101 - narrows a type
-        self._open(source, home, allowed, _transport_for(token_client))
+        self._open(source, home, allowed, transport_for(token_client), rule)
 
     @property
     def _provider(self) -> Provider:
@@ -142,9 +122,21 @@ class TokenAuth(FastPath, _AnyAuth):
         """
         return _present((await self._source.acurrent(self._transport)).token)
 
-    def invalidate(self) -> None:
-        """Reject the current token, as a 401 does: the next request replaces it. Clear remembered failures, too."""
-        self._source.invalidate()
+    def invalidate(self, token: Token | str | None = None) -> None:
+        """Reject the current token, as a 401 does: the next request replaces it.
+
+        Args:
+            token: the token that a server refused, or its text. If it is not the current token any more, nothing
+                happens: many reports of one token cost one renewal, and a late report drops no newer token. Since a
+                server may refuse every token, reports are limited to 5 in a row and then 1 in 5 seconds. `None`:
+                reject the current token in any case, and clear remembered failures.
+
+        Raises:
+            TypeError: `token` is of another type.
+        """
+        if token is not None and not isinstance(token, (Token, str)):
+            raise TypeError("token must be a Token, a str or None")
+        self._source.invalidate(token)
 
     def logout(self) -> None:
         """Delete the token from this object and the store, and revoke it if the provider has a call for that.
@@ -161,7 +153,9 @@ class TokenAuth(FastPath, _AnyAuth):
         await self._source.alogout(self._transport)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} for {self._provider.base_url}>"
+        hook = getattr(self, "_requests", None)
+        # Tools that show the locals of frames also print an object whose constructor raises.
+        return f"<{type(self).__name__}{f' for {hook.source.provider.base_url}' if hook is not None else ''}>"
 
     def __getstate__(self) -> dict[str, Any]:
         source, origins = self._source, self._requests.allowed.origins
@@ -169,11 +163,12 @@ class TokenAuth(FastPath, _AnyAuth):
             "attributes": _attributes_of(self),
             "provider": source.provider,
             # Defaults are pickled as None: the process that loads the pickle has its own, perhaps of another version.
-            "store": None if source.shared.store is PROCESS_STORE else source.shared.store,
+            "store": None if source.store is PROCESS_STORE else source.store,
             "policy": None if source.policy is _POLICY else source.policy,
             "origins": tuple(map(str, origins)),
             "token_client": self._transport.client,
             "on_event": source.listener,
+            "renew_on": self._requests.renew_on.option,
             "allow_http": not all(origin.is_secure for origin in origins),
             "clock": source.clock,
         }
@@ -234,15 +229,3 @@ def _contract(provider: object) -> Provider:
 def _present(token: Token | None) -> Token:
     assert token is not None, "a token source returns a snapshot with a token, or raises"  # noqa: S101 - narrows a type
     return token
-
-
-def _transport_for(client: object) -> RequestsTransport | HttpxTransport | None:
-    if client is None:
-        return None
-    if isinstance(client, requests.Session):
-        return RequestsTransport(client)
-    for kind in type(client).__mro__:
-        root = kind.__module__.partition(".")[0]
-        if root in ("httpx", "httpx2") and kind.__name__ == "Client":
-            return HttpxTransport(library_of(type(client)), client)
-    raise TypeError("token_client must be a requests.Session, an httpx.Client or an httpx2.Client")

@@ -217,7 +217,7 @@ def redis_server() -> Iterator[RedisServer]:
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Give what imports a module of the benchmarks."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "tools" / "benchmarks"))
     yield lambda name: importlib.import_module(f"bench.{name}")
     for name in [each for each in sys.modules if each.partition(".")[0] == "bench"]:
         del sys.modules[name]

@@ -200,6 +200,7 @@ CREDENTIALS = {
     (FyatuBusinessAuth, "business_id"): 8,
     (FyatuBusinessAuth, "secret_key"): 16,
 }
+no_rule = st.sampled_from([401, "401", ["401"], [True], (), [200], [600], never_awaited])
 CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((make, name, no_text | odd_text | long_text | short(size)) for (make, name), size in CREDENTIALS.items()),
     *((make, "base_url", no_text | bad_url) for make in DOORS),
@@ -208,6 +209,7 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((make, "policy", no_option | st.just(Backoff(1.0, 2.0)) | st.just(RefreshPolicy)) for make in AUTHS),
     *((make, "token_client", no_option) for make in AUTHS),
     *((make, "on_event", not_callable | st.just(never_awaited)) for make in AUTHS),
+    *((make, "renew_on", no_rule) for make in AUTHS),
     *((make, "allow_http", no_bool) for make in AUTHS),
     *((make, "clock", no_option | st.just(lambda: 0.0)) for make in AUTHS),
     (TokenAuth, "provider", no_text | texts | st.just(FyatuContract)),
@@ -229,6 +231,7 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     *((VaultAuth, name, no_text.filter(given_at_all)) for name in ("refresh_token", "access_token")),
     *((MarketigerAuth, name, no_text.filter(given_at_all)) for name in MARKETIGER_TEXTS),
     *((make, "assumed_lifetime", no_number | at_most_zero) for make in (MarketigerAuth, VaultAuth, *OAUTH2)),
+    (OAuth2RefreshTokenAuth, "refresh_grace", no_number | below_zero),
     *((JWTPlusAuth, name, no_text | odd_text | st.just("")) for name in ("app_id", "app_key", "header")),
     (JWTPlusAuth, "scheme", no_text | odd_text),
     *((JWTPlusAuth, name, no_text | st.just("")) for name in ("ip", "user_agent")),
@@ -313,7 +316,7 @@ def test_value_that_cannot_even_be_shown_is_refused_all_the_same(make: Callable[
 
 def test_every_argument_of_every_constructor_is_tested() -> None:
     tested = {(make, name) for make, name, _ in CASES}
-    options = {"store", "policy", "origins", "token_client", "on_event", "allow_http", "clock"}
+    options = {"store", "policy", "origins", "token_client", "on_event", "renew_on", "allow_http", "clock"}
     for make in GOOD:
         names = set(inspect.signature(make).parameters)
         names = (names - {"options"}) | options if "options" in names else names
@@ -352,7 +355,7 @@ class TestClients:
         refused(make, "token_client", kind)
 
     @pytest.mark.parametrize("kind", CLIENTS, ids=full_name)
-    def test_those_of_every_library_are_taken_and_those_derived_from_them(
+    def test_clients_of_every_library_are_taken_and_those_derived_from_them(
         self, make: Callable[..., Any], kind: type
     ) -> None:
         for lent in (kind(), type("Mine", (kind,), {})()):

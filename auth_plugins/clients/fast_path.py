@@ -15,9 +15,11 @@ import httpx
 import requests
 
 from ..core.origin import Origin
-from ..engine import SYSTEM_CLOCK, Clock, TokenSource
-from .async_flow import AsyncRun, run_of
-from .httpx_flow import HttpxFlow, library_of
+from ..core.renew_on import RENEW_ON_401, RenewOn
+from ..engine import SYSTEM_CLOCK, Clock, Snapshot, TokenSource
+from .async_flow import AsyncFlow, run_of
+from .httpx_flow import HttpxFlow
+from .library import library_of
 from .origins import AllowedOrigins, default_port
 from .requests_hook import AnyTransport, RequestsHook
 from .requests_transport import RequestsTransport
@@ -53,14 +55,14 @@ class _HomeOrigin:
 
 
 def _probe_library(library: Any) -> None:
-    """Look how a library keeps what the usual case is about."""
+    """Learn how a library keeps bodies and headers."""
     _BYTES_BODIES.add(library.ByteStream)
     if _can_append(library.Headers):
         _LIST_HEADERS.add(library.Headers)
 
 
 def _can_append(kind: Any) -> bool:
-    """Whether a header that is appended to the list inside is there for all public methods, as any other is."""
+    """Whether a header that is appended to the internal list is seen by all public methods, as any other is."""
     try:
         headers = kind({"Name": "value"})
         headers._list.append((b"Other", b"other", b"text"))
@@ -84,11 +86,18 @@ class FastPath:
 
     __slots__ = ("_home", "_httpx", "_requests", "_shared")
 
-    def _open(self, source: TokenSource, home: Origin, origins: frozenset[Origin], client: AnyTransport | None) -> None:
-        if self._has_own_flow:
-            home = _NO_ORIGIN  # The short way of httpx would pass an overridden flow by.
+    def _open(
+        self,
+        source: TokenSource,
+        home: Origin,
+        origins: frozenset[Origin],
+        client: AnyTransport | None,
+        renew_on: RenewOn = RENEW_ON_401,
+    ) -> None:
+        if self._has_own_flow or renew_on is not RENEW_ON_401:
+            home = _NO_ORIGIN  # The fast path of httpx would not call an overridden flow, and knows one status.
         self._home = _home_of(home) if source.clock is SYSTEM_CLOCK else _HomeOrigin(home, source.clock)
-        self._requests = RequestsHook(source, _origins_of(origins), client or _REQUESTS)
+        self._requests = RequestsHook(source, _origins_of(origins), client or _REQUESTS, renew_on)
         self._httpx: tuple[HttpxFlow, ...] = ()
         self._shared = source.shared
 
@@ -114,7 +123,7 @@ class FastPath:
                 return flow
         _probe_library(library)
         client = None if self._transport is _REQUESTS else self._transport
-        flow = HttpxFlow(library, self._source, self._requests.allowed, client)
+        flow = HttpxFlow(library, self._source, self._requests.allowed, client, self._requests.renew_on)
         self._httpx += (flow,)
         return flow
 
@@ -149,31 +158,13 @@ class FastPath:
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Drive a request of an httpx or httpx2 `Client`."""
-        snapshot, home = self._shared.snapshot, self._home
-        wall, monotonic = home.wall, home.monotonic
-        try:
-            # To ask for the parts by their public names costs more than all the rest. Should a library come to keep
-            # them in another way, nothing is wrong, only slower.
-            url: Any = request.url._uri_reference
-        except AttributeError:
-            url = _NOWHERE
-        if (
-            wall() < snapshot.recheck_at
-            and monotonic() < snapshot.recheck_at_monotonic
-            and snapshot.httpx_header is not None
-            and url.host == home.host
-            and url.scheme == home.scheme
-            and url.port == home.port
-            and type(request.stream) in _BYTES_BODIES
-        ):
-            headers: Any = request.headers
-            if type(headers) in _LIST_HEADERS and _AUTHORIZATION not in map(_name, headers._list):
-                headers._list.append(
-                    snapshot.httpx_header
-                )  # What the other branch comes to, in less than half of its time.
-            else:
-                headers["Authorization"] = snapshot.fast_header
-            response = yield request
+        snapshot = self._sign_fast(request)
+        if snapshot is not None:
+            try:
+                response = yield request
+            except BaseException as failure:
+                self._flow_for(request).learn_from_failure(failure, snapshot)
+                raise
             if response.status_code != 401:
                 return
             yield from self._flow_for(request).follow_up(request, response, snapshot)
@@ -183,12 +174,18 @@ class FastPath:
         else:
             yield from self._flow_for(request).flow(request)
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive a request of an httpx or httpx2 `AsyncClient`, on asyncio or trio."""
+        return AsyncFlow(self, request)
+
+    def _sign_fast(self, request: Any) -> Snapshot | None:
+        """Attach the token to a request of httpx, if the fast path applies. Return the token's snapshot, or None."""
         snapshot, home = self._shared.snapshot, self._home
         wall, monotonic = home.wall, home.monotonic
         try:
-            url: Any = request.url._uri_reference
+            # The public names of a URL's parts take longer than all the rest. If a library keeps the parts in another
+            # way, the request takes the slow path.
+            url = request.url._uri_reference
         except AttributeError:
             url = _NOWHERE
         if (
@@ -200,23 +197,11 @@ class FastPath:
             and url.port == home.port
             and type(request.stream) in _BYTES_BODIES
         ):
-            headers: Any = request.headers
+            headers = request.headers
             if type(headers) in _LIST_HEADERS and _AUTHORIZATION not in map(_name, headers._list):
-                headers._list.append(
-                    snapshot.httpx_header
-                )  # What the other branch comes to, in less than half of its time.
+                # The other branch has the same effect, and takes more than twice as long.
+                headers._list.append(snapshot.httpx_header)
             else:
                 headers["Authorization"] = snapshot.fast_header
-            response = yield request
-            if response.status_code != 401:
-                return
-            run = AsyncRun(self, self._flow_for(request))
-            following = await run.resume(request, snapshot, response)
-        else:
-            run = AsyncRun(self, self._flow_for(request))
-            following = await run.begin(request)
-        try:
-            while following is not None:
-                following = await run.go_on((yield following))
-        finally:
-            run.close()
+            return snapshot
+        return None

@@ -21,6 +21,8 @@ _DEFECTS = (AttributeError, TypeError, NameError, LookupError, AssertionError, N
 """Exceptions that no HTTP library raises for a network failure: a bug, or a library in an unsupported version."""
 _REFUSED_BEFORE = frozenset({"InvalidProxyURL", "InvalidSchema", "InvalidURL", "MissingSchema", "UnsupportedProtocol"})
 """Names of the exceptions with which requests and httpx refuse the URL of an endpoint or a proxy before connecting."""
+_UNSENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+"""Names of the exceptions with which requests and httpx end before a request is sent."""
 _SPEAKS_NO_TLS = frozenset({"HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"})
 _OTHER_NAME = frozenset({62, 64})
 _NOT_NOW = frozenset({9, 10})
@@ -79,10 +81,12 @@ def failure_of(error: Exception, route: Route) -> AuthError:
         if found is not None:
             return found
     through = f" through the proxy {route.proxy}" if route.proxy is not None else ""
-    return TokenEndpointUnavailable(
+    made = TokenEndpointUnavailable(
         f"The token endpoint at {route.endpoint} gave no answer{through} ({type(error).__name__})",
         hint=route.proxy_hint if through else None,
     )
+    made.unsent = type(error).__name__ in _UNSENT
+    return made
 
 
 def _is_defect(error: Exception) -> bool:

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
 from collections.abc import Generator
 from types import ModuleType
 from typing import Any
 
+from ..core.endpoints import endpoint_of
 from ..core.errors import AuthError, TokenEndpointUnavailable
-from ..engine import OwnedBytes, Snapshot, TokenSource, TokenTransport
+from ..core.renew_on import RENEW_ON_401, RenewOn
+from ..engine import Flight, Snapshot, TokenSource, TokenTransport
 from .bodies import Body
-from .errors import as_library_error
+from .errors import as_library_error, hidden_response
 from .httpx_transport import HttpxTransport
 from .origins import AllowedOrigins, attach, warn_not_replayed
 
-__all__ = ["HttpxFlow", "library_of"]
+__all__ = ["HttpxFlow"]
 
 Request = Any
 Response = Any
-
-
-def library_of(kind: type) -> ModuleType:
-    """Find the library whose request this is, or is derived from: httpx and httpx2 share no classes."""
-    for ancestor in kind.__mro__:
-        root = ancestor.__module__.partition(".")[0]
-        if root in ("httpx", "httpx2"):
-            return sys.modules[root]
-    raise TypeError("request must be an httpx.Request or an httpx2.Request")
 
 
 class HttpxFlow:
     """The steps of an auth flow for one of the two libraries, whose classes it uses for requests and errors."""
 
     def __init__(
-        self, library: ModuleType, source: TokenSource, allowed: AllowedOrigins, transport: TokenTransport | None
+        self,
+        library: ModuleType,
+        source: TokenSource,
+        allowed: AllowedOrigins,
+        transport: TokenTransport | None,
+        renew_on: RenewOn = RENEW_ON_401,
     ) -> None:
         self.library: Any = library
-        self._source, self._allowed = source, allowed
+        self._source, self._allowed, self._renew_on = source, allowed, renew_on
         self._transport = transport or HttpxTransport(library)
         self._unreadable = (self.library.RequestError, self.library.StreamError)
 
@@ -48,14 +46,18 @@ class HttpxFlow:
             return
         body = Body(request.stream, self.library)
         snapshot = self.sign(request, body)
-        response = yield request
+        try:
+            response = yield request
+        except BaseException as failure:
+            self.learn_from_failure(failure, snapshot)
+            raise
         yield from self.follow_up(request, response, snapshot, body)
 
     def follow_up(self, request: Request, response: Response, snapshot: Snapshot, body: Body | None = None) -> Any:
-        """Drive what comes after the response to a request that carried `live`: a generator, as `flow`."""
+        """Drive what comes after the response to a request that carried `snapshot`: a generator, as `flow`."""
         if not self.is_rejected(response, snapshot):
             return
-        again = self.prepare_replay(request, response, body or Body(request.stream, self.library))
+        again = self.prepare_replay(request, response, snapshot, body or Body(request.stream, self.library))
         if again is not None:
             yield from self.replay(*again)
 
@@ -63,8 +65,12 @@ class HttpxFlow:
         """Send a request again, and learn from its response, or from there being none."""
         try:
             response = yield again
-        except BaseException:  # The client closes the generator when a request fails.
-            self._source.unanswered(renewed)
+        except BaseException as failure:  # The client closes the generator when a request fails.
+            hidden = hidden_response(failure, self.library)
+            if hidden is None:
+                self._source.unanswered(renewed)
+            else:
+                self.observe_replay(hidden, renewed)
             raise
         self.observe_replay(response, renewed)
 
@@ -84,43 +90,49 @@ class HttpxFlow:
         except AuthError as error:
             raise self._as_library_error(error, request) from None
 
-    def prepare_replay(self, request: Request, response: Response, body: Body) -> tuple[Request, Snapshot] | None:
-        """Answer a 401 to `request`: give what to send now, and the token on it; `None`: the caller gets the 401."""
+    def prepare_replay(
+        self, request: Request, response: Response, snapshot: Snapshot, body: Body
+    ) -> tuple[Request, Snapshot] | None:
+        """Answer a 401 to `request`: return what to send now and its token, or `None` if the caller gets the 401."""
         rejected = response.request
         try:
-            found = self._source.after_401(rejected.headers.get, self._transport)
+            found = self._after_401(rejected, snapshot)
             if found is None:
                 return None
             if not body.rewind(rejected.stream):
                 warn_not_replayed(self._source)
                 return None
             self._drain(response)  # Its connection is free for other requests during the wait.
-            snapshot = self._source.wait_usable(found)
+            renewed = self._source.wait_usable(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
             raise self._as_library_error(error, request) from None
-        return self._replay_request(rejected, snapshot)
+        return self._replay_request(rejected, renewed)
 
     async def aprepare_replay(
-        self, request: Request, response: Response, body: Body
+        self, request: Request, response: Response, snapshot: Snapshot, body: Body
     ) -> tuple[Request, Snapshot] | None:
-        """Do as `again`, in a task of asyncio or trio."""
+        """The same as `prepare_replay`, in a task of asyncio or trio."""
         rejected = response.request
         try:
-            found = self._source.after_401(rejected.headers.get, self._transport)
+            found = self._after_401(rejected, snapshot)
             if found is None:
                 return None
             if not await body.arewind(rejected.stream):
                 warn_not_replayed(self._source)
                 return None
             await self._adrain(response)
-            snapshot = await self._source.await_usable(found)
+            renewed = await self._source.await_usable(found)
         except AuthError as error:
             if not body.can_be_resent(rejected.stream):
                 return None
             raise self._as_library_error(error, request) from None
-        return self._replay_request(rejected, snapshot)
+        return self._replay_request(rejected, renewed)
+
+    def _after_401(self, rejected: Request, snapshot: Snapshot) -> Snapshot | Flight | None:
+        early = snapshot.sent_early
+        return self._source.after_401(rejected.headers.get, self._transport, _endpoint(rejected), sent_early=early)
 
     def _drain(self, response: Response) -> None:
         """Read a 401 to its end. One that breaks off is closed, and has no content."""
@@ -131,7 +143,7 @@ class HttpxFlow:
             response._content = b""  # The client itself reads the response once more.
 
     async def _adrain(self, response: Response) -> None:
-        """Do as `_drain`, in a task of asyncio or trio."""
+        """Like `_drain`, in a task of asyncio or trio."""
         try:
             await response.aread()
         except self._unreadable:
@@ -143,14 +155,9 @@ class HttpxFlow:
 
         It may have been signed at home and sent elsewhere since, or made with the headers of a signed request.
         """
-        headers, shared = request.headers, self._source.shared
-        current = [value.encode() for _, value in shared.snapshot.headers]
-        raw = headers.raw
-        kept = [
-            (name, value)
-            for name, value in raw
-            if value not in current and not (isinstance(value, OwnedBytes) and value.owner == shared.key)
-        ]
+        headers, source = request.headers, self._source
+        raw, current = headers.raw, source.header_bytes
+        kept = [(name, value) for name, value in raw if value not in current and not source.owns(value)]
         if len(kept) < len(raw):
             request.headers = self.library.Headers(kept, encoding=headers.encoding)
 
@@ -164,8 +171,9 @@ class HttpxFlow:
             raise self._as_library_error(
                 AuthError(f"{self.library.__name__} may leak this token's header", hint=hint), request
             )
-        attach(request.headers, snapshot)
         snapshot.prepare_for_httpx()
+        snapshot = snapshot.signing(self._source.clock)
+        attach(request.headers, snapshot)
         return snapshot
 
     def covers(self, request: Request) -> bool:
@@ -174,19 +182,34 @@ class HttpxFlow:
         return self._allowed.covers_parts(url.scheme, url.raw_host.decode("ascii"), url.port)
 
     def is_rejected(self, response: Response, snapshot: Snapshot) -> bool:
-        """Whether the response, to a request that carried `snapshot`, is a 401 from an allowed origin."""
-        if response.status_code == 401:
+        """Whether the response, to a request that carried `snapshot`, rejects its token: a 401 from its origins."""
+        if self._rejects(response):
             return self.covers(response.request)
-        if snapshot.unproven:
-            self._source.accepted(response.request.headers.get, replay=False)
+        if snapshot.watched:
+            request = response.request
+            self._source.accepted(request.headers.get, _endpoint(request), replay=False)
         return False
 
     def observe_replay(self, response: Response, renewed: Snapshot) -> None:
         """Record the outcome of a replay. A redirect to another origin counts as accepted."""
-        if response.status_code == 401 and self.covers(response.request):
-            self._source.still_unauthorized(renewed)
-        elif renewed.unproven:
-            self._source.accepted(dict(renewed.headers).get, replay=True)
+        request = response.request
+        if self._rejects(response) and self.covers(request):
+            self._source.still_unauthorized(renewed, _endpoint(request))
+        elif renewed.watched:
+            self._source.accepted(dict(renewed.headers).get, _endpoint(request), replay=True)
+
+    def learn_from_failure(self, failure: BaseException | None, snapshot: Snapshot) -> None:
+        """Look for a 401 in what ended a flow before its response: an event hook may have raised for it.
+
+        The request fails. Its token is renewed for the next one.
+        """
+        response = hidden_response(failure, self.library)
+        if response is not None and self._rejects(response) and self.covers(response.request):
+            with contextlib.suppress(AuthError):
+                self._after_401(response.request, snapshot)
+
+    def _rejects(self, response: Response) -> bool:
+        return self._renew_on.rejects(response.status_code, response.headers)
 
     def _replay_request(self, rejected: Request, snapshot: Snapshot) -> tuple[Request, Snapshot]:
         """Make the request to send after a renewal: the one that was rejected, byte for byte but for the token.
@@ -212,3 +235,7 @@ class HttpxFlow:
             request.method, request.url
         )  # Without headers: the old token may be among them.
         return told  # type: ignore[no-any-return]
+
+
+def _endpoint(request: Request) -> str:
+    return endpoint_of(request.method, str(request.url))

@@ -9,7 +9,7 @@ from typing import Any
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
 from .faults import built_for
-from .reading import Deadline, read_whole, redacting_errors
+from .reading import Deadline, naming_the_answer, read_whole, redacting_errors
 from .route import Route
 from .trust import context_for_httpx, context_without_authorities
 
@@ -27,15 +27,16 @@ class HttpxTransport:
         self._library: Any = library
         self.client = client
 
-    def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
+    def send(self, request: TokenRequest, policy: RefreshPolicy, deadline: float) -> TokenResponse:
         """Send a token call, as `TokenTransport.send` describes."""
         name = self._library.__name__
+        own_client = self.client is not None
         return redacting_errors(
-            request, name, lambda route: self._send(request, policy, route), own_client=self.client is not None
+            request, name, lambda route: self._send(request, policy, deadline, route), own_client=own_client
         )
 
-    def _send(self, request: TokenRequest, policy: RefreshPolicy, route: Route) -> TokenResponse:
-        deadline = Deadline.after(policy.deadline)
+    def _send(self, request: TokenRequest, policy: RefreshPolicy, seconds: float, route: Route) -> TokenResponse:
+        deadline = Deadline.after(seconds)
         with (
             self._client(deadline, route) as client,
             client.stream(
@@ -53,7 +54,8 @@ class HttpxTransport:
             chunks = response.iter_raw()  # Of any size: with a chunk size, httpx waits until a chunk is full.
             if response.is_stream_consumed:  # The answer of a mock, which was read and decoded when it was created.
                 encoding, chunks = "", response.iter_bytes()
-            body = read_whole(chunks, deadline, policy.max_response_bytes, encoding)
+            with naming_the_answer(request, response.status_code):
+                body = read_whole(chunks, deadline, policy.max_response_bytes, encoding)
             return TokenResponse(response.status_code, headers, body)
 
     def _client(self, deadline: Deadline, route: Route) -> AbstractContextManager[Any]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
 from ..core.origin import Origin
+from ..core.redaction import redacted
 from ..core.wire import TokenRequest, TokenResponse
 from .faults import failure_of, proxy_refusal
 from .route import Route
 
-__all__ = ["Deadline", "read_whole", "redacting_errors"]
+__all__ = ["Deadline", "naming_the_answer", "read_whole", "redacting_errors"]
 
 
 class Deadline:
@@ -89,6 +91,20 @@ def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
     return unpack_some
 
 
+@contextmanager
+def naming_the_answer(request: TokenRequest, status: int) -> Iterator[None]:
+    """Let an error that is raised while an answer is read name its status and the endpoint."""
+    failure: AuthError | None = None
+    try:
+        yield
+    except AuthError as error:
+        failure = error.clone()
+    if failure is not None:
+        endpoint = redacted(request.url.partition("?")[0], request.secrets, 200)
+        failure.message, failure.status = f"{failure.message} (HTTP {status} from {endpoint})", status
+        raise failure
+
+
 def redacting_errors(
     request: TokenRequest, library: str, call: Callable[[Route], TokenResponse], *, own_client: bool
 ) -> TokenResponse:
@@ -112,7 +128,7 @@ def redacting_errors(
         answer = _answer_in(error, request) or failure_of(error, route)
     if isinstance(answer, AuthError):
         raise answer
-    if answer.status == 407:  # RFC 9110, section 15.5.8: a proxy's answer, never an endpoint's.
+    if answer.status == 407:  # As `core.error_for_status` does for every answer; here the proxy can be named, too.
         raise proxy_refusal(route, answer.status)
     return answer
 

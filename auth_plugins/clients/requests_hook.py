@@ -7,17 +7,19 @@ from datetime import timedelta
 from typing import Any
 
 import requests
-from requests.cookies import extract_cookies_to_jar, get_cookie_header
 from requests.structures import CaseInsensitiveDict
 
+from ..core.endpoints import endpoint_of
 from ..core.errors import AuthError, TokenEndpointUnavailable
+from ..core.renew_on import RENEW_ON_401, RenewOn
 from ..core.wire import Masked
-from ..engine import OwnedHeader, Snapshot, TokenSource
+from ..engine import Snapshot, TokenSource
 from .errors import as_library_error
 from .httpx_transport import HttpxTransport
 from .origins import AllowedOrigins, warn_not_replayed
 from .requests_bodies import can_rewind, note_body_position, rewind
 from .requests_redirects import OriginBoundHook, bind_to_origin, follows_last_redirect, note_redirect
+from .requests_rejected import drain, take_cookies
 from .requests_transport import RequestsTransport
 
 __all__ = ["AnyTransport", "RequestsHook"]
@@ -26,8 +28,6 @@ AnyTransport = RequestsTransport | HttpxTransport
 Headers = tuple[tuple[str, Masked], ...]
 
 _NONE: Headers = ()
-_MOST_DRAINED = 65_536
-"""How much of a 401's body is read, in bytes. To read more of it costs more than a new connection."""
 
 
 class RequestsHook(OriginBoundHook):
@@ -37,10 +37,12 @@ class RequestsHook(OriginBoundHook):
     request is signed more than once, the last hook handles its response.
     """
 
-    __slots__ = ("allowed", "source", "transport")
+    __slots__ = ("allowed", "renew_on", "source", "transport")
 
-    def __init__(self, source: TokenSource, allowed: AllowedOrigins, transport: AnyTransport) -> None:
-        self.source, self.allowed, self.transport = source, allowed, transport
+    def __init__(
+        self, source: TokenSource, allowed: AllowedOrigins, transport: AnyTransport, renew_on: RenewOn = RENEW_ON_401
+    ) -> None:
+        self.source, self.allowed, self.transport, self.renew_on = source, allowed, transport, renew_on
 
     def sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Attach the token if it may be sent to the request's origin, and remove it if not."""
@@ -52,23 +54,42 @@ class RequestsHook(OriginBoundHook):
             snapshot = self.source.current(self.transport, once=not can_rewind(request))
         except AuthError as error:
             raise _as_library_error(error, request) from None
-        self._answer_for(request, snapshot.headers)
+        self._answer_for(request, snapshot.signing(self.source.clock).headers)
         return request
 
     def __call__(self, response: requests.Response, **sending: Any) -> requests.Response:
         """Handle a response before other hooks do; `sending` holds the arguments with which its request was sent."""
         request = response.request
         follows = follows_last_redirect(request)
-        if response.status_code == 401:
-            if self.allowed.covers(request.url) and self._answers_for(request, follows=follows):
-                response = self._renew_and_resend(response, sending)
-        elif self.source.shared.snapshot.unproven:
-            self.source.accepted(request.headers.get, replay=False)
+        if response.status_code == 401 or self.renew_on is not RENEW_ON_401:
+            response = self._judge(response, sending, follows=follows)
+        elif self.source.watches_answers:
+            self._learn_acceptance(request)
         if 300 <= response.status_code < 400 and response.is_redirect:
             signed = bool(self._carried_names(response.request))
             if signed or follows:
                 note_redirect(response, signed=signed)
         return response
+
+    def _judge(self, response: requests.Response, sending: dict[str, Any], *, follows: bool) -> requests.Response:
+        request = response.request
+        if not self._rejects(response):
+            if self.source.watches_answers:
+                self._learn_acceptance(request)
+        elif self.allowed.covers(request.url) and self._answers_for(request, follows=follows):
+            return self._renew_and_resend(response, sending)
+        return response
+
+    def _rejects(self, response: requests.Response) -> bool:
+        try:
+            return self.renew_on.rejects(response.status_code, response.headers)
+        except BaseException:  # The predicate is the user's.
+            response.close()
+            raise
+
+    def _learn_acceptance(self, request: requests.PreparedRequest) -> None:
+        if self._carried_names(request):
+            self.source.accepted(request.headers.get, _endpoint(request), replay=False)
 
     def strip_elsewhere(self, request: requests.PreparedRequest) -> None:
         """Take the token off a request if its URL has another origin."""
@@ -92,7 +113,7 @@ class RequestsHook(OriginBoundHook):
 
     def _stays_with(self, signer: RequestsHook, request: requests.PreparedRequest, headers: Headers) -> bool:
         """Whether this hook of an earlier signing stays: for another account, in another header, at its own origin."""
-        if signer.source.shared is self.source.shared:
+        if signer.source.shares_with(self.source):
             return False
         self.strip_elsewhere(request)
         carried = self._carried_names(request)
@@ -108,31 +129,29 @@ class RequestsHook(OriginBoundHook):
 
     def _carried_names(self, request: requests.PreparedRequest) -> set[str]:
         """Return the names, in lower case, of the headers that carry a token of this account."""
-        key, snapshot = self.source.shared.key, self.source.shared.snapshot
-        found = {
-            n.lower() for n, value in request.headers.items() if isinstance(value, OwnedHeader) and value.owner == key
-        }
-        if not found and snapshot.is_carried(request.headers.get):  # As plain text, which shows no owner.
-            found = {name.lower() for name, _ in snapshot.headers}
+        source = self.source
+        found = {name.lower() for name, value in request.headers.items() if source.owns(value)}
+        if not found and source.is_current(request.headers.get):  # As plain text, which shows no owner.
+            found = {name.lower() for name in source.header_names}
         return found
 
     def _answers_for(self, request: requests.PreparedRequest, *, follows: bool) -> bool:
         """Whether a request carries a token of ours, or lost it on a redirect and has nothing in its place."""
         if self._carried_names(request):
             return True
-        return follows and not any(name in request.headers for name, _ in self.source.shared.snapshot.headers)
+        return follows and not any(name in request.headers for name in self.source.header_names)
 
     def _renew_and_resend(self, response: requests.Response, sending: dict[str, Any]) -> requests.Response:
         request = response.request
         can_resend = can_rewind(request)
         try:
-            found = self.source.after_401(request.headers.get, self.transport)
+            found = self.source.after_401(request.headers.get, self.transport, _endpoint(request))
             if found is None:
                 return response
             if not can_resend or not rewind(request):
                 warn_not_replayed(self.source, response.close)
                 return response
-            _drain(response)
+            drain(response)
             snapshot = self.source.wait_usable(found)
         except AuthError as error:
             if not can_resend:
@@ -145,7 +164,7 @@ class RequestsHook(OriginBoundHook):
         request = response.request.copy()  # The rejected request may be the caller's, or be kept in a history.
         self._strip(request, snapshot.headers)
         _attach(request, snapshot.headers)
-        _take_cookies(request, response)
+        take_cookies(request, response)
         began = time.perf_counter()
         try:
             again: requests.Response = response.connection.send(request, **sending)
@@ -155,10 +174,10 @@ class RequestsHook(OriginBoundHook):
         again.elapsed = timedelta(seconds=time.perf_counter() - began)
         again.history = [*response.history, response]
         again.request = request
-        if again.status_code == 401:
-            self.source.still_unauthorized(snapshot)
-        elif snapshot.unproven:
-            self.source.accepted(request.headers.get, replay=True)
+        if self._rejects(again):
+            self.source.still_unauthorized(snapshot, _endpoint(request))
+        elif snapshot.watched:
+            self.source.accepted(request.headers.get, _endpoint(request), replay=True)
         return again
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -180,29 +199,16 @@ def _spent_hook() -> _SpentHook:
     return _SpentHook()
 
 
+def _endpoint(request: requests.PreparedRequest) -> str:
+    return endpoint_of(request.method, str(request.url))
+
+
 def _attach(request: requests.PreparedRequest, headers: Headers) -> None:
     for name, value in headers:
         request.headers[name] = value
     # On a redirect, requests removes `Authorization` for another origin, but not from http to https on the same host.
     if any(name.lower() != "authorization" for name, _ in headers) or not str(request.url).startswith("https:"):
         bind_to_origin(request)
-
-
-def _take_cookies(request: requests.PreparedRequest, rejected: requests.Response) -> None:
-    """Add the cookies that a 401 sets to the replay. A `Cookie` header that the caller has set is left unchanged."""
-    jar: Any = request._cookies
-    if jar is None or "Set-Cookie" not in rejected.headers:
-        return
-    bare = request.copy()
-    bare.headers.pop("Cookie", None)
-    if get_cookie_header(jar, bare) != request.headers.get("Cookie"):
-        return
-    extract_cookies_to_jar(jar, rejected.request, rejected.raw)
-    cookies = get_cookie_header(jar, bare)
-    if cookies is not None:
-        request.headers["Cookie"] = cookies
-    else:
-        request.headers.pop("Cookie", None)
 
 
 def _as_library_error(error: AuthError, request: requests.PreparedRequest) -> AuthError:
@@ -212,17 +218,3 @@ def _as_library_error(error: AuthError, request: requests.PreparedRequest) -> Au
     # Without headers: the old token may be among them.
     told.request.method, told.request.url, told.request.headers = request.method, request.url, CaseInsensitiveDict()
     return told  # type: ignore[no-any-return]
-
-
-def _drain(response: requests.Response) -> None:
-    """Read a 401 to its end, so that its connection is free during the renewal; close the connection if it is long."""
-    body = bytearray()
-    try:
-        for chunk in response.iter_content(16_384):
-            body += chunk
-            if len(body) > _MOST_DRAINED:
-                break
-    except requests.RequestException:
-        pass
-    response.close()
-    response._content, response._content_consumed = bytes(body), True

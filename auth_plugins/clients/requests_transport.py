@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from ..core.policy import RefreshPolicy
 from ..core.wire import TokenRequest, TokenResponse
 from .faults import built_for
-from .reading import Deadline, read_whole, redacting_errors
+from .reading import Deadline, naming_the_answer, read_whole, redacting_errors
 from .route import Route
 from .trust import bundle_for_requests, context_for_requests
 
@@ -31,14 +31,15 @@ class RequestsTransport:
     def __init__(self, client: requests.Session | None = None) -> None:
         self.client = client
 
-    def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
+    def send(self, request: TokenRequest, policy: RefreshPolicy, deadline: float) -> TokenResponse:
         """Send a token call, as `TokenTransport.send` describes."""
+        own_client = self.client is not None
         return redacting_errors(
-            request, "requests", lambda route: self._send(request, policy, route), own_client=self.client is not None
+            request, "requests", lambda route: self._send(request, policy, deadline, route), own_client=own_client
         )
 
-    def _send(self, request: TokenRequest, policy: RefreshPolicy, route: Route) -> TokenResponse:
-        deadline = Deadline.after(policy.deadline)
+    def _send(self, request: TokenRequest, policy: RefreshPolicy, seconds: float, route: Route) -> TokenResponse:
+        deadline = Deadline.after(seconds)
         with (
             self._session(deadline, route) as session,
             session.post(
@@ -57,7 +58,8 @@ class RequestsTransport:
                 chunks = response.raw.stream(16_384, decode_content=False)
             else:  # An adapter of the user's session may answer with any file object.
                 chunks, packed = response.iter_content(16_384), ""
-            body = read_whole(chunks, deadline, policy.max_response_bytes, packed)
+            with naming_the_answer(request, response.status_code):
+                body = read_whole(chunks, deadline, policy.max_response_bytes, packed)
             return TokenResponse(response.status_code, headers, body)
 
     def _session(self, deadline: Deadline, route: Route) -> AbstractContextManager[requests.Session]:

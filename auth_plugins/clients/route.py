@@ -33,8 +33,10 @@ class Route:
         return cls(Origin.of(url), library, own_client, None if own_client else proxy_for(url))
 
     def silence(self, why: str, hint: str) -> TokenEndpointUnavailable:
-        """Return the error for a call without an answer, with the reason `why`."""
-        return TokenEndpointUnavailable(f"The token endpoint at {self.endpoint} gave no answer: {why}", hint=hint)
+        """Return the error for a call that did not reach the endpoint, with the reason `why`."""
+        made = TokenEndpointUnavailable(f"The token endpoint at {self.endpoint} gave no answer: {why}", hint=hint)
+        made.unsent = True
+        return made
 
     @property
     def far_end(self) -> str:

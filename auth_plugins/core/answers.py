@@ -94,6 +94,9 @@ def is_token(value: object) -> TypeGuard[str]:
     """Whether `value` is a non-empty string of visible ASCII: safe in a header, which it cannot end.
 
     The string may have any length: `RefreshPolicy.max_response_bytes` bounds the answer.
+
+    A `TypeGuard`, because `TypeIs` also narrows where the result is false: a string that is not a token would then be
+    `Never` for a type checker.
     """
     # A character above "~" is not ASCII, and the smallest visible one is "!".
     return isinstance(value, str) and value != "" and value.isascii() and all("!" <= c <= "~" for c in set(value))

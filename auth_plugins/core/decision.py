@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from .errors import AuthError, CredentialsRejected, TokenEndpointUnavailable
+from .errors import AuthError, CredentialsRejected, InvalidTokenResponse, TokenEndpointUnavailable
 from .token import Token
 from .wire import Purpose
 
@@ -21,6 +21,7 @@ __all__ = [
     "TokenState",
     "call_sequence",
     "decide",
+    "is_lost",
     "need_of",
     "purposes_for",
     "state_of",
@@ -119,13 +120,14 @@ def decide(
     return Action.RENEW if waits else Action.RENEW_IN_BACKGROUND
 
 
-def call_sequence(tries: int, purposes: tuple[Purpose, ...]) -> tuple[Purpose, ...]:
-    """Return the purposes of the token calls of one renewal, in order. A login may be repeated; a refresh never.
+def call_sequence(tries: int, purposes: tuple[Purpose, ...], *, repeats_refresh: bool = False) -> tuple[Purpose, ...]:
+    """Return the purposes of the token calls of one renewal, in order. A login may be repeated; a refresh may not.
 
-    A refresh whose answer was lost may have used its refresh token up; a repeated login does no harm.
+    A refresh whose answer was lost may have used its refresh token up; a repeated login does no harm. With
+    `repeats_refresh`, the server is known to answer a repeated refresh for some time.
     """
     if Purpose.LOGIN not in purposes:
-        return purposes[:tries]
+        return (purposes * tries if repeats_refresh else purposes)[:tries]
     return (purposes + (Purpose.LOGIN,) * tries)[: max(tries, len(purposes))]
 
 
@@ -140,4 +142,17 @@ def worth_trying(purpose: Purpose, last: Purpose | None, failure: AuthError, *, 
         return False
     if failure.retry_after:
         return needed and last is not purpose
+    if last is purpose is Purpose.REFRESH:
+        return is_lost(failure)
     return last is not purpose or isinstance(failure, TokenEndpointUnavailable)
+
+
+def is_lost(failure: AuthError) -> bool:
+    """Whether the answer to a call may have been lost, though the endpoint may have carried the call out.
+
+    That is so without any answer, unless the connection failed; after a 5xx, which a gateway sends as well if it does
+    not wait for the endpoint any more; and after a 2xx that holds no token.
+    """
+    if failure.unsent or not isinstance(failure, (TokenEndpointUnavailable, InvalidTokenResponse)):
+        return False
+    return failure.status is None or failure.status < 400 or failure.status >= 500

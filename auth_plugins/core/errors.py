@@ -13,6 +13,7 @@ An adapter of an HTTP library raises errors that are also that library's excepti
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Self
 
 __all__ = [
@@ -36,8 +37,12 @@ class AuthError(Exception):
     code: ClassVar[str] = "auth_error"
     """The kind of the error, short and stable: for dashboards and for `match`."""
     default_hint: ClassVar[str] = "Look at provider_code and provider_message."
+    remembered: bool = False
+    """Whether no call was made for it: it is the failure of an earlier call, and `retry_after` is what is left."""
     from_intermediary: bool = False
     """Whether an intermediary sent the answer. No login follows such an error."""
+    unsent: bool = False
+    """Whether the call certainly did not reach the token endpoint: the connection failed."""
 
     def __init__(
         self,
@@ -73,20 +78,30 @@ class AuthError(Exception):
     def clone(self) -> Self:
         """Return an equal error without a traceback: the same failure may be raised in many threads."""
         made = type(self)(self.message, **self.details())
-        made.from_intermediary = self.from_intermediary
+        made.from_intermediary, made.remembered, made.unsent = self.from_intermediary, self.remembered, self.unsent
         return made
 
     def __str__(self) -> str:
         said = ": ".join(part for part in (self.provider_code, self.provider_message) if part)
         call = f" (request {self.request_id})" if self.request_id else ""
-        return f"{self.message}{f' [{said}]' if said else ''}{call}. {self.hint}"
+        return f"{self.message}{f' [{said}]' if said else ''}{call}{self._next_call()}. {self.hint}"
+
+    def _next_call(self) -> str:
+        if not self.retry_after:
+            return ""
+        seconds = math.ceil(min(self.retry_after, 1e9))
+        if not self.remembered:
+            return f" (retry after {seconds} s)"
+        return f" (remembered; the next call is in {seconds} s; `auth.invalidate()` tries now)"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (type(self), self.message, self.details()))
+        return (_rebuild, (type(self), self.message, self.details(), self.remembered))
 
 
-def _rebuild(kind: type[AuthError], message: str, details: dict[str, Any]) -> AuthError:
-    return kind(message, **details)
+def _rebuild(kind: type[AuthError], message: str, details: dict[str, Any], remembered: bool = False) -> AuthError:
+    made = kind(message, **details)
+    made.remembered = remembered
+    return made
 
 
 class CredentialsRejected(AuthError):
@@ -97,7 +112,7 @@ class CredentialsRejected(AuthError):
     """
 
     code = "credentials_rejected"
-    default_hint = "Check the credentials, and that they belong to this base_url."
+    default_hint = "Check the credentials, and that they belong to this endpoint."
 
 
 class LoginRequired(AuthError):
@@ -128,7 +143,7 @@ class InvalidTokenResponse(AuthError):
     """
 
     code = "invalid_token_response"
-    default_hint = "Check base_url; if it is right, the provider changed its API or is out of order."
+    default_hint = "Check the endpoint's URL; if it is right, the provider changed its API or is out of order."
 
 
 class ConfigurationError(AuthError):

@@ -19,6 +19,9 @@ class Provider(Protocol):
     Its methods are pure: they do no I/O, read no clock and keep no state. The fields are the contract's identity:
     contracts with equal fields share a token, and a different value in any field, a secret too, means another token. A
     field whose `role` is not `credential` states the role in its metadata (see `role`).
+
+    A contract may also have an attribute `refresh_grace`: the seconds for which the server answers a repeated refresh
+    with the same refresh token.
     """
 
     @property

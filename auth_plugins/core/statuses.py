@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from .answers import Answer, retry_after
 from .errors import AuthError, InvalidTokenResponse, TokenEndpointUnavailable
 
@@ -34,8 +32,7 @@ def error_for_status(answer: Answer) -> AuthError | None:
     if status in _RETRYABLE or status >= 500:
         what = f"The token endpoint {_RETRYABLE.get(status, 'failed')}"
         asked = retry_after(answer.response, answer.sent_at)
-        hint = f"Try again in {math.ceil(asked)} s, as the endpoint asks." if asked else ""
-        failed = answer.error(TokenEndpointUnavailable, what, hint=hint, retry_after=asked)
+        failed = answer.error(TokenEndpointUnavailable, what, retry_after=asked)
         failed.from_intermediary = status == 511  # RFC 6585, section 6: an origin server never sends it.
         return failed
     if not 200 <= status < 300 and not 400 <= status < 500:

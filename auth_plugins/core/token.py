@@ -69,7 +69,8 @@ class Token:
     refreshable_from: float = LONG_AGO
     """The time from which a refresh can succeed (JWTPlus: the refresh token's `nbf`)."""
     refreshable_until: float = LONG_AGO
-    """The time from which a refresh cannot succeed any more; `-inf`: the token can never be refreshed."""
+    """The time from which a refresh cannot succeed any more; `-inf`: the token can never be refreshed; `inf`: the
+    provider has not stated an end."""
     refresh_once: bool = False
     """Whether a failed refresh is never repeated (JWTPlus): the server may have used the refresh token up."""
     scopes: tuple[str, ...] = ()
@@ -80,6 +81,9 @@ class Token:
     that the user supplied has been replaced. The engine sets it, not the provider. A store that drops tokens to stay
     small must keep this one until it ends."""
 
+    answer_lost: bool = field(default=False, compare=False)
+    """Whether a refresh of this token was sent, and no answer has shown what became of it. The engine sets it."""
+
     def __post_init__(self) -> None:
         for name in _MOMENTS:
             if math.isnan(getattr(self, name)):
@@ -88,13 +92,26 @@ class Token:
     def refreshable(self, now: float, *, rejected: bool = False) -> bool:
         """Whether a refresh can succeed at `now` (seconds since the epoch).
 
-        A token without a refresh token renews itself, and cannot do so if the server has `rejected` it.
+        A token without a refresh token renews itself, and cannot do so if the server has `rejected` it. The end of an
+        irreplaceable token is not taken from a clock, which may be wrong: the server is asked. If the clock was set
+        back since the token was issued, it does not show the beginning either.
         """
         if rejected and self.refresh_token is None:
             return False
+        if self.is_beyond_clocks:
+            return self.refreshable_from <= now or now < self.issued_at
         return self.refreshable_from <= now < self.refreshable_until
 
     @property
+    def is_beyond_clocks(self) -> bool:
+        """Whether only the server ends this token: it is irreplaceable, and its refresh token is not used up."""
+        return self.irreplaceable and self.refreshable_until > LONG_AGO
+
+    def is_useful(self, now: float) -> bool:
+        """Whether the token is worth keeping at `now` (seconds since the epoch): it can be used, or a refresh tried."""
+        return now < self.useful_until or self.is_beyond_clocks
+
+    @property
     def useful_until(self) -> float:
-        """The time from which the token can neither be used nor refreshed."""
+        """The time from which the token can neither be used nor refreshed, as far as its times are right."""
         return max(self.expires_at, self.refreshable_until)

@@ -1,8 +1,10 @@
 """The package that starts threads: it renews tokens, and decides which requests wait and which use the old token."""
 
 from .clock import SYSTEM_CLOCK, Clock, SystemClock
+from .flight import Flight
 from .once import BuiltOnce
-from .snapshot import OwnedBytes, OwnedHeader, Snapshot
+from .owned_header import OwnedBytes, OwnedHeader
+from .snapshot import Snapshot
 from .token_source import TokenSource
 from .token_transport import TokenTransport
 
@@ -10,6 +12,7 @@ __all__ = [
     "SYSTEM_CLOCK",
     "BuiltOnce",
     "Clock",
+    "Flight",
     "OwnedBytes",
     "OwnedHeader",
     "Snapshot",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from dataclasses import replace
 
 from ..core.answers import Answer
 from ..core.errors import AuthError
@@ -46,8 +45,7 @@ class Context:
             InvalidTokenResponse: the answer is too long, or has a status that no token endpoint sends.
         """
         sent, monotonic = self.clock(), self.clock.monotonic()
-        policy = self.policy if deadline is None else replace(self.policy, deadline=deadline)
-        response = transport.send(request, policy)
+        response = transport.send(request, self.policy, self.policy.deadline if deadline is None else deadline)
         # Measured with the monotonic clock: the wall clock may have been set during the call.
         arrived = sent + max(self.clock.monotonic() - monotonic, 0.0)
         answer = Answer(request, response, self.provider.error_info(response), sent, arrived)
@@ -55,6 +53,10 @@ class Context:
         if error is not None:
             raise error
         return answer
+
+    def warn(self, text: str, *values: object) -> None:
+        """Log a warning that an operator should see."""
+        _log.warning("%s: " + text, self.provider.name, *values)
 
     def notify(self, kind: EventKind, token: Token | None = None, error: AuthError | None = None) -> None:
         """Log an event, and pass it to the listener. What the listener raises is logged and not raised."""

@@ -17,7 +17,11 @@ from collections.abc import Hashable
 from ..core.errors import AuthError
 from ..stores.forks import check_process, in_child
 
-__all__ = ["hold", "is_ending", "release"]
+__all__ = ["WITH_LEASE", "hold", "is_ending", "release"]
+
+WITH_LEASE = 0.5
+"""Seconds for which the exit waits for a renewal that has a lock with a lease, as in Redis. Otherwise other machines
+would wait until the lease ends."""
 
 
 class _Guard:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
-from typing import Generic, Protocol, TypeVar
+
+from .job import Job
 
 __all__ = ["FairQueue"]
 
@@ -12,18 +13,7 @@ _BACKGROUND_TURN = 4
 """Every so many turns, a renewal in the background goes before those that requests wait for."""
 
 
-class Queued(Protocol):
-    """An entry of the queue."""
-
-    @property
-    def server(self) -> Hashable:
-        """The server that the renewal calls."""
-
-
-J = TypeVar("J", bound=Queued)
-
-
-class FairQueue(Generic[J]):
+class FairQueue:
     """Jobs that requests wait for come first, but every fourth turn is for the background. Not thread-safe.
 
     Within each of these two, servers take turns, so a server with thousands of jobs does not hold up another server.
@@ -31,26 +21,26 @@ class FairQueue(Generic[J]):
     """
 
     def __init__(self) -> None:
-        self._awaited: OrderedDict[Hashable, deque[J]] = OrderedDict()
-        self._background: OrderedDict[Hashable, deque[J]] = OrderedDict()
+        self._awaited: OrderedDict[Hashable, deque[Job]] = OrderedDict()
+        self._background: OrderedDict[Hashable, deque[Job]] = OrderedDict()
         self._turn = 0
 
     def __bool__(self) -> bool:
         return bool(self._awaited or self._background)
 
-    def push(self, job: J, *, awaited: bool) -> None:
+    def push(self, job: Job, *, awaited: bool) -> None:
         """Add a job at the end of its server's line."""
         lines = self._awaited if awaited else self._background
         lines.setdefault(job.server, deque()).append(job)
 
-    def pop(self, may_run: Callable[[J], bool]) -> J | None:
+    def pop(self, may_run: Callable[[Job], bool]) -> Job | None:
         """Remove and return the next job that `may_run`, or None. Only the first job of each server is asked about."""
         self._turn = (self._turn + 1) % _BACKGROUND_TURN
         first, second = (self._awaited, self._background) if self._turn else (self._background, self._awaited)
         return _pop(first, may_run) or _pop(second, may_run)
 
 
-def _pop(lines: OrderedDict[Hashable, deque[J]], may_run: Callable[[J], bool]) -> J | None:
+def _pop(lines: OrderedDict[Hashable, deque[Job]], may_run: Callable[[Job], bool]) -> Job | None:
     for server, line in lines.items():
         if may_run(line[0]):
             job = line.popleft()

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
+from .bells import Bell, bell_of_this_task
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -47,38 +47,6 @@ class Place(Protocol):
         """
 
 
-class _Bell(Protocol):
-    def ring(self) -> None: ...
-    async def heard(self, timeout: float) -> None: ...  # noqa: ASYNC109
-
-
-class _AsyncioBell:
-    def __init__(self, asyncio: Any, loop: Any) -> None:
-        self._asyncio, self._loop, self._event = asyncio, loop, asyncio.Event()
-
-    def ring(self) -> None:
-        self._loop.call_soon_threadsafe(self._event.set)
-
-    async def heard(self, timeout: float) -> None:  # noqa: ASYNC109 - one signature for every loop
-        try:
-            async with self._asyncio.timeout(timeout):
-                await self._event.wait()
-        except TimeoutError:
-            pass
-
-
-class _TrioBell:
-    def __init__(self, trio: Any) -> None:
-        self._trio, self._event, self._token = trio, trio.Event(), trio.lowlevel.current_trio_token()
-
-    def ring(self) -> None:
-        self._token.run_sync_soon(self._event.set)
-
-    async def heard(self, timeout: float) -> None:  # noqa: ASYNC109
-        with self._trio.move_on_after(timeout):
-            await self._event.wait()
-
-
 class Flight:
     """The future outcome of a renewal: a snapshot or an error."""
 
@@ -108,7 +76,7 @@ class Flight:
         self._teller: int | None = None
         self._guard = threading.Lock()
         self._done = threading.Event()
-        self._bells: dict[Hashable, _Bell] = {}
+        self._bells: dict[Hashable, Bell] = {}
         self._outcome: Outcome | None = None
         self._begun, self._claimed = job is None, False
         self._claimed_at = -math.inf
@@ -221,19 +189,11 @@ class Flight:
             since = max(since, self.place.advanced_at)
         return since + timeout - time.monotonic()
 
-    def _bell_here(self) -> _Bell:
-        trio = _trio_of_this_task()
-        if trio is not None:
-            here: Hashable = trio.lowlevel.current_trio_token()
-            if here not in self._bells:
-                self._bells[here] = _TrioBell(trio)
-            return self._bells[here]
-        import asyncio  # Imported late: it takes longer to import than most of the package.
-
-        loop = asyncio.get_running_loop()
-        if loop not in self._bells:
-            self._bells[loop] = _AsyncioBell(asyncio, loop)
-        return self._bells[loop]
+    def _bell_here(self) -> Bell:
+        here, make = bell_of_this_task()
+        if here not in self._bells:
+            self._bells[here] = make()
+        return self._bells[here]
 
     def _result(self, timeout: float, instead: Snapshot | None) -> Snapshot:
         outcome = self._outcome
@@ -249,21 +209,3 @@ class Flight:
         if outcome is None:
             raise TokenEndpointUnavailable(f"The renewal did not end within {timeout:g} seconds")
         raise outcome.clone()
-
-
-def _trio_of_this_task() -> Any:
-    """Return the module `trio` if the caller is one of its tasks, or None.
-
-    asyncio is checked first. While an asyncio task runs, another thread may be importing trio for the first time, and
-    a partly imported module is in `sys.modules`. In a trio task, trio is imported completely, and there is no current
-    asyncio task, even if trio runs as a guest in an asyncio loop.
-    """
-    if "asyncio" in sys.modules:
-        import asyncio  # Unlike `sys.modules`, an import statement waits until another thread has imported it.
-
-        with contextlib.suppress(RuntimeError):  # No loop of asyncio runs in this thread.
-            if asyncio.current_task() is not None:
-                return None
-    trio = sys.modules.get("trio")
-    in_trio_task = getattr(getattr(trio, "lowlevel", None), "in_trio_task", None)
-    return trio if in_trio_task is not None and in_trio_task() else None

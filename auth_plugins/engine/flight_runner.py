@@ -11,9 +11,10 @@ from ..core.origin import Origin
 from . import exit_guard
 from .context import BufferedContext, Context
 from .flight import Flight
+from .job import Job
 from .shared_state import SharedState
 from .snapshot import Snapshot
-from .worker_pool import Job, pool
+from .worker_pool import pool
 
 __all__ = ["launching", "start"]
 

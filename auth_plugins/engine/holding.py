@@ -1,4 +1,4 @@
-"""What a renewal waits for around its lock, and what makes it keep the lock."""
+"""Waits of a renewal around its lock: for an unsaved token, or a lost holder; keeps the lock until a token is saved."""
 
 from __future__ import annotations
 

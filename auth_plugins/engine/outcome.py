@@ -168,6 +168,7 @@ class Outcome:
         """Let requests use `token` from now on."""
         snapshot = self.snapshot_of(token, due_at, unproven=unproven)
         with self.shared.lock:
+            snapshot = snapshot.watch() if self.shared.unauthorized.is_on else snapshot
             self.shared.replace(snapshot)
             self.shared.number = self.shared.number if number is None else number
             self.shared.failure = None

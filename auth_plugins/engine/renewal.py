@@ -10,17 +10,17 @@ from dataclasses import replace
 from ..core.decision import Need, TokenState, call_sequence, need_of, purposes_for, state_of, worth_trying
 from ..core.errors import (
     AuthError,
-    ConfigurationError,
     CredentialsRejected,
     InvalidTokenResponse,
     LoginRequired,
     StoreError,
-    TokenEndpointUnavailable,
 )
 from ..core.events import EventKind
 from ..core.token import Token
 from ..core.wire import Purpose, TokenRequest
 from .context import Context
+from .exit_guard import WITH_LEASE
+from .failed_refresh import grace_of, keep_retry_after, left_untouched, mark_lost, marked, name_lost
 from .holding import go_on_saving, wait_for_attempt, wait_for_lost_holder
 from .irreplaceable import mark_irreplaceable, remove_unproven
 from .limiter import call_permit
@@ -33,10 +33,6 @@ from .token_transport import TokenTransport
 from .unsaved import SaveAttempts
 
 __all__ = ["check_store", "renew", "wait_until_valid"]
-
-_EXIT_WITH_LEASE = 0.5
-"""Seconds for which the exit of the program waits for a renewal that has a lock in Redis, or a similar one. Otherwise
-the other machines would wait until its lease ends."""
 
 
 def renew(context: Context, shared: SharedState, transport: TokenTransport) -> Snapshot:
@@ -78,7 +74,7 @@ def _under_lock(
         if not locked:
             return found[-1]
         if math.isfinite(store.lease):
-            context.hold_exit(_EXIT_WITH_LEASE)
+            context.hold_exit(WITH_LEASE)
         try:
             wait_for_lost_holder(context, shared, place)
             try:
@@ -145,7 +141,7 @@ class _Renewal(Outcome):
             is_kept = self.shared.unsaved is None and self.stored == token
             return ours if is_kept else self.saved_by_now(ours)
         if not purposes:
-            raise LoginRequired("The token ended and cannot be renewed")
+            raise name_lost(LoginRequired("The token ended and cannot be renewed"), token)
         policy = self.context.policy
         with call_permit(self.context.provider, policy.max_concurrent_calls, policy.deadline, clock) as left:
             needed, ends = need is Need.RENEWAL_NOW, clock.monotonic() + left
@@ -171,40 +167,49 @@ class _Renewal(Outcome):
         """Try the calls in order. Return `(token, purpose)`, or `(a peer's token, None)`."""
         failure: AuthError | None = None
         last: Purpose | None = None
-        for purpose in call_sequence(self.context.policy.tries, purposes):
+        clock, grace = self.context.clock, grace_of(self.context.provider)
+        until = min(ends, clock.monotonic() + grace) if grace else ends
+        for purpose in call_sequence(self.context.policy.tries, purposes, repeats_refresh=grace > 0.0):
             if failure is not None and (
-                self.context.clock.monotonic() >= ends or not worth_trying(purpose, last, failure, needed=needed)
+                clock.monotonic() >= until or not worth_trying(purpose, last, failure, needed=needed)
             ):
                 break
             if last is purpose:
-                self.context.clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
+                clock.sleep(random.uniform(0.05, 0.3))  # noqa: S311
             last = purpose
             refreshed = token if purpose is Purpose.REFRESH else None
             try:
                 return self._call(self._request(refreshed, now), ends), purpose
             except AuthError as error:
-                failure = _keep_retry_after(error.clone(), failure)
+                failure = keep_retry_after(error.clone(), failure)
             peers = self._peers_token(refreshed, now) if refreshed is not None else None
             if peers is not None:
                 return peers, None
             if isinstance(failure, StoreError):
                 break
             if refreshed is not None:
-                self._after_failed_refresh(refreshed, failure)
+                failure = name_lost(failure, refreshed)
+                token = self._after_failed_refresh(refreshed, failure)
         assert failure is not None  # noqa: S101 - narrows a type: the first call is always made
         raise failure
 
-    def _after_failed_refresh(self, refreshed: Token, failure: AuthError) -> None:
-        """Put the store in order after `refreshed`, which was saved before the call, could not be renewed."""
-        if refreshed.refresh_once and not _left_untouched(failure):
-            self.mark_refresh_used(refreshed)
-        elif (
-            self.context.provider.rotates and self.stored is None and refreshed == self.context.provider.initial_token()
-        ):
+    def _after_failed_refresh(self, refreshed: Token, failure: AuthError) -> Token:
+        """Put the store in order after `refreshed`, which was saved before the call, could not be renewed.
+
+        Return it, marked if the answer was lost.
+        """
+        tried, rotates = mark_lost(self.shared, refreshed, failure), self.context.provider.rotates
+        if refreshed.refresh_once and not left_untouched(failure):
+            self.mark_refresh_used(tried)
+        elif rotates and self.stored is None and refreshed == self.context.provider.initial_token():
             remove_unproven(refreshed, self.place)
-        elif isinstance(failure, (CredentialsRejected, LoginRequired)):
-            with suppress(StoreError):  # The record ends within a day. Not at once: the access token may be valid yet.
-                self.place.retire()
+        else:
+            with suppress(StoreError):
+                if rotates and not tried.answer_lost:
+                    self._save_before_call(tried)  # Without the mark: there was an answer.
+                if isinstance(failure, (CredentialsRejected, LoginRequired)):
+                    self.place.retire()  # It ends within a day. Not at once: the access token may be valid yet.
+        return tried
 
     def _request(self, refreshed: Token | None, now: float) -> TokenRequest:
         if refreshed is None:
@@ -212,11 +217,14 @@ class _Renewal(Outcome):
         if self.context.provider.rotates:
             self.context.hold_exit(self.context.policy.exit_timeout)
             # A store that does not even take the old one would not take the new one.
-            number = self.shared.number if refreshed == self.shared.snapshot.token else 0
-            if self.stored in (None, refreshed):
-                number = max(number, self.place.number or 0)
-            self.place.save(mark_irreplaceable(refreshed, self.context.provider), number, before_call=True)
+            self._save_before_call(marked(refreshed))
         return self.context.provider.refresh(refreshed, now)
+
+    def _save_before_call(self, refreshed: Token) -> None:
+        number = self.shared.number if refreshed == self.shared.snapshot.token else 0
+        if self.stored in (None, refreshed):
+            number = max(number, self.place.number or 0)
+        self.place.save(mark_irreplaceable(refreshed, self.context.provider), number, before_call=True)
 
     def _call(self, request: TokenRequest, ends: float) -> Token:
         answer = self.context.call_endpoint(request, self.transport, max(ends - self.context.clock.monotonic(), 0.001))
@@ -241,16 +249,3 @@ class _Renewal(Outcome):
         if is_older(self.shared, stored, self.place.number):
             return None
         return None if ours is not None and stored.access_token == ours.access_token else stored
-
-
-def _keep_retry_after(failure: AuthError, before: AuthError | None) -> AuthError:
-    """Keep the `retry_after` of the failure before, in the same renewal, if it is longer."""
-    asked = before.retry_after if before is not None else None
-    if asked and isinstance(failure, (TokenEndpointUnavailable, InvalidTokenResponse)):
-        failure.retry_after = max(asked, failure.retry_after or 0.0)
-    return failure
-
-
-def _left_untouched(failure: AuthError) -> bool:
-    """Whether a refresh that failed so cannot have used the refresh token up."""
-    return isinstance(failure, (CredentialsRejected, ConfigurationError)) or failure.from_intermediary

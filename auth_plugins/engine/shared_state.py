@@ -3,62 +3,36 @@
 from __future__ import annotations
 
 import itertools
-import random
 import secrets
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ..core.errors import AuthError, CredentialsRejected, InvalidTokenResponse, LoginRequired, TokenEndpointUnavailable
+from ..core.errors import AuthError
 from ..core.identity import object_fingerprint
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
 from ..core.token import LONG_AGO, Token
+from ..core.unauthorized import NO_BACKOFF, UnauthorizedBackoff
 from ..stores.forks import check_process, in_child
 from ..stores.store import Store
 from .clock import SYSTEM_CLOCK, Clock
 from .flight import Flight
 from .lineage import is_predecessor, with_predecessor
 from .recent import Recent
+from .remembered_failure import RememberedFailure
 from .same_store import SameStores, identity_of
 from .snapshot import Snapshot
-from .unauthorized_backoff import NO_BACKOFF
 from .unsaved import SaveAttempts, UnsavedToken
 
-__all__ = ["RememberedFailure", "SharedState", "shared_state_for"]
+__all__ = ["SharedState", "shared_state_for"]
 
 _SALT = secrets.token_bytes(32)
 """Salts the keys of the in-process table. Not the store's salt: reading that may need I/O."""
 
 _KEY_BYTES = 16
 """Half a digest: enough to distinguish the credentials in one process."""
-
-_STORE_CHECK_INTERVAL = 1.0
-"""Seconds between two reads of the store while no token call is allowed."""
-
-_CREDENTIAL_ERRORS = (CredentialsRejected, LoginRequired)
-_ENDPOINT_ERRORS = (TokenEndpointUnavailable, InvalidTokenResponse)
-
-
-def _side(error: AuthError) -> tuple[type[AuthError], ...] | None:
-    """Return the errors with the same cause, the credentials or the endpoint; `None` for another cause (a store)."""
-    return next((side for side in (_CREDENTIAL_ERRORS, _ENDPOINT_ERRORS) if isinstance(error, side)), None)
-
-
-@dataclass(frozen=True, slots=True)
-class RememberedFailure:
-    """A failed renewal that is remembered. All times are by the monotonic clock, in seconds."""
-
-    error: AuthError
-    failures: int
-    """Consecutive failures with the same cause: the credentials, or the endpoint."""
-    no_early_renewal_before: float
-    """No renewal starts in the background before this time."""
-    no_call_before: float
-    """No token call before this time; requests without a valid token fail at once."""
-    next_store_check: float
-    """When the store is next checked for a token that another process has saved meanwhile."""
 
 
 def _new_locks() -> Iterator[threading.RLock]:
@@ -148,15 +122,14 @@ class SharedState:
         """Whether `token` is the rejected token."""
         return token is not None and self.rejected is not None and token.access_token == self.rejected.access_token
 
-    def note_401(self, snapshot: Snapshot, policy: RefreshPolicy, clock: Clock) -> None:
-        """Count a 401 to a token that was fetched on a 401, unless it is not valid yet or has expired meanwhile."""
-        token, now = snapshot.token, snapshot.now(clock)
-        if token is None or not snapshot.unproven:
-            return
-        if token.valid_from <= now and not (snapshot.arrived_valid and token.expires_at <= now):
-            monotonic, self.clock = clock.monotonic(), clock
-            self.unauthorized = self.unauthorized.failed(token, policy, monotonic)
-            self._pause_matters(monotonic, self.unauthorized.until - monotonic)
+    def learn_backoff(self, known: UnauthorizedBackoff, clock: Clock) -> None:
+        """Keep what is known of renewals on a 401. While they back off, the answers to all requests are seen."""
+        self.unauthorized, self.clock, monotonic = known, clock, clock.monotonic()
+        if known.is_on:
+            self.snapshot = self.snapshot.watch()
+            self._pause_matters(monotonic, max(0.0, known.until - monotonic))
+        elif self.snapshot.watched and not self.snapshot.unproven:
+            self.snapshot = self.snapshot.proven(watched=self.snapshot.is_early(clock))
 
     def renewal_under_way(self, monotonic: float, deadline: float) -> Flight | None:
         """Return the flight that runs or waits for a thread, or `None`, also if it has run longer than `deadline`."""
@@ -177,9 +150,7 @@ class SharedState:
         """
         if self.failure is None or monotonic >= self.failure.no_call_before:
             return None
-        error = self.failure.error.clone()
-        error.retry_after = self.failure.no_call_before - monotonic
-        return error
+        return self.failure.raised_again(monotonic)
 
     def store_check_due(self, monotonic: float) -> bool:
         """Whether token calls pause after a failure, and the store was not checked within the last second."""
@@ -188,24 +159,13 @@ class SharedState:
     def claim_store_check(self, monotonic: float) -> None:
         """Claim a check of the store for the caller: for a second, `store_check_due` returns False."""
         if self.failure is not None:
-            self.failure = replace(self.failure, next_store_check=monotonic + _STORE_CHECK_INTERVAL)
+            self.failure = self.failure.store_checked(monotonic)
 
     def record_failure(self, error: AuthError, policy: RefreshPolicy, clock: Clock) -> None:
         """Remember a failed renewal, and set the backoffs that follow from it."""
-        monotonic, known, self.clock = clock.monotonic(), self.failure, clock
-        failures = known.failures + 1 if known is not None and _side(known.error) is _side(error) else 1
-        again = 0.0
-        if _side(error) is _CREDENTIAL_ERRORS:
-            again = policy.credentials_backoff.delay(failures)
-        elif error.retry_after:
-            again = min(error.retry_after, policy.retry_after_cap)
-        elif _side(error) is _ENDPOINT_ERRORS and failures > 1:
-            jitter_fraction = random.random()  # noqa: S311 - spreads a fleet's calls, guards nothing
-            again = policy.outage_backoff.delay(failures - 1) * (1.0 - policy.jitter * jitter_fraction)
-        early_again = max(again, policy.early_backoff.delay(failures))
-        self.failure = RememberedFailure(
-            error, failures, monotonic + early_again, monotonic + again, monotonic + _STORE_CHECK_INTERVAL
-        )
+        monotonic, self.clock = clock.monotonic(), clock
+        self.failure = RememberedFailure.of(error, self.failure, policy, monotonic)
+        early_again = self.failure.no_early_renewal_before - monotonic
         token = self.snapshot.token
         if token is not None and not self.rejects(token):
             rested = self.snapshot.now(clock) + early_again
@@ -229,12 +189,13 @@ class SharedState:
         """Whether forgetting this state would break a backoff, lose a token, or allow the use of a rejected token."""
         if self.flight is not None or self.distrust:
             return True
-        if (self.failure is not None or self.unauthorized.count) and self.clock.monotonic() < self.pauses_matter_until:
+        pauses = self.failure is not None or self.unauthorized.is_on
+        if pauses and self.clock.monotonic() < self.pauses_matter_until:
             return True
         token = self.snapshot.token
         if token is None or not (self.unsaved is not None or self.rejects(token)):
             return False
-        return self.snapshot.now(self.clock) < token.useful_until
+        return token.is_useful(self.snapshot.now(self.clock))
 
 
 _lock = threading.RLock()

@@ -4,49 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any
 
 from ..core.provider import Provider
 from ..core.token import LONG_AGO, Token
-from ..core.wire import Masked, MaskedBytes
+from ..core.wire import Masked
 from .clock import Clock
+from .owned_header import EarlyHeader, OwnedHeader
 
-__all__ = ["NO_TOKEN", "OwnedBytes", "OwnedHeader", "Snapshot"]
-
-
-class OwnedHeader(Masked):
-    """A header value tagged with the key of the shared state that issued it. String operations lose the tag."""
-
-    __slots__ = ("owner",)
-    owner: bytes
-
-    def __new__(cls, value: str, owner: bytes) -> Self:
-        """`owner`: the key of the shared state that holds the token."""
-        made = super().__new__(cls, value)
-        made.owner = owner
-        return made
-
-    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> OwnedBytes:
-        """Return the same header value as bytes, tagged with the same owner: httpx keeps headers as bytes."""
-        return OwnedBytes(super().encode(encoding, errors), self.owner)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
-
-class OwnedBytes(MaskedBytes):
-    """The bytes of an `OwnedHeader`. Copies of `httpx.Headers` hold the same object, so they keep the tag."""
-
-    owner: bytes
-
-    def __new__(cls, value: bytes, owner: bytes) -> Self:
-        """`owner`: the key of the shared state that holds the token."""
-        made = super().__new__(cls, value)
-        made.owner = owner
-        return made
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
+__all__ = ["NO_TOKEN", "Snapshot"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +21,7 @@ class Snapshot:
 
     token: Token | None = None
     fast_header: Masked | None = field(default=None, repr=False)
-    """The `Authorization` value for the fast path; `None` if there are other headers, or the token is unproven."""
+    """The `Authorization` value for the fast path; `None` if there are other headers, or the token is watched."""
     slow_headers: tuple[tuple[str, Masked], ...] = field(default=(), repr=False)
     """All headers, for the slow path; empty if there is a `fast_header`."""
     window_opens_at: float = LONG_AGO
@@ -70,6 +36,9 @@ class Snapshot:
     """Whether the token had not expired when it arrived."""
     unproven: bool = False
     """Whether the token was fetched on a 401, and no request with it has had another answer than a 401 since."""
+    watched: bool = False
+    """Whether its requests leave the fast path, so that their answers are seen: the token is unproven, or not valid
+    yet, or renewals on a 401 back off."""
     httpx_header: tuple[bytes, bytes, bytes] | None = field(default=None, init=False, repr=False)
     """The `fast_header` as httpx stores it: name as written, name in lower case, value. See `prepare_for_httpx`."""
 
@@ -95,16 +64,39 @@ class Snapshot:
             window_at,
             wall_minus_monotonic=wall_minus_monotonic,
             arrived_valid=arrived_valid,
-            unproven=True,
+            unproven=unproven,
+            watched=True,
         )
         snapshot = snapshot.until(min(window_at, token.expires_at))
-        return snapshot if unproven else snapshot.proven()
+        return snapshot if unproven or wall < token.valid_from else snapshot.proven()
 
-    def proven(self) -> Snapshot:
-        """Return a copy whose token is no longer unproven."""
-        if [name for name, _ in self.slow_headers] != ["Authorization"]:
-            return replace(self, unproven=False)
-        return replace(self, unproven=False, fast_header=self.slow_headers[0][1], slow_headers=())
+    def proven(self, *, watched: bool = False) -> Snapshot:
+        """Return a copy whose token is no longer unproven. Its requests take the fast path, unless it is `watched`."""
+        if watched or [name for name, _ in self.headers] != ["Authorization"]:
+            return replace(self, unproven=False, watched=watched)
+        return replace(self, unproven=False, watched=False, fast_header=self.headers[0][1], slow_headers=())
+
+    def watch(self) -> Snapshot:
+        """Return a copy whose requests leave the fast path."""
+        if self.watched:
+            return self
+        return replace(self, watched=True, fast_header=None, slow_headers=self.headers)
+
+    def is_early(self, clock: Clock) -> bool:
+        """Whether the token is not valid yet."""
+        return self.token is not None and self.now(clock) < self.token.valid_from
+
+    def signing(self, clock: Clock) -> Snapshot:
+        """Return the snapshot for a request that is signed now. Before `valid_from` its headers are marked so."""
+        if not self.watched or not self.is_early(clock):
+            return self
+        headers = tuple((name, EarlyHeader(value, getattr(value, "owner", b""))) for name, value in self.headers)
+        return replace(self, slow_headers=headers)
+
+    @property
+    def sent_early(self) -> bool:
+        """Whether a request that was signed with this snapshot was signed before the token's `valid_from`."""
+        return any(isinstance(value, EarlyHeader) for _, value in self.slow_headers)
 
     @property
     def headers(self) -> tuple[tuple[str, Masked], ...]:

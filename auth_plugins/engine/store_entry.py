@@ -149,6 +149,7 @@ class InStore:
             refreshable_until=newest.refreshable_until,
             refresh_once=newest.refresh_once,
             irreplaceable=newest.irreplaceable,
+            answer_lost=newest.answer_lost,
         )
 
     def _without_access(self, newest: Token) -> Token:

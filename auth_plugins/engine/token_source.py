@@ -26,44 +26,40 @@ between has either the old token or the new one, with its headers. A failure is 
 starts another renewal. What it means for the next request is recorded as a `RememberedFailure`. While that forbids
 token calls, one request each second looks into the store: a peer may have renewed.
 
-A 401 is judged by comparison with what the request carried: if there is another token by now, that one is used, and no
-call is made. Only the token that was rejected is replaced. A token that is rejected before its `valid_from` was used
-too early, as may be the token that has just replaced it: the request waits for that moment. After a renewal on a 401
-that did not help, renewals on a 401 pause, for longer each time: the fault is then not the token's.
+What the answer to a request says about its token is judged in `unauthorized.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from ..core.decision import Action, InFlight, Need, decide, need_of, purposes_for, state_of
-from ..core.events import EventKind, Listener
+from ..core.events import Listener
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
+from ..core.unauthorized import Verdict
 from ..stores.store import Store
 from .clock import Clock
-from .context import Context
 from .flight import Flight
 from .flight_runner import launching, start
 from .logout import logout
 from .renewal import check_store, renew, wait_until_valid
-from .shared_state import SharedState, shared_state_for
+from .shared_state import shared_state_for
 from .snapshot import NO_TOKEN, Snapshot
 from .token_transport import TokenTransport
-from .unauthorized_backoff import NO_BACKOFF
+from .unauthorized import AnswerJudge, Header
 
 __all__ = ["TokenSource"]
 
-Header = Callable[[str], Any]
-"""Finds what a request carried under a header's name."""
+_WAITS = range(2)
+"""A renewal that has published its token, and still unlocks the store, may have to be waited for before the wait for
+the token's `valid_from` can begin."""
 
 
-class TokenSource(Context):
+class TokenSource(AnswerJudge):
     """Provides tokens to the adapters of one auth object. Objects with equal credentials share the state."""
 
-    __slots__ = ("shared",)
+    __slots__ = ()
 
     def __init__(
         self,
@@ -75,7 +71,7 @@ class TokenSource(Context):
         store: Store,
     ) -> None:
         super().__init__(provider, policy, clock, listener)
-        self.shared: SharedState = shared_state_for(provider, store, self._given, clock)
+        self.shared = shared_state_for(provider, store, self._given, clock)
 
     def _given(self, owner: bytes) -> Snapshot:
         given = self.provider.initial_token()
@@ -114,29 +110,26 @@ class TokenSource(Context):
             found = await found.wait_async(self._deadline, self._fallback(snapshot, once))
         return await self.await_usable(found) if once else found
 
-    def after_401(self, header: Header, transport: TokenTransport) -> Snapshot | Flight | None:
+    def after_401(
+        self, header: Header, transport: TokenTransport, endpoint: str = "", *, sent_early: bool = False
+    ) -> Snapshot | Flight | None:
         """Judge a 401. Return the token to send the request again with, or the flight that will yield it.
 
         `None`: the caller gets the 401. Release the connection before the wait (`wait_usable`).
 
+        Args:
+            header: see `Header`; of the rejected request.
+            transport: makes the token call.
+            endpoint: see `core.endpoints.endpoint_of`.
+            sent_early: the request was signed before its token's `valid_from`.
+
         Raises:
             AuthError: a new token is needed, and was refused a moment ago.
         """
-        shared, monotonic = self.shared, self.clock.monotonic()
-        with shared.lock:
-            snapshot = shared.snapshot
-            if snapshot.token is not None and snapshot.is_carried(header):
-                shared.note_401(snapshot, self.policy, self.clock)
-                early = snapshot.token.valid_from - snapshot.now(self.clock)
-                if early > self._deadline or monotonic < shared.unauthorized.until:
-                    return None
-                if early > 0:
-                    return snapshot
-                token, now = snapshot.token, snapshot.now(self.clock)
-                if not self.provider.can_login and now < token.refreshable_from < token.refreshable_until:
-                    return None  # Nothing can replace it yet, and the fault need not be the token's.
-                shared.reject(by_server=True)
-        return self._token_or_flight(transport)
+        verdict, snapshot = self.judge(header, endpoint, sent_early=sent_early)
+        if verdict is Verdict.NOT_BELIEVED:
+            return None
+        return snapshot if verdict is Verdict.TOO_EARLY else self._token_or_flight(transport)
 
     def wait_usable(self, found: Snapshot | Flight) -> Snapshot:
         """Wait for the token and until its `valid_from`: the request can be sent only once more.
@@ -145,51 +138,22 @@ class TokenSource(Context):
             AuthError: no new token could be obtained.
         """
         snapshot = found.wait(self._deadline) if isinstance(found, Flight) else found
-        ripening = self._wait_until_valid(snapshot)
-        return snapshot if ripening is None else ripening.wait(self._deadline, snapshot)
+        for _ in _WAITS:
+            flight = self._wait_until_valid(snapshot)
+            if flight is None:
+                break
+            snapshot = flight.wait(self._deadline, snapshot)
+        return snapshot
 
     async def await_usable(self, found: Snapshot | Flight) -> Snapshot:
         """Like `wait_usable`, in a task of asyncio or trio."""
         snapshot = await found.wait_async(self._deadline) if isinstance(found, Flight) else found
-        ripening = self._wait_until_valid(snapshot)
-        return snapshot if ripening is None else await ripening.wait_async(self._deadline, snapshot)
-
-    def accepted(self, header: Header, *, replay: bool) -> None:
-        """Learn that a request with a token that was fetched on a 401 got another answer: it is a good one.
-
-        Only a `replay` shows that the renewal helped: other requests may never have needed it.
-        """
-        with self.shared.lock:
-            carried = self.shared.snapshot.is_carried(header)
-            if carried:
-                self.shared.snapshot = self.shared.snapshot.proven()
-            if replay or (carried and self.shared.unauthorized.count == 0):
-                self.shared.unauthorized = NO_BACKOFF
-
-    def still_unauthorized(self, snapshot: Snapshot) -> None:
-        """Note that a replay with another token got a 401 as well."""
-        with self.shared.lock:
-            self.shared.note_401(snapshot, self.policy, self.clock)
-        self.notify(EventKind.STILL_UNAUTHORIZED, snapshot.token)
-
-    def unanswered(self, snapshot: Snapshot) -> None:
-        """Note that a replay got no answer, which says nothing about its token."""
-        with self.shared.lock:
-            if snapshot.unproven:
-                self.shared.unauthorized = self.shared.unauthorized.excusing(snapshot.token)
-
-    def not_replayed(self) -> None:
-        """Note that a 401 was returned to the caller, because the body cannot be sent again."""
-        self.notify(EventKind.NOT_REPLAYED, self.shared.snapshot.token)
-
-    def invalidate(self) -> None:
-        """Reject the current token: the next request replaces it. Clear the remembered failures, too."""
-        with self.shared.lock:
-            token = self.shared.snapshot.token
-            self.shared.reject(by_server=False)
-            if token is not None and token == self.provider.initial_token():
-                self.shared.distrust = True  # It was not compared with what the store has yet.
-            self.shared.failure, self.shared.unauthorized = None, NO_BACKOFF
+        for _ in _WAITS:
+            flight = self._wait_until_valid(snapshot)
+            if flight is None:
+                break
+            snapshot = await flight.wait_async(self._deadline, snapshot)
+        return snapshot
 
     def logout(self, transport: TokenTransport) -> None:
         """Delete the token, and revoke it if the provider has an endpoint for that.

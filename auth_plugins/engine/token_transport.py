@@ -13,8 +13,11 @@ __all__ = ["TokenTransport"]
 class TokenTransport(Protocol):
     """Sends token calls to a token endpoint."""
 
-    def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
-        """POST the request once, follow no redirect, and read the whole answer within the policy's limits.
+    def send(self, request: TokenRequest, policy: RefreshPolicy, deadline: float) -> TokenResponse:
+        """POST the request once, follow no redirect, and read the whole answer within `deadline` seconds.
+
+        The time-outs of the steps and the limit of the answer's length are those of `policy`. Its own deadline is that
+        of a request, of which less may be left.
 
         No error carries an exception of the library: its frames hold the request, and so the credentials.
 

@@ -15,54 +15,24 @@ import _thread
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Hashable
 
 from ..stores.forks import in_child
 from . import exit_guard
 from .fair_queue import FairQueue
+from .job import PATIENCE, THREADS, Job
 
-__all__ = ["WORKER_NAME", "Job", "WorkerPool", "pool"]
+__all__ = ["WORKER_NAME", "WorkerPool", "pool"]
 
 WORKER_NAME = "auth_plugins renewal"
-_THREADS = 20
-"""Threads for one server. With more of them, they delay an event loop more than they speed up the renewals."""
 _RESERVE = 4
 """Further threads for all other servers."""
 _MOST = 128
 """Threads in all, with those that do not count: they are stuck, or wait for the lock of another process."""
 _IDLE = 1.0
 """Seconds after which an idle thread ends."""
-_PATIENCE = 1.0
-"""Seconds for which a worker that waits for a lock counts."""
 _PAUSE = 0.1
 """Seconds between two looks of the manager at a queue whose jobs cannot start yet."""
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """A renewal to run."""
-
-    run: Callable[[], None] = field(repr=False)
-    """Raises nothing."""
-    server: Hashable
-    at_once: int | None
-    """The limit of concurrent calls to `server`, if the user has set one."""
-    deadline: float
-    """Seconds after which the job no longer counts: no request waits for it any more."""
-    is_locked_out: Callable[[], bool]
-    """Whether the job waits for the lock of another process."""
-    began: float = 0.0
-
-    @property
-    def limit(self) -> int:
-        """How many jobs for the same server may run. Those above the call limit check the store, or wait for it."""
-        return max(_THREADS, self.at_once or 0)
-
-    def counts(self, now: float) -> bool:
-        """Whether the job takes a place in the pool."""
-        age = now - self.began
-        return age <= self.deadline and not (age > _PATIENCE and self.is_locked_out())
 
 
 class _Manager:
@@ -73,7 +43,7 @@ class _Manager:
 
     @property
     def is_at_work(self) -> bool:
-        return self.began or time.monotonic() - self.made < _PATIENCE
+        return self.began or time.monotonic() - self.made < PATIENCE
 
 
 class WorkerPool:
@@ -83,7 +53,7 @@ class WorkerPool:
         # Re-entrant, because the garbage collector may run a finalizer that uses an auth object in the middle of it.
         self._lock = threading.RLock()
         self._incoming: deque[tuple[Job, bool]] = deque()
-        self._queue: FairQueue[Job] = FairQueue()
+        self._queue = FairQueue()
         self._running: set[Job] = set()
         self._workers: set[int] = set()
         self._alive = 0
@@ -231,8 +201,8 @@ class WorkerPool:
             threads = self._alive if for_new_worker else self._alive - 1
 
             def may_run(job: Job) -> bool:
-                more = job.limit - _THREADS
-                has_thread = threads - stuck < _THREADS + _RESERVE + more and threads < _MOST + more
+                more = job.limit - THREADS
+                has_thread = threads - stuck < THREADS + _RESERVE + more and threads < _MOST + more
                 return has_thread and counted[job.server] < job.limit
 
             taken = self._queue.pop(may_run)

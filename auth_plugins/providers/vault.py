@@ -144,8 +144,8 @@ class VaultContract:
             issued_at=now,
             expires_at=expires_at,
             refresh_token=refresh_token,
-            # The lifetime of refresh tokens is not documented, so they are always tried.
-            refreshable_until=LONG_AGO if refresh_token is None else expires_at + MAX_LIFETIME,
+            # No end of refresh tokens is stated, so they are always tried.
+            refreshable_until=LONG_AGO if refresh_token is None else math.inf,
             extra=extra if user_id is None else {**extra, "user_id": user_id},
         )
 

@@ -25,7 +25,11 @@ _CODES = {401: "invalid_token", 403: "insufficient_scope", 429: "slow_down"}
 class _Refresh:
     family: str
     scopes: tuple[str, ...]
-    used: bool = False
+    used_at: float | None = None
+
+    @property
+    def used(self) -> bool:
+        return self.used_at is not None
 
 
 class OAuth2Simulator(Simulator):
@@ -39,6 +43,7 @@ class OAuth2Simulator(Simulator):
         rotate: A refresh returns a new refresh token, and the old one is refused from then on.
         end_family: The reuse of a rotated refresh token revokes all refresh tokens of the same grant
             (RFC 9700, section 4.14.2).
+        grace: For so many seconds after its first use, a rotated refresh token is accepted again.
         client_auth: The ways of authentication that the client may use (2.3); "none" makes it public.
         scopes: The scopes that may be requested, and that are granted if no scope is requested.
         required: Form fields and their values that a call must contain, such as an audience.
@@ -64,6 +69,7 @@ class OAuth2Simulator(Simulator):
         self.issue_refresh_token = issue_refresh_token
         self.rotate = rotate
         self.end_family = False
+        self.grace = 0.0
         self.client_auth: frozenset[ClientAuth] = frozenset({"client_secret_basic", "client_secret_post"})
         self.required: dict[str, str] = {}
         self.omit: frozenset[str] = frozenset()
@@ -149,15 +155,17 @@ class OAuth2Simulator(Simulator):
         if "refresh_token" not in fields:
             return _error("invalid_request")
         known = self._refresh_tokens.get(_digest(fields["refresh_token"]))
-        if known is not None and known.used and self.end_family:
+        used = known is not None and known.used_at is not None and self.server_time >= known.used_at + self.grace
+        if known is not None and used and self.end_family:
             for digest in [key for key, each in self._refresh_tokens.items() if each.family == known.family]:
                 del self._refresh_tokens[digest]
-        if known is None or known.used:
+        if known is None or used:
             return _error("invalid_grant")
         scopes = tuple(fields["scope"].split(" ")) if "scope" in fields else known.scopes
         if not set(scopes) <= set(known.scopes):
             return _error("invalid_scope")
-        known.used = self.rotate
+        if self.rotate and known.used_at is None:
+            known.used_at = self.server_time
         # Section 6: the new refresh token has the scope of the old one, even if this access token has less.
         return self._grant(scopes, self._new_refresh_token(known.family, known.scopes) if self.rotate else None)
 

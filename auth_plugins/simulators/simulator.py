@@ -46,6 +46,7 @@ class Simulator(ABC):
         rate_limit: The token endpoints answer 429 with this Retry-After.
         reject_all: The API answers 401 to every token, fresh ones too.
         api_status: The API answers every call with this status.
+        rejection_status: The status with which the API answers a dead token; 401 by default.
         ledger: The calls, in order.
         mistakes: The tracebacks of exceptions in the simulator's code: each was answered with 500.
         base_path: Where the provider's paths begin.
@@ -62,6 +63,7 @@ class Simulator(ABC):
         self.rate_limit: float | None = None
         self.reject_all = False
         self.api_status: int | None = None
+        self.rejection_status = 401
         self._secret = secret
         self._issued: dict[str, Issued] = {}
         self._time = 0.0
@@ -206,7 +208,8 @@ class Simulator(ABC):
             return self.refuse(401)
         token = self.issued(request)
         if token is None or token.revoked or self._time >= token.end:
-            return self.refuse_bearer(request)
+            refused = self.refuse_bearer(request)
+            return refused if self.rejection_status == 401 else replace(refused, status=self.rejection_status)
         match request.path.removeprefix(self.base_path).split("/"):
             case ["", "redirect"]:
                 return self._redirect(request)

@@ -98,7 +98,7 @@ class FileStore:
         return known
 
     def load(self, key: str) -> Token | None:
-        """Return the token saved under `key`, or `None` if the store has no token that can be used or refreshed."""
+        """Return the token saved under `key`, or `None` if there is none that is useful."""
         path = self._path_for(key, ".token")
         self._open_folder()
         encryption = self._current_encryption()
@@ -107,7 +107,7 @@ class FileStore:
             return None
         with suppress(CorruptRecord):
             token = decode(key, encryption.decrypt(raw))
-            return token if self._clock() < token.useful_until else None
+            return token if token.is_useful(self._clock()) else None
         if private_files.as_store_error(path, lambda: private_files.read(path)) != raw:
             return self.load(key)  # Another process found the damage too, and has written a new token.
         self._set_aside(path)

@@ -35,8 +35,8 @@ _SWEEP_AFTER = 600.0
 class MemoryStore:
     """A bounded, thread-safe cache. Each token is kept until its `useful_until`, when it can no longer be refreshed.
 
-    An irreplaceable token (`Token.irreplaceable`) is never dropped before that time, since that would end a session.
-    It does not count towards `maxsize`.
+    An irreplaceable token (`Token.irreplaceable`) is never dropped before the end that the provider states, since that
+    would end a session. It does not count towards `maxsize`.
 
     Args:
         maxsize: the maximum number of tokens that can be replaced. The least recently used token is dropped first;
@@ -57,6 +57,8 @@ class MemoryStore:
         if not callable(clock):
             raise TypeError("clock must be callable")
         self._clock = clock
+        self._monotonic: Callable[[], float] = getattr(clock, "monotonic", time.monotonic)
+        self._ends: dict[str, float] = {}  # Of irreplaceable tokens, by the monotonic clock: the other one may jump.
         self._salt = secrets.token_bytes(32)
         self._kept: dict[str, Token] = {}
         self._now = 0.0
@@ -90,9 +92,9 @@ class MemoryStore:
         return self._lock_timeout
 
     def load(self, key: str) -> Token | None:
-        """Return the token saved under `key`, or `None` if the store has no token that can be used or refreshed."""
+        """Return the token saved under `key`, or `None` if there is none that is useful."""
         token = self._kept.get(key)
-        if token is None or token.useful_until <= self._clock():
+        if token is None or not token.is_useful(self._clock()):
             return None
         self._rank(key)
         return token
@@ -100,11 +102,16 @@ class MemoryStore:
     def save(self, key: str, token: Token) -> None:
         """Keep `token`. Above `maxsize`, drop the least recently used of the tokens that can be replaced."""
         self._kept[key] = token
+        if token.is_beyond_clocks and token.useful_until < math.inf:
+            self._ends[key] = self._monotonic() + token.useful_until - token.issued_at
+        else:
+            self._ends.pop(key, None)
         self._rank(key)
 
     def delete(self, key: str) -> None:
         """Delete the token saved under `key`."""
         self._kept.pop(key, None)
+        self._ends.pop(key, None)
         self._rank(key)
 
     def retire(self, key: str) -> None:
@@ -183,6 +190,7 @@ class MemoryStore:
         try:
             if self._kept.get(key) is token:
                 del self._kept[key]
+                self._ends.pop(key, None)
         finally:
             self._release(key, lock)
 
@@ -191,7 +199,7 @@ class MemoryStore:
         if len(self._kept) > self._sweep_above or abs(self._now - self._swept_at) > _SWEEP_AFTER:
             self._swept_at = self._now
             for key, token in self._kept.copy().items():
-                if token.useful_until <= self._now:
+                if not token.is_useful(self._now) or self._ends.get(key, math.inf) <= self._monotonic():
                     self._drop(key, token)
             self._sweep_above = 2 * max(self._maxsize, len(self._kept))
             sessions = len(self._kept) - len(self._ranks)
@@ -208,7 +216,8 @@ class MemoryStore:
         return sum(now < token.useful_until for token in self._kept.copy().values())
 
     def __repr__(self) -> str:
-        return f"MemoryStore(maxsize={self._maxsize})"
+        # Without a size the constructor has raised.
+        return f"MemoryStore(maxsize={getattr(self, '_maxsize', None)})"
 
     def __getstate__(self) -> dict[str, object]:
         # Tokens stay in the process that they were issued to: a copy starts empty.

@@ -130,5 +130,6 @@ _READ: dict[str, Callable[[object], Any]] = {
     "scopes": _texts,
     "extra": _mapping,
     "irreplaceable": _flag,
+    "answer_lost": _flag,
 }
 _DEFAULTS = {field.name: field.default for field in fields(Token) if field.default is not MISSING} | {"extra": {}}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
-import logging
 import math
 import secrets
 import time
@@ -13,28 +11,19 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from ..core.checks import check_count, check_seconds, check_text
-from ..core.errors import StoreError
-from ..core.token import LONG_AGO, Token
+from ..core.token import Token
 from ..core.wire import Masked
 from .encryption import Encryption, Keys
-from .record import CorruptRecord, decode, encode
-from .redis_client import check_behaviour, connected, eval_and_wait, time_outs_of, warn_of_its_pool
-from .redis_errors import as_store_error
+from .redis_client import check_client, connected, time_outs_of, warn_of_its_pool
 from .redis_lock import Held, Locks, OfThisThread
+from .redis_records import LONGEST_MS, Records
 from .redis_salt import Salt
-from .redis_scripts import ASIDE, DELETE, RETIRE, SAVE
 from .store import LockLost
 
 __all__ = ["RedisStore"]
 
-_log = logging.getLogger("auth_plugins")
 _SALT = secrets.token_bytes(32)
 """Of the digests of URLs, which may have passwords, by which this process tells servers apart."""
-_FOREVER = 0
-_SKEW = 60.0
-"""Seconds for which a token is kept longer: the clocks of a fleet do not agree."""
-_LONGEST = 10 * 365 * 86_400_000
-"""Milliseconds. A server refuses ends that lie too far ahead."""
 
 
 class RedisStore:
@@ -74,13 +63,12 @@ class RedisStore:
         wait_replicas: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._client = _synchronous(client)
-        check_behaviour(client)
+        self._client = check_client(client)
         self._prefix = check_text("prefix", prefix, at_most=256)
         if "{}" in prefix:  # A cluster looks at the first hash tag alone, and an empty one is none.
             raise ValueError("prefix must not have {} in it: a cluster could not keep a token beside its lock")
         self._encryption = Encryption(encryption_key)
-        self._lease = check_seconds("lease", lease, above_zero=True, at_most=_LONGEST / 1000)
+        self._lease = check_seconds("lease", lease, above_zero=True, at_most=LONGEST_MS / 1000)
         self._lock_timeout = check_seconds("lock_timeout", lock_timeout, above_zero=True)
         self._wait_replicas = 0 if wait_replicas == 0 else check_count("wait_replicas", wait_replicas, at_most=100)
         if not callable(clock):
@@ -88,7 +76,9 @@ class RedisStore:
         self._clock = clock
         warn_of_its_pool(client)
         scratch = self._name(f"check-{secrets.token_hex(8)}")
-        self._locks = Locks(client, self._lease_ms, self._lock_timeout, scratch)
+        lease_ms = math.ceil(self._lease * 1000)
+        self._locks = Locks(client, lease_ms, self._lock_timeout, scratch)
+        self._records = Records(client, self._encryption, clock, self._wait_replicas, lease_ms)
         self._mine = OfThisThread()
         self._url: Masked | None = None
         self._salt = Salt(client, prefix, self._encryption)
@@ -158,13 +148,9 @@ class RedisStore:
 
     def load_numbered(self, key: str) -> tuple[Token | None, int]:
         """Do as `load`, and return the token's number as well; -1 if there is no token."""
-        name = self._name(key)
-        if key in self._mine.seen:  # It came along with the lock, or with its refusal.
-            raw, number = self._mine.seen.pop(key)
-        else:
-            found, saved = as_store_error(lambda: self._client.hmget(name, ["token", "saved"]))
-            raw, number = _bytes(found), -1 if saved is None else int(saved)
-        return self._decoded(key, raw, number)
+        if key not in self._mine.seen:
+            return self._records.load(self._name(key), key)
+        return self._records.decoded(self._name(key), key, *self._mine.seen.pop(key))  # It came along with the lock.
 
     def save(self, key: str, token: Token) -> None:
         """Keep `token` until its `useful_until`, unless another holder has had the lock since and has saved a token."""
@@ -182,24 +168,11 @@ class RedisStore:
         Raises:
             LockLost: the lock is not held any more, and the token is about to be renewed (`before_call`).
         """
-        name, held = self._name(key), self._mine.held.get(key)
-        arguments = (
-            "" if number is None else number,
-            self._encryption.encrypt(encode(key, token)),
-            self._ms_to_live(token),
-            "" if held is None else held.holder,
-            self._lease_ms,
-            int(before_call),
-        )
-        done, *newer = self._written(name, f"{name}:lock", *arguments)
-        if int(done) < 0:
-            raise LockLost("The lock ran out before the token could be renewed")
-        found = self._decoded(key, _bytes(newer[1]), int(newer[0])) if newer else None
-        if found == (None, -1):  # It was damaged, and is set aside.
-            return self.save_numbered(key, token, number, before_call=before_call)
+        held = self._mine.held.get(key)
+        newer = self._records.save(self._name(key), key, token, number, held, before_call=before_call)
         if held is not None:
             held.kept = False
-        return found
+        return newer
 
     def lock_numbers(self, key: str) -> tuple[int, int]:
         """Return the number of this thread's lock, and that of a lock that was waited for and forgotten by the server.
@@ -211,18 +184,18 @@ class RedisStore:
 
     def delete(self, key: str) -> None:
         """Forget what is kept under `key`; the number of its lock stays for a day."""
-        as_store_error(lambda: self._client.eval(DELETE, 1, self._name(key), "", 0))
+        self._records.delete(self._name(key), None, ends=False)
 
     def delete_numbered(self, key: str, number: int, *, ends: bool) -> bool:
         """Do as `delete` and return True; but return False if there is a token with a higher number.
 
         If it `ends` the session, the number stays for a day: a token with a lower one is not saved any more.
         """
-        return bool(as_store_error(lambda: self._client.eval(DELETE, 1, self._name(key), number, int(ends))))
+        return self._records.delete(self._name(key), number, ends=ends)
 
     def retire(self, key: str) -> None:
         """Let what is kept under `key` end within a day: the provider does not renew it any more."""
-        as_store_error(lambda: self._client.eval(RETIRE, 1, self._name(key)))
+        self._records.retire(self._name(key))
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -263,41 +236,12 @@ class RedisStore:
             held.kept = True
         return held
 
-    @property
-    def _lease_ms(self) -> int:
-        return math.ceil(self._lease * 1000)
-
-    def _ms_to_live(self, token: Token) -> int:
-        # By the host's clock, or as long as the provider said, by the clock of the host that asked it: what is longer.
-        stated = token.useful_until - token.issued_at if token.issued_at > LONG_AGO else 0.0
-        left = max(token.useful_until - self._clock(), stated)
-        return _FOREVER if left == math.inf else min(max(1, math.ceil((left + _SKEW) * 1000)), _LONGEST)
-
-    def _decoded(self, key: str, raw: bytes | None, number: int) -> tuple[Token | None, int]:
-        if raw is None:
-            return None, number
-        try:
-            return decode(key, self._encryption.decrypt(raw)), number
-        except CorruptRecord:
-            as_store_error(lambda: self._client.eval(ASIDE, 1, self._name(key), raw))
-            _log.warning("A token in Redis was damaged or is not ours; it is set aside")
-            return None, -1
-
-    def _written(self, *arguments: Any) -> list[Any]:
-        answer: list[Any]
-        if not self._wait_replicas:
-            answer = as_store_error(lambda: self._client.eval(SAVE, 2, *arguments))
-            return answer
-        answer, replicas = as_store_error(lambda: eval_and_wait(self._client, self._wait_replicas, SAVE, *arguments))
-        if int(answer[0]) > 0 and replicas < self._wait_replicas:
-            raise StoreError(f"The token was saved, but {replicas} of {self._wait_replicas} replicas have confirmed it")
-        return answer
-
     def _name(self, key: str) -> str:
         return f"{self._prefix}{{{key}}}"  # The braces keep a token and its lock on one node of a cluster.
 
     def __repr__(self) -> str:
-        return f"RedisStore(prefix={self._prefix!r})"
+        # Without a prefix the constructor has raised.
+        return f"RedisStore(prefix={getattr(self, '_prefix', None)!r})"
 
     def __getstate__(self) -> dict[str, object]:
         keys = [None if key is None else str(key) for key in self._encryption.keys]
@@ -312,22 +256,3 @@ class RedisStore:
             state["client"] = connected(url)
         self.__init__(**state)  # type: ignore[misc]
         self._url = None if url is None else Masked(url)
-
-
-def _synchronous(client: Any) -> Any:
-    if _is_asynchronous(type(client)):
-        raise TypeError("client must be a synchronous one: a renewal runs in a thread of its own, and blocks no loop")
-    if not all(callable(getattr(client, name, None)) for name in ("get", "set", "hmget", "hdel", "eval", "delete")):
-        raise TypeError("client must be a redis.Redis or a valkey.Valkey")
-    return client
-
-
-def _is_asynchronous(kind: type) -> bool:
-    # Not by its methods alone: those of redis-py are the same functions in both of its clients.
-    methods = (getattr(kind, name, None) for name in ("execute_command", "get", "eval"))
-    only_async = hasattr(kind, "__aenter__") and not hasattr(kind, "__enter__")
-    return only_async or any(map(inspect.iscoroutinefunction, methods))
-
-
-def _bytes(value: Any) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value  # A client may decode its answers.

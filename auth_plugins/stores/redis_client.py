@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import re
 from typing import Any
 
-__all__ = ["check_behaviour", "connected", "eval_and_wait", "time_outs_of", "warn_of_its_pool"]
+__all__ = ["check_client", "connected", "eval_and_wait", "time_outs_of", "warn_of_its_pool"]
 
 _log = logging.getLogger("auth_plugins")
 CONNECTIONS = 64
@@ -54,10 +55,27 @@ def _option_in(text: str, url: str) -> str:
     return "" if wrong is None else f", and its option {wrong} one that redis-py knows, with a value of the right type"
 
 
-def check_behaviour(client: Any) -> None:
-    """Raise `TypeError` for a pipeline: it answers a command with itself, and executes nothing."""
+def check_client(client: Any) -> Any:
+    """Return `client`, which must be a synchronous client of redis-py or valkey-py.
+
+    Raises:
+        TypeError: it is asynchronous, lacks a method, or is a pipeline: that answers a command with itself, and
+            executes nothing.
+    """
+    if _is_asynchronous(type(client)):
+        raise TypeError("client must be a synchronous one: a renewal runs in a thread of its own, and blocks no loop")
+    if not all(callable(getattr(client, name, None)) for name in ("get", "set", "hmget", "hdel", "eval", "delete")):
+        raise TypeError("client must be a redis.Redis or a valkey.Valkey")
     if callable(getattr(client, "execute", None)):
         raise TypeError("client must be a client, and not a pipeline of one")
+    return client
+
+
+def _is_asynchronous(kind: type) -> bool:
+    # Not by its methods alone: those of redis-py are the same functions in both of its clients.
+    methods = (getattr(kind, name, None) for name in ("execute_command", "get", "eval"))
+    only_async = hasattr(kind, "__aenter__") and not hasattr(kind, "__enter__")
+    return only_async or any(map(inspect.iscoroutinefunction, methods))
 
 
 def eval_and_wait(client: Any, replicas: int, script: str, *arguments: Any) -> list[Any]:

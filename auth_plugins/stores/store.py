@@ -39,6 +39,7 @@ class Store(Protocol):
       store keeps no token that no server has accepted.
 
     A store may drop a token before it expires, to stay small, but not an `irreplaceable` token: that ends a session.
+    Nor does a clock of this machine end such a token: it may be wrong.
 
     Two members are optional:
 
@@ -59,7 +60,7 @@ class Store(Protocol):
         """Seconds after which a lock expires without a release; `inf` if it ends only with its holder."""
 
     def load(self, key: str) -> Token | None:
-        """Return the token last saved under `key`, or `None` if the store has none that can be used or refreshed."""
+        """Return the token last saved under `key`, or `None` if there is none that `is_useful`."""
 
     def save(self, key: str, token: Token) -> None:
         """Keep `token` until its `useful_until`, and replace the previous token. When this returns, it is saved.

@@ -31,7 +31,7 @@ trio), or in which ones, where it concerns only these; a dash stands where no cl
 """
 PLOTS = {
     "Pressure": """The row of 10,000 clients that start at once, drawn over their first day: without jitter (above), and
-with that of the default policy (below). `python benchmarks/run.py fleet` draws it.
+with that of the default policy (below). `python -m tools.benchmarks fleet` draws it.
 
 ![Token calls in each second of a day](benchmarks/fleet.svg)
 """

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from auth_plugins.core import Answer, AuthError, TokenResponse
 from auth_plugins.core.statuses import error_for_status
-from fuzz.answers import CONTRACTS, NOW, requests_of
+from tools.fuzz.answers import CONTRACTS, NOW, requests_of
 
 PAGE = Path(__file__).parents[1] / "explanation" / "refusals.md"
 STATUSES = (400, 401, 403, 404, 407, 422, 429, 451, 503)

@@ -35,7 +35,7 @@ def test_a_token_that_only_the_store_has_is_revoked_and_forgotten(one_world: Wor
 
 
 @WAYS
-def test_it_is_the_newest_token_that_is_revoked(one_world: World, end: Any) -> None:
+def test_a_logout_revokes_the_newest_token(one_world: World, end: Any) -> None:
     late, peer = view(one_world), view(one_world)
     assert late.token() == peer.token()
     peer.invalidate()

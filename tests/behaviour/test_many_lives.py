@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 APP = ("A1B2C3D4E5F6G7H8", "your_secret_key_here")
 
 
-def test_it_is_what_all_three_libraries_take_for_an_auth(one_world: World) -> None:
+def test_an_auth_object_is_what_all_three_libraries_take_for_an_auth(one_world: World) -> None:
     kinds: tuple[type, ...] = (requests.auth.AuthBase, httpx.Auth, httpx2.Auth)
     assert all(isinstance(one_world.auth(), kind) for kind in kinds)
 
@@ -86,6 +86,7 @@ def test_a_copy_keeps_every_option(duplicate: Any) -> None:
             "origins": ("https://files.example", "http://plain.example:8080"),
             "token_client": lent,
             "on_event": told.append,
+            "renew_on": (401, 419),
             "allow_http": True,
             "clock": FakeClock(),
         }

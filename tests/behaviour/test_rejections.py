@@ -211,7 +211,7 @@ def test_an_endpoint_that_always_answers_401_beside_good_ones_is_not_hammered_ei
         for _ in range(10):
             assert client.send("GET", f"{world.url}/x").status == 200
             world.fyatu.api_status = 401
-            assert client.send("GET", f"{world.url}/x").status == 401
+            assert client.send("GET", f"{world.url}/refusing").status == 401
             world.fyatu.api_status = None
     assert world.token_calls == 2
 

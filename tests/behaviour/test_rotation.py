@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ import pytest
 import requests
 import trio
 
-from auth_plugins import MemoryStore, OAuth2RefreshTokenAuth
+from auth_plugins import FileStore, MemoryStore, OAuth2RefreshTokenAuth
 from auth_plugins.simulators import OAuth2Simulator
 from auth_plugins.testing import FakeClock, RequestsAdapter, mock_transport, settle
 
@@ -46,6 +47,30 @@ class Rotating:
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=mock_transport(self.server, self.clock), auth=self.auth)
+
+
+def test_with_a_file_store_a_clock_far_ahead_sends_no_refresh_token_a_second_time(tmp_path: Path) -> None:
+    """A process that starts on such a machine finds a session that seems to have ended, and goes on with it."""
+    clock, server, fast = FakeClock(), OAuth2Simulator(rotate=True), FakeClock()
+    server.end_family, first = True, server.consent()
+
+    def in_a_process(now: FakeClock, lock_timeout: float) -> OAuth2RefreshTokenAuth:
+        return OAuth2RefreshTokenAuth(
+            f"{ISSUER}{server.base_path}/token",
+            server.client_id,
+            first,
+            client_secret=server.secret,
+            token_client=httpx.Client(transport=mock_transport(server, clock)),
+            clock=now,
+            store=FileStore(tmp_path / "tokens", clock=now, lock_timeout=lock_timeout),  # Another one each time.
+        )
+
+    in_a_process(clock, 60).token()
+    fast.jump(400 * 86_400)
+    in_a_process(fast, 61).token()
+    clock.advance(3600)
+    in_a_process(clock, 62).token()
+    assert {call.status for call in server.ledger.calls("refresh")} == {200}
 
 
 @pytest.fixture

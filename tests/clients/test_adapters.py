@@ -19,7 +19,7 @@ import requests
 from auth_plugins import AuthError, BodyNotReplayed, Token
 from auth_plugins.clients import AllowedOrigins, HttpxFlow, RequestsHook
 from auth_plugins.clients.bodies import Body
-from auth_plugins.clients.httpx_flow import library_of
+from auth_plugins.clients.library import library_of
 from auth_plugins.clients.origins import default_port
 from auth_plugins.core import Origin
 from auth_plugins.providers.fyatu import FyatuContract
@@ -98,12 +98,12 @@ class TestOfRequests:
         room.door(answered(room.signed(), status))
         assert not room.shared.snapshot.unproven
 
-    def test_but_not_that_the_renewal_helped(self) -> None:
+    def test_a_200_does_not_prove_that_the_renewal_after_a_401_helped(self) -> None:
         room = Room()
         snapshot = room.replaced()
-        room.auth._source.still_unauthorized(snapshot)
+        room.auth._source.still_unauthorized(snapshot, f"GET {URL}/refusing")
         room.door(answered(room.signed(), 200))
-        assert room.shared.unauthorized.count == 1
+        assert room.shared.unauthorized.failures == 1
 
     @pytest.mark.parametrize("url", ["https://stranger.example/x", "http://api.example/x", "////api.example/x", None])
     def test_a_copy_that_gets_a_url_elsewhere_loses_every_header_of_the_token(self, url: str | None) -> None:
@@ -317,21 +317,24 @@ class TestOfHttpx:
     def test_only_what_was_sent_again_shows_that_the_renewal_helped(self, library: Any) -> None:
         room = Room()
         snapshot = room.replaced()
-        room.auth._source.still_unauthorized(snapshot)
+        room.auth._source.still_unauthorized(snapshot, f"GET {URL}/refusing")
         door, request = room.httpx_door(library), library.Request("GET", f"{URL}/x", headers=dict(snapshot.headers))
         response = library.Response(200, request=request)
         assert not door.is_rejected(response, snapshot)
-        assert (room.shared.snapshot.unproven, room.shared.unauthorized.count) == (False, 1)
+        assert (room.shared.snapshot.unproven, room.shared.unauthorized.failures) == (False, 1)
         door.observe_replay(response, snapshot)
-        assert room.shared.unauthorized.count == 0
+        assert room.shared.unauthorized.failures == 1, "the endpoint accepts tokens, so it needed no renewal"
+        other = library.Request("GET", f"{URL}/y", headers=dict(snapshot.headers))
+        door.observe_replay(library.Response(200, request=other), snapshot)
+        assert room.shared.unauthorized.failures == 0
 
     def test_what_is_sent_again_is_the_same_request(self, library: Any) -> None:
         room = Room()
         extensions = {"timeout": {"connect": 1.0}, "own": object()}
         request = library.Request("PUT", f"{URL}/x?a=1", headers={"X": "y"}, content=b"body", extensions=extensions)
         door, body = room.httpx_door(library), Body(request.stream, library)
-        door.sign(request, body)
-        made = door.prepare_replay(request, library.Response(401, request=request), body)
+        signed = door.sign(request, body)
+        made = door.prepare_replay(request, library.Response(401, request=request), signed, body)
         assert made is not None
         again, snapshot = made
         assert (again.method, again.url, again.stream) == ("PUT", request.url, request.stream)
@@ -356,9 +359,9 @@ class TestOfHttpx:
         room = Room()
         request = library.Request("POST", f"{URL}/x", content=iter([b"body"]))
         door, body = room.httpx_door(library), Body(request.stream, library)
-        door.sign(request, body)
+        signed = door.sign(request, body)
         with pytest.warns(BodyNotReplayed, match=r"^A 401 was not answered: the request's body cannot be sent again$"):
-            assert door.prepare_replay(request, library.Response(401, request=request), body) is None
+            assert door.prepare_replay(request, library.Response(401, request=request), signed, body) is None
 
     def test_the_general_flow_is_the_synchronous_one(self, library: Any) -> None:
         room = Room()

@@ -87,7 +87,7 @@ def test_a_plain_request_home_goes_the_short_way(way: Any, library: Any, url: st
 
 @every_way
 @pytest.mark.parametrize("hand", ["both", "wall", "steady"])
-def test_it_is_left_at_the_very_moment_at_which_the_token_is_due(way: Any, library: Any, hand: str) -> None:
+def test_the_fast_path_is_left_at_the_very_moment_at_which_the_token_is_due(way: Any, library: Any, hand: str) -> None:
     room = Room()
     shut(room, way, library)
     snapshot = room.shared.snapshot

@@ -32,7 +32,7 @@ BASES = [requests.RequestException, requests.ConnectionError, httpx.TransportErr
 
 @pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize("kind", [AuthError, CredentialsRejected, TokenEndpointUnavailable])
-def test_it_is_both_under_our_name_and_pickles(kind: type[AuthError], base: type[Exception]) -> None:
+def test_an_error_of_two_libraries_has_our_name_and_pickles(kind: type[AuthError], base: type[Exception]) -> None:
     error = kind("It failed", hint="Do this.", status=503, retry_after=7.0)
     both: Any = as_library_error(error, base)
     assert isinstance(both, kind)
@@ -55,7 +55,7 @@ class Failing:
     def __init__(self, error: AuthError) -> None:
         self.error = error
 
-    def send(self, _request: TokenRequest, _policy: RefreshPolicy) -> TokenResponse:
+    def send(self, _request: TokenRequest, _policy: RefreshPolicy, _deadline: float) -> TokenResponse:
         raise self.error
 
 

@@ -190,7 +190,7 @@ def test_a_token_whose_replay_was_cut_is_renewed_at_once_by_its_next_401() -> No
         with pytest.raises(requests.ConnectionError):
             session.get(f"{URL}/x")
         assert session.get(f"{URL}/x").status_code == 200
-    assert (room.shared.unauthorized.count, room.fyatu.ledger.token_calls) == (0, 3)
+    assert (room.shared.unauthorized.failures, room.fyatu.ledger.token_calls) == (0, 3)
 
 
 def test_an_api_that_rejects_every_token_and_cuts_every_replay_causes_no_call_for_each_request() -> None:

@@ -55,7 +55,7 @@ def test_a_call_of_httpx_asks_for_json_as_it_is_keeps_its_times_and_follows_noth
         return library.Response(307, headers={"Location": "https://api.example/other", "X-Answer": "1"}, content=b"no")
 
     with library.Client(transport=library.MockTransport(answer), follow_redirects=follows) as lent:
-        response = HttpxTransport(library, lent).send(REQUEST, POLICY)
+        response = HttpxTransport(library, lent).send(REQUEST, POLICY, POLICY.deadline)
     (request,) = seen
     assert (request.method, str(request.url), request.content) == ("POST", REQUEST.url, b"body")
     sent = dict(request.headers.raw)
@@ -109,7 +109,7 @@ def test_a_call_of_requests_asks_for_json_as_it_is_keeps_its_times_and_follows_n
     adapter = Recording()
     with requests.Session() as lent:
         lent.mount("https://", adapter)
-        response = RequestsTransport(lent).send(REQUEST, POLICY)
+        response = RequestsTransport(lent).send(REQUEST, POLICY, POLICY.deadline)
     ((request, timeout),) = adapter.seen
     assert (request.method, request.url, request.body) == ("POST", REQUEST.url, b"body")
     names = ("Accept", "Accept-Encoding", "X-Own")
@@ -145,7 +145,7 @@ def test_a_redirects_body_is_read_within_the_same_bounds_as_any_other() -> None:
     with requests.Session() as lent:
         lent.mount("https://", Bottomless())
         with pytest.raises(InvalidTokenResponse, match="longer than"):
-            RequestsTransport(lent).send(REQUEST, POLICY)
+            RequestsTransport(lent).send(REQUEST, POLICY, POLICY.deadline)
     assert endless.initial_token <= 2 * POLICY.max_response_bytes
 
 
@@ -205,7 +205,7 @@ def test_no_step_may_take_longer_than_the_call() -> None:
     adapter = Recording()
     with requests.Session() as lent:
         lent.mount("https://", adapter)
-        RequestsTransport(lent).send(REQUEST, RefreshPolicy(deadline=2.0))
+        RequestsTransport(lent).send(REQUEST, RefreshPolicy(deadline=30.0), 2.0)
     ((_, timeout),) = adapter.seen
     assert all(1.0 < step <= 2.0 for step in timeout)
 

@@ -8,111 +8,25 @@ from typing import Any
 
 import pytest
 
-from auth_plugins import (
-    CredentialsRejected,
-    FyatuAuth,
-    JWTPlusAuth,
-    OAuth2ClientCredentialsAuth,
-    OAuth2RefreshTokenAuth,
-    TokenAuth,
-    VaultAuth,
-)
+from auth_plugins import CredentialsRejected, TokenAuth
 from auth_plugins.core import Answer, Token, TokenRequest
 from auth_plugins.providers.fyatu import FyatuContract
-from auth_plugins.simulators import FyatuSimulator, JWTPlusSimulator, OAuth2Simulator, VaultSimulator
-from auth_plugins.testing import CLIENT_KINDS
+from auth_plugins.simulators import Endpoint, FyatuSimulator, SimRequest, SimResponse
 from auth_plugins.testing.conformance import BEHAVIOURS, Behaviour, Candidate, Stage, name_of
-
-SECRET = "the-marked-secret-of-the-app"
-CLIENT = "s6BhdRkqt3"
-APP_KEY = "AaBbCcDd" * 16
-
-
-def fyatu(simulator: FyatuSimulator, base_url: str, **options: Any) -> TokenAuth:
-    return FyatuAuth(simulator.app_id, SECRET, base_url=base_url, **options)
-
-
-def wrong_fyatu(simulator: FyatuSimulator, base_url: str, **options: Any) -> TokenAuth:
-    return FyatuAuth(simulator.app_id, "not-the-secret-key", base_url=base_url, **options)
+from tests.conformance.candidates import (
+    CANDIDATES,
+    ROWS,
+    SECRET,
+    reusing_ends_the_session,
+    vault,
+    wrong_fyatu,
+    wrong_vault,
+)
+from tests.conformance.odd_providers import ZephyrSimulator
 
 
-def as_client(simulator: OAuth2Simulator, base_url: str, **options: Any) -> TokenAuth:
-    return OAuth2ClientCredentialsAuth(f"{base_url}/token", CLIENT, SECRET, **options)
-
-
-def wrong_client(simulator: OAuth2Simulator, base_url: str, **options: Any) -> TokenAuth:
-    return OAuth2ClientCredentialsAuth(f"{base_url}/token", CLIENT, "not-the-secret", **options)
-
-
-def as_user(simulator: OAuth2Simulator, base_url: str, **options: Any) -> TokenAuth:
-    given = simulator.consent()
-    return OAuth2RefreshTokenAuth(f"{base_url}/token", CLIENT, given, client_secret=SECRET, **options)
-
-
-def wrong_user(simulator: OAuth2Simulator, base_url: str, **options: Any) -> TokenAuth:
-    return OAuth2RefreshTokenAuth(f"{base_url}/token", CLIENT, "no-such-refresh-token", client_secret=SECRET, **options)
-
-
-def rotating() -> OAuth2Simulator:
-    simulator = OAuth2Simulator(client_secret=SECRET, rotate=True)
-    simulator.end_family = True
-    return simulator
-
-
-def vault(simulator: VaultSimulator, base_url: str, **options: Any) -> TokenAuth:
-    return VaultAuth(simulator.partner_id, base_url=base_url, email=simulator.email, password=SECRET, **options)
-
-
-def wrong_vault(simulator: VaultSimulator, base_url: str, **options: Any) -> TokenAuth:
-    return VaultAuth(simulator.partner_id, base_url=base_url, email=simulator.email, password="wrong", **options)
-
-
-def reusing_ends_the_session() -> VaultSimulator:
-    simulator = VaultSimulator(password=SECRET)
-    simulator.reuse_detection = True
-    return simulator
-
-
-def end_refresh_tokens(simulator: VaultSimulator) -> None:
-    simulator._refresh_tokens.clear()
-
-
-def jwtplus(simulator: JWTPlusSimulator, base_url: str, app_key: str = APP_KEY, **options: Any) -> TokenAuth:
-    return JWTPlusAuth(
-        simulator.app_id,
-        app_key,
-        base_url=base_url,
-        ip="192.0.2.1",
-        user_agent="tests",
-        subject="user@example.org",
-        audience="web-app",
-        **options,
-    )
-
-
-def wrong_jwtplus(simulator: JWTPlusSimulator, base_url: str, **options: Any) -> TokenAuth:
-    return jwtplus(simulator, base_url, APP_KEY[::-1], **options)
-
-
-CANDIDATES = {
-    "jwtplus": Candidate(lambda: JWTPlusSimulator(app_key=APP_KEY), jwtplus, wrong_jwtplus, (APP_KEY,)),
-    "vault": Candidate(reusing_ends_the_session, vault, wrong_vault, (SECRET,), end_refresh_tokens),
-    "fyatu": Candidate(lambda: FyatuSimulator(secret_key=SECRET), fyatu, wrong_fyatu, (SECRET,)),
-    "oauth2-client": Candidate(lambda: OAuth2Simulator(client_secret=SECRET), as_client, wrong_client, (SECRET,)),
-    "oauth2-user": Candidate(
-        rotating,
-        as_user,
-        wrong_user,
-        (SECRET,),
-        spoil_refresh=OAuth2Simulator.revoke_refresh_tokens,
-        can_login=False,
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", CLIENT_KINDS)
 @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=name_of)
-@pytest.mark.parametrize("name", CANDIDATES)
+@pytest.mark.parametrize(("name", "kind"), ROWS)
 def test_a_provider_keeps_its_promises(name: str, behaviour: Behaviour, kind: str) -> None:
     behaviour(Stage(CANDIDATES[name], kind))
 
@@ -189,3 +103,22 @@ def test_a_refresh_that_should_be_refused_and_is_not_is_found_out() -> None:
     candidate = Candidate(reusing_ends_the_session, vault, wrong_vault, (SECRET,))
     with pytest.raises(AssertionError, match="pass spoil_refresh"):
         next(each for each in BEHAVIOURS if name_of(each) == "survives_a_refused_refresh")(Stage(candidate, "httpx"))
+
+
+def test_an_absolute_end_is_not_moved_by_renewals() -> None:
+    stage = Stage(CANDIDATES["harbor"], "requests")
+    end = stage.ripe().refreshable_until
+    for _ in range(3):
+        stage.go_to(stage.auth.token().expires_at)
+        assert stage.auth.token().refreshable_until == end
+
+
+def test_a_mistake_in_a_simulator_is_shown_with_its_traceback() -> None:
+    class Wrong(ZephyrSimulator):
+        def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
+            raise KeyError("what its author forgot")
+
+    candidate = replace(CANDIDATES["zephyr"], simulator=Wrong)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of whatever kind it is
+        BEHAVIOURS[0](Stage(candidate, "httpx"))
+    assert "what its author forgot" in "".join(caught.value.__notes__)

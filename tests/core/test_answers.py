@@ -523,7 +523,7 @@ class TestSecretsAreStruckOut:
 
     @pytest.mark.parametrize("order", [1, -1])
     @pytest.mark.parametrize("inner", ["aaaa", "zzzz"])
-    def test_also_where_one_contains_another(self, inner: str, order: int) -> None:
+    def test_where_one_secret_contains_another_both_are_struck_out(self, inner: str, order: int) -> None:
         outer = f"mmmm{inner}mmmm"
         error = told(ErrorInfo(outer, f"{inner} and {outer}"), *(inner, outer)[::order])
         assert error.provider_code == "***"

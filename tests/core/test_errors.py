@@ -87,7 +87,9 @@ class TestEach:
         assert {name: getattr(error, name) for name in FULL} == FULL
 
     def test_says_all_that_somebody_needs_who_has_only_the_text(self, kind: type[AuthError]) -> None:
-        assert str(kind("It failed", **FULL)) == "It failed [CODE: their words] (request req_1). Do this"
+        assert (
+            str(kind("It failed", **FULL)) == "It failed [CODE: their words] (request req_1) (retry after 8 s). Do this"
+        )
 
     @pytest.mark.parametrize(
         ("told", "text"),

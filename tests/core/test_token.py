@@ -110,6 +110,35 @@ class TestRefreshable:
         assert one.refreshable(now, rejected=True) is one.refreshable(now)
 
 
+class TestIrreplaceable:
+    """A token that no login can replace: its times are a reason to try a refresh, and never a reason not to."""
+
+    @given(ends=moments, now=moments)
+    def test_no_clock_ends_it(self, ends: float, now: float) -> None:
+        one = token(refresh_token="rt", refreshable_until=ends, irreplaceable=True)
+        assert one.refreshable(now)
+        assert one.is_useful(now)
+
+    @given(now=moments)
+    def test_a_refresh_token_that_is_used_up_is_not_tried(self, now: float) -> None:
+        one = token(refresh_token="rt", irreplaceable=True)
+        assert not one.refreshable(now)
+        assert one.is_useful(now) is (now < one.expires_at)
+
+    @pytest.mark.parametrize(
+        ("now", "expected"), [(49.0, True), (50.0, False), (99.0, False), (100.0, True), (1e9, True)]
+    )
+    def test_its_beginning_counts_unless_the_clock_was_set_back_since_it_was_issued(
+        self, now: float, expected: bool
+    ) -> None:
+        one = token(issued_at=50.0, refreshable_from=100.0, refreshable_until=200.0, irreplaceable=True)
+        assert one.refreshable(now) is expected
+
+    @given(now=moments)
+    def test_a_rejected_token_does_not_renew_itself_all_the_same(self, now: float) -> None:
+        assert not token(refreshable_until=math.inf, irreplaceable=True).refreshable(now, rejected=True)
+
+
 class TestUsefulUntil:
     @given(expires=moments, ends=moments)
     def test_is_the_later_of_the_two_ends(self, expires: float, ends: float) -> None:

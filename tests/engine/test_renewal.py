@@ -31,6 +31,7 @@ from auth_plugins.engine.outcome import pick_current
 from auth_plugins.engine.renewal import renew
 from auth_plugins.engine.shared_state import SharedState
 from auth_plugins.engine.snapshot import NO_TOKEN, Snapshot
+from auth_plugins.engine.unauthorized import AnswerJudge
 from auth_plugins.engine.unsaved import UnsavedToken
 from auth_plugins.testing import FakeClock
 
@@ -73,6 +74,12 @@ class Toy:
     headers = staticmethod(bearer)
 
 
+def count_failure(stage: Stage, snapshot: Snapshot) -> None:
+    judge = AnswerJudge(stage.context.provider, stage.context.policy, stage.clock)
+    judge.shared = stage.shared
+    judge.still_unauthorized(snapshot, "GET /x")
+
+
 Outcome = TokenResponse | AuthError
 
 
@@ -81,10 +88,13 @@ class Script:
     """A channel that answers what it was told to, and remembers what it was asked."""
 
     answers: list[Callable[[], Outcome]]
-    asked: list[tuple[TokenRequest, RefreshPolicy]] = field(default_factory=list)
+    asked: list[tuple[TokenRequest, float]] = field(default_factory=list)
+    """What was called, and with how much time."""
+    policies: list[RefreshPolicy] = field(default_factory=list)
 
-    def send(self, request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
-        self.asked.append((request, policy))
+    def send(self, request: TokenRequest, policy: RefreshPolicy, deadline: float) -> TokenResponse:
+        self.asked.append((request, deadline))
+        self.policies.append(policy)
         answer = self.answers.pop(0)()
         if isinstance(answer, AuthError):
             raise answer
@@ -200,7 +210,7 @@ class TestThePlace:
         assert stage.renew() is snapshot
         assert [what for what, _ in stage.store.done] == ["load", "lock", "load"]
 
-    def test_which_cannot_be_read_keeps_nothing_and_what_was_at_hand_is_written_down(self) -> None:
+    def test_a_store_that_cannot_be_read_gets_nothing_and_the_token_it_held_is_remembered(self) -> None:
         stage = Stage("new")
         stage.have(token("old"))
         stage.clock.advance(3600)
@@ -209,7 +219,7 @@ class TestThePlace:
         assert stage.shared.unsaved == UnsavedToken(token("old"))
         assert stage.kept() is None
 
-    def test_which_still_cannot_be_read_has_what_it_had_when_it_first_failed(self) -> None:
+    def test_a_store_that_still_cannot_be_read_is_taken_to_hold_what_it_held_at_first(self) -> None:
         stage = Stage("newer")
         stage.have(token("new"))
         stage.shared.unsaved = UnsavedToken(token("old"))
@@ -218,7 +228,7 @@ class TestThePlace:
         stage.renew()
         assert stage.shared.unsaved == UnsavedToken(token("old"))
 
-    def test_which_still_takes_nothing_is_tried_again_after_a_pause_that_grows(self) -> None:
+    def test_a_store_that_still_takes_nothing_is_tried_again_after_a_pause_that_grows(self) -> None:
         stage = Stage()
         stage.have(OURS)
         stage.shared.unsaved, stage.store.full = UnsavedToken(None), True
@@ -361,6 +371,15 @@ def test_a_refresh_is_made_for_the_time_that_it_is() -> None:
     assert (request.purpose, request.body) == (Purpose.REFRESH, b"1800003500.0")
 
 
+def test_every_token_call_gets_the_policy_object_of_its_auth_object() -> None:
+    stage = Stage(tries=3)
+    stage.script.answers = [lost, lost, lost]
+    with pytest.raises(TokenEndpointUnavailable):
+        stage.renew()
+    assert len(stage.script.policies) == 3
+    assert all(policy is stage.context.policy for policy in stage.script.policies)
+
+
 class TestTheDeadline:
     def test_is_that_of_all_calls_of_a_renewal_together(self) -> None:
         stage = Stage(tries=3)
@@ -368,7 +387,7 @@ class TestTheDeadline:
         stage.script.answers = [after(clock, 10, lost()), after(clock, 19.6, lost()), after(clock, 0, lost())]
         with pytest.raises(TokenEndpointUnavailable):
             stage.renew()
-        first, second, third = (policy.deadline for _, policy in stage.script.asked)
+        first, second, third = (deadline for _, deadline in stage.script.asked)
         assert first == 30.0
         assert 19.7 <= second <= 19.95
         assert 0 < third <= 0.3
@@ -378,7 +397,7 @@ class TestTheDeadline:
         stage.script.answers = [after(stage.clock, 29.99, lost()), lost]
         with pytest.raises(TokenEndpointUnavailable):
             stage.renew()
-        assert stage.script.asked[1][1].deadline == 0.001
+        assert stage.script.asked[1][1] == 0.001
 
     def test_allows_no_call_once_it_has_come(self) -> None:
         stage = Stage()
@@ -469,11 +488,11 @@ class TestTheSlot:
         new = token("new", THEN, lifetime=10.0, valid_from=THEN)
         snapshot = Snapshot.of(new, stage.context.provider, stage.clock, new.expires_at, unproven=True)
         stage.clock.advance(1.0 + now)
-        stage.shared.note_401(snapshot, stage.context.policy, stage.clock)
-        assert stage.shared.unauthorized.count == counts
+        count_failure(stage, snapshot)
+        assert stage.shared.unauthorized.failures == counts
 
     def test_counts_a_401_for_a_token_that_had_ended_when_it_came(self) -> None:
         stage = Stage()
         snapshot = Snapshot.of(token("new", THEN - 10, lifetime=10.0), Toy(), stage.clock, THEN, unproven=True)
-        stage.shared.note_401(snapshot, stage.context.policy, stage.clock)
-        assert stage.shared.unauthorized.count == 1
+        count_failure(stage, snapshot)
+        assert stage.shared.unauthorized.failures == 1

@@ -83,7 +83,7 @@ def test_what_goes_under_other_names_is_for_the_doors_once_it_is_proven_as_well(
     assert (proven.fast_header, proven.headers, proven.unproven) == (None, snapshot.headers, False)
 
 
-def test_it_is_due_when_its_window_begins_by_both_hands() -> None:
+def test_a_snapshot_is_due_when_its_window_begins_by_both_clocks() -> None:
     clock = FakeClock(THEN)
     clock.advance(50)
     snapshot = Snapshot.of(TOKEN, FYATU, clock, THEN + 3000)
@@ -93,11 +93,11 @@ def test_it_is_due_when_its_window_begins_by_both_hands() -> None:
     assert (later.recheck_at, later.recheck_at_monotonic, later.token) == (THEN + 3500, 3500, TOKEN)
 
 
-def test_it_is_due_no_later_than_it_ends() -> None:
+def test_a_snapshot_is_due_no_later_than_it_ends() -> None:
     assert Snapshot.of(TOKEN, FYATU, FakeClock(THEN), THEN + 9000).recheck_at == TOKEN.expires_at
 
 
-def test_it_is_fresh_until_either_hand_has_come_to_where_it_is_due() -> None:
+def test_a_snapshot_is_fresh_until_either_clock_has_come_to_where_it_is_due() -> None:
     clock = FakeClock(THEN)
     snapshot = Snapshot.of(TOKEN, FYATU, clock, THEN + 3000)
     clock.advance(2999)
@@ -110,7 +110,7 @@ def test_it_is_fresh_until_either_hand_has_come_to_where_it_is_due() -> None:
     assert not NO_TOKEN.is_fresh(clock)
 
 
-def test_it_is_as_old_as_the_hand_says_that_has_gone_further() -> None:
+def test_a_snapshot_is_as_old_as_the_clock_says_that_has_gone_further() -> None:
     clock = FakeClock(THEN)
     snapshot = Snapshot.of(TOKEN, FYATU, clock, THEN + 3000)
     clock.advance(10)

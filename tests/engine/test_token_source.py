@@ -636,7 +636,7 @@ def test_a_401_for_a_token_that_came_after_a_401_earns_a_pause_though_nothing_wa
     newer = _after_401(room, snapshot, "thread")
     assert newer.unproven
     assert _after_401(room, newer, "thread") is None
-    assert (room.shared.unauthorized.count, room.shared.snapshot) == (1, newer)
+    assert (room.shared.unauthorized.failures, room.shared.snapshot) == (1, newer)
 
 
 def test_a_token_that_served_is_proven() -> None:
@@ -798,7 +798,7 @@ class TestWhileCallsPause:
         assert replace(room.shared.failure, next_store_check=before.next_store_check) == before
         assert room.told() == told
 
-    def test_nor_does_one_that_the_store_does_not_allow(self) -> None:
+    def test_a_look_that_the_store_does_not_allow_changes_nothing(self) -> None:
         room, _ = self._refused()
         room.clock.advance(1)
 
@@ -809,7 +809,7 @@ class TestWhileCallsPause:
         with pytest.raises(TokenEndpointUnavailable):
             room.auth.token()
 
-    def test_nor_does_one_that_the_store_does_not_answer_and_nobody_else_waits_for_it(self) -> None:
+    def test_a_look_that_the_store_does_not_answer_changes_nothing_and_no_other_request_waits_for_it(self) -> None:
         room, _ = self._refused()
         room.hurry()
         looks, go = list[str](), threading.Event()

@@ -12,11 +12,12 @@ import httpx
 import pytest
 
 from auth_plugins import FyatuAuth, MemoryStore, RefreshPolicy, TokenEndpointUnavailable
-from auth_plugins.engine import flight_runner, worker_pool
+from auth_plugins.engine import flight_runner, job, worker_pool
 from auth_plugins.engine.fair_queue import FairQueue
 from auth_plugins.engine.flight import Flight
+from auth_plugins.engine.job import Job
 from auth_plugins.engine.snapshot import Snapshot
-from auth_plugins.engine.worker_pool import WORKER_NAME, Job, WorkerPool
+from auth_plugins.engine.worker_pool import WORKER_NAME, WorkerPool
 
 BASE = "https://api.example/api/v3"
 ANSWER = {"success": True, "data": {"accessToken": "t", "tokenType": "Bearer", "expiresIn": 86_400}}
@@ -90,7 +91,7 @@ def test_a_policy_may_allow_more_calls_at_once(gate: Gate) -> None:
 def test_a_job_that_is_stuck_no_longer_counts(
     gate: Gate, stuck: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_pool, "_PATIENCE", 0.1)
+    monkeypatch.setattr(job, "PATIENCE", 0.1)
     pool, served = WorkerPool(), threading.Event()
     for _ in range(20):
         pool.submit(gate.job(**stuck), awaited=True)
@@ -141,12 +142,12 @@ class TestTheOrder:
 
     @staticmethod
     def _order(*jobs: tuple[str, bool], busy: str = "") -> list[str]:
-        queue: FairQueue[Job] = FairQueue()
+        queue = FairQueue()
         for server, awaited in jobs:
             queue.push(Job(lambda: None, server, None, 30.0, lambda: False), awaited=awaited)
         found = []
-        while (job := queue.pop(lambda job: job.server != busy)) is not None:
-            found.append(str(job.server))
+        while (taken := queue.pop(lambda each: each.server != busy)) is not None:
+            found.append(str(taken.server))
         return found
 
     def test_puts_jobs_that_requests_wait_for_before_those_in_the_background(self) -> None:

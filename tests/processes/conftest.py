@@ -12,13 +12,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from auth_plugins.simulators import Simulator
 from auth_plugins.testing.server import SimulatorServer
 
+if TYPE_CHECKING:
+    from tests.conftest import RedisServer
+
+ALWAYS_DUE = {"window": 1e9, "window_share": 1.0}
+"""A token is to be renewed as soon as it is there, so that every request starts a renewal in the background."""
 PATIENCE = 60.0
 """Seconds. Only a test that fails waits for so long."""
 
@@ -173,3 +179,17 @@ def make_fleet(
     yield make
     for fleet in made:
         fleet.dismiss()
+
+
+@pytest.fixture
+def open_fleet(
+    make_fleet: Callable[[dict[str, Any]], Fleet], tmp_path: Path, redis_servers: dict[str, RedisServer]
+) -> Callable[[str], Fleet]:
+    """Start a fleet whose tokens are in files, in encrypted files, or in Redis."""
+    folder = {"path": str(tmp_path / "tokens")}
+    places: dict[str, dict[str, Any]] = {
+        "file": folder,
+        "encrypted": {**folder, "encryption_key": Fernet.generate_key().decode()},
+        "redis": {"url": redis_servers["redis"].url, "prefix": f"{tmp_path.name}:"},
+    }
+    return lambda kind: make_fleet(places[kind])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from cryptography.fernet import Fernet
 
 from auth_plugins.simulators import (
     FyatuSimulator,
@@ -18,29 +16,15 @@ from auth_plugins.simulators import (
     VaultSimulator,
 )
 from auth_plugins.simulators.ledger import Endpoint
+from tests.processes.conftest import ALWAYS_DUE
 
 if TYPE_CHECKING:
-    from tests.conftest import RedisServer
     from tests.processes.conftest import Fleet, MovingClock
-
-KEY = Fernet.generate_key().decode()
-ALWAYS_DUE = {"window": 1e9, "window_share": 1.0}
-"""A token is to be renewed as soon as it is there, so that every request starts a renewal beside it."""
 
 
 @pytest.fixture(params=["file", "encrypted", "redis"])
-def fleet(
-    request: pytest.FixtureRequest,
-    make_fleet: Callable[[dict[str, Any]], Fleet],
-    tmp_path: Path,
-    redis_servers: dict[str, RedisServer],
-) -> Fleet:
-    places: dict[str, dict[str, Any]] = {
-        "file": {"path": str(tmp_path / "tokens")},
-        "encrypted": {"path": str(tmp_path / "tokens"), "encryption_key": KEY},
-        "redis": {"url": redis_servers["redis"].url, "prefix": f"{tmp_path.name}:"},
-    }
-    return make_fleet(places[request.param])
+def fleet(request: pytest.FixtureRequest, open_fleet: Callable[[str], Fleet]) -> Fleet:
+    return open_fleet(request.param)
 
 
 @pytest.mark.slow

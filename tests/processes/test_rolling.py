@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from auth_plugins.simulators import OAuth2Simulator
+from tests.processes.conftest import ALWAYS_DUE
 
 if TYPE_CHECKING:
-    from tests.conftest import RedisServer
     from tests.processes.conftest import Fleet
 
-ALWAYS_DUE = {"window": 1e9, "window_share": 1.0}
-"""A token is to be renewed as soon as it is there, so that every request starts a renewal beside it."""
 REST = 0.02
 
 
 @pytest.fixture(params=["file", "redis"])
-def fleet(
-    request: pytest.FixtureRequest,
-    make_fleet: Callable[[dict[str, Any]], Fleet],
-    tmp_path: Path,
-    redis_servers: dict[str, RedisServer],
-) -> Fleet:
-    places: dict[str, dict[str, Any]] = {
-        "file": {"path": str(tmp_path / "tokens")},
-        "redis": {"url": redis_servers["redis"].url, "prefix": f"{tmp_path.name}:"},
-    }
-    return make_fleet(places[request.param])
+def fleet(request: pytest.FixtureRequest, open_fleet: Callable[[str], Fleet]) -> Fleet:
+    return open_fleet(request.param)
 
 
 def open_session(fleet: Fleet) -> dict[str, Any]:

@@ -36,8 +36,8 @@ LIFETIME = 3600.0
 def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Give what imports a module of the model."""
     monkeypatch.syspath_prepend(str(ROOT))
-    yield lambda name: importlib.import_module(f"protocol.{name}")
-    for name in [each for each in sys.modules if each.partition(".")[0] == "protocol"]:
+    yield lambda name: importlib.import_module(f"tools.protocol.{name}")
+    for name in [each for each in sys.modules if each.partition(".")[0] == "tools"]:
         del sys.modules[name]
 
 

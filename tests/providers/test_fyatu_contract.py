@@ -463,7 +463,7 @@ class TestRefusalsWithoutACode:
 
 class TestRefreshKeepsTheScopes:
     @pytest.mark.parametrize("scopes", [[], ..., None, "collect:write", ["collect:write"], ["collect:read"]])
-    def test_or_a_login_is_called_for(self, scopes: object) -> None:
+    def test_a_refresh_that_loses_scopes_calls_for_a_login(self, scopes: object) -> None:
         error = refused(success(scopes=scopes), V3.refresh(OLD, NOW))
         assert type(error) is LoginRequired
         assert (error.status, error.request_id) == (200, "req_1")

@@ -20,7 +20,7 @@ from auth_plugins.core import TokenRequest, TokenResponse
 from auth_plugins.providers.jwtplus.auth import JWTPLUS_POLICY
 from auth_plugins.providers.jwtplus.verifying import key_id_of, verified
 from auth_plugins.simulators import SimResponse
-from tests.providers.test_jwtplus_life import Room
+from tests.providers.conftest import JWTPlusWorld
 
 PAGE = json.loads((Path(__file__).parents[1] / "simulators" / "pages" / "jwtplus_renew.json").read_text())
 ANSWER = PAGE["answer"]
@@ -46,43 +46,43 @@ def test_a_token_whose_header_is_of_no_sense_is_not_valid(head: Any) -> None:
 
 class TestAsked:
     def test_a_fresh_token_is_false_until_the_next_whole_second(self) -> None:
-        room = Room()
-        assert not room.auth.verify()
-        room.clock.advance(1)
-        assert room.auth.verify()
-        assert room.calls() == ["login", "verify", "verify"]
+        world = JWTPlusWorld()
+        assert not world.auth.verify()
+        world.clock.advance(1)
+        assert world.auth.verify()
+        assert world.token_calls() == ["login", "verify", "verify"]
 
     def test_others_are_told_apart(self) -> None:
-        room = Room()
-        token = room.auth.token()
-        room.clock.advance(2)
-        assert room.auth.verify(token.access_token)
-        assert not room.auth.verify(token.refresh_token)
-        assert not room.auth.verify(ANSWER["auth_token"])
+        world = JWTPlusWorld()
+        token = world.auth.token()
+        world.clock.advance(2)
+        assert world.auth.verify(token.access_token)
+        assert not world.auth.verify(token.refresh_token)
+        assert not world.auth.verify(ANSWER["auth_token"])
 
     @pytest.mark.parametrize("token", ["", "abc", "a.b.c", "s3cret", 7, b"x"])
     def test_what_is_no_jwt_is_refused_and_not_shown(self, token: Any) -> None:
-        room = Room()
-        for verify in (room.auth.verify, room.auth.verify_locally):
+        world = JWTPlusWorld()
+        for verify in (world.auth.verify, world.auth.verify_locally):
             with pytest.raises((TypeError, ValueError), match=r"^token must be a") as caught:
                 verify(token)
             assert "s3cret" not in str(caught.value)
-        assert room.calls() == []
+        assert world.token_calls() == []
 
     def test_a_refused_key_is_told(self) -> None:
-        room = Room()
-        room.auth.token()
-        room.server.rotate_secret("another")
+        world = JWTPlusWorld()
+        world.auth.token()
+        world.server.rotate_secret("another")
         with pytest.raises(CredentialsRejected):
-            room.auth.verify()
+            world.auth.verify()
 
     def test_a_server_that_cannot_be_asked_is_told(self) -> None:
-        room = Room()
-        room.auth.token()
+        world = JWTPlusWorld()
+        world.auth.token()
         for outage in ("unavailable", "drop"):
-            room.server.outage = outage
+            world.server.outage = outage
             with pytest.raises(TokenEndpointUnavailable):
-                room.auth.verify()
+                world.auth.verify()
 
     @pytest.mark.parametrize(
         "answer",
@@ -94,52 +94,52 @@ class TestAsked:
         ids=["empty", "string", "not-found"],
     )
     def test_an_answer_that_makes_no_sense_is_none(self, answer: SimResponse) -> None:
-        room = Room()
-        room.auth.token()
-        room.server.answer_token_call = lambda *_: answer  # type: ignore[method-assign]
+        world = JWTPlusWorld()
+        world.auth.token()
+        world.server.answer_token_call = lambda *_: answer  # type: ignore[method-assign]
         with pytest.raises(InvalidTokenResponse):
-            room.auth.verify()
+            world.auth.verify()
 
     def test_a_verdict_that_comes_with_400_is_not_the_servers(self) -> None:
-        room = Room()
-        room.auth.token()
+        world = JWTPlusWorld()
+        world.auth.token()
         odd = SimResponse(400, {}, b'{"verified": true}')
-        room.server.answer_token_call = lambda *_: odd  # type: ignore[method-assign]
+        world.server.answer_token_call = lambda *_: odd  # type: ignore[method-assign]
         with pytest.raises(TokenEndpointUnavailable, match="not the provider's"):
-            room.auth.verify()
+            world.auth.verify()
 
     def test_a_server_that_asks_for_time_is_given_it_from_when_it_was_asked(self) -> None:
-        room = Room()
-        room.auth.token()
-        date = format_datetime(datetime.fromtimestamp(room.clock() + 90, UTC), usegmt=True)
-        room.server.answer_token_call = lambda *_: SimResponse(503, {"retry-after": date})  # type: ignore[method-assign]
+        world = JWTPlusWorld()
+        world.auth.token()
+        date = format_datetime(datetime.fromtimestamp(world.clock() + 90, UTC), usegmt=True)
+        world.server.answer_token_call = lambda *_: SimResponse(503, {"retry-after": date})  # type: ignore[method-assign]
         with pytest.raises(TokenEndpointUnavailable) as caught:
-            room.auth.verify()
+            world.auth.verify()
         assert caught.value.retry_after == 90
 
     def test_neither_the_token_nor_the_key_is_in_an_error(self) -> None:
-        room = Room()
-        token, key = room.auth.token().access_token, room.server._secret
+        world = JWTPlusWorld()
+        token, key = world.auth.token().access_token, world.server._secret
         body = json.dumps({"errors": f"{token} and {key}"}).encode()
-        room.server.answer_token_call = lambda *_: SimResponse(404, {}, body)  # type: ignore[method-assign]
+        world.server.answer_token_call = lambda *_: SimResponse(404, {}, body)  # type: ignore[method-assign]
         with pytest.raises(InvalidTokenResponse) as caught:
-            room.auth.verify()
+            world.auth.verify()
         assert caught.value.provider_message == "*** and ***"
 
     def test_the_call_keeps_to_the_policy(self) -> None:
         answered = []
 
         class TokenTransport:
-            def send(self, _request: TokenRequest, policy: RefreshPolicy) -> TokenResponse:
-                answered.append(policy)
+            def send(self, _request: TokenRequest, policy: RefreshPolicy, deadline: float) -> TokenResponse:
+                answered.append((policy, deadline))
                 return TokenResponse(200, {}, b'{"verified": true}')
 
         policy = RefreshPolicy(deadline=7.0)
-        for auth in (Room().make(policy=policy), Room().make(policy=None)):
+        for auth in (JWTPlusWorld().make(policy=policy), JWTPlusWorld().make(policy=None)):
             auth.token()
             auth._requests.transport = TokenTransport()  # type: ignore[assignment]
             assert auth.verify()
-        assert answered == [policy, JWTPLUS_POLICY]
+        assert answered == [(policy, 7.0), (JWTPLUS_POLICY, JWTPLUS_POLICY.deadline)]
 
 
 class TestSeen:
@@ -204,33 +204,33 @@ class TestSeen:
 
     @pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512", "RS256", "PS512"])
     def test_the_current_token_by_the_key_that_came_with_it(self, algorithm: Any) -> None:
-        room = Room(skew=86_400.7)
-        room.server.algorithm = algorithm
-        assert room.auth.verify_locally()["aud"] == "web-app"
-        room.clock.advance(3500)
-        assert room.auth.verify_locally(room.auth.token().access_token)
-        assert set(room.auth.token().extra) == {"key_id", "public_key"}
+        world = JWTPlusWorld(skew=86_400.7)
+        world.server.algorithm = algorithm
+        assert world.auth.verify_locally()["aud"] == "web-app"
+        world.clock.advance(3500)
+        assert world.auth.verify_locally(world.auth.token().access_token)
+        assert set(world.auth.token().extra) == {"key_id", "public_key"}
 
     def test_a_token_of_an_older_key_needs_that_key(self) -> None:
-        room = Room()
-        old = room.auth.token()
-        room.server.rotate_pki()
-        room.auth.invalidate()
-        room.auth.token()
+        world = JWTPlusWorld()
+        old = world.auth.token()
+        world.server.rotate_pki()
+        world.auth.invalidate()
+        world.auth.token()
         with pytest.raises(ValueError, match=r"^public_key .*pub-keys"):
-            room.auth.verify_locally(old.access_token)
+            world.auth.verify_locally(old.access_token)
         keys = {old.extra["key_id"]: old.extra["public_key"]}
-        assert room.auth.verify_locally(old.access_token, keys)["sub"] == "me"
+        assert world.auth.verify_locally(old.access_token, keys)["sub"] == "me"
 
     def test_no_key_came_with_a_pair_that_was_given(self) -> None:
         with pytest.raises(ValueError, match=r"^(?=[a-z]).*public_key"):
-            Room(pair_only=True).auth.verify_locally()
+            JWTPlusWorld(pair_only=True).auth.verify_locally()
 
     def test_with_a_key_nothing_is_called(self) -> None:
-        room = Room()
+        world = JWTPlusWorld()
         with pytest.raises(ValueError, match="expired"):
-            room.auth.verify_locally(ANSWER["auth_token"], ANSWER["public_key"])
-        assert room.calls() == []
+            world.auth.verify_locally(ANSWER["auth_token"], ANSWER["public_key"])
+        assert world.token_calls() == []
 
     @pytest.mark.parametrize(
         "key",

@@ -9,14 +9,10 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus
 
-import httpx
-import httpx2
 import pytest
-import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -26,7 +22,6 @@ from auth_plugins import (
     InvalidTokenResponse,
     LoginRequired,
     MemoryStore,
-    RefreshPolicy,
     Token,
     TokenEndpointUnavailable,
 )
@@ -38,7 +33,7 @@ from auth_plugins.providers.oauth2 import (
     OAuth2RefreshTokenAuth,
 )
 from auth_plugins.simulators import OAuth2Simulator, SimRequest
-from auth_plugins.testing import FakeClock, RequestsAdapter, mock_transport, settle
+from tests.providers.conftest import World
 
 ISSUER = "https://issuer.example"
 TOKEN_URL = f"{ISSUER}/oauth2/token"
@@ -49,56 +44,27 @@ CLIENTS = ["requests", "httpx", "httpx2"]
 NOW = 1_800_000_000.0
 
 
-@dataclass
-class World:
-    """A client library in front of a simulated server, and a clock that stands still."""
-
-    library: str = "requests"
-    server: OAuth2Simulator = field(default_factory=OAuth2Simulator)
-    clock: FakeClock = field(default_factory=FakeClock)
-    store: MemoryStore = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.store = MemoryStore(clock=self.clock)
-
-    def client(self, auth: Any = None) -> Any:
-        if self.library == "requests":
-            session = requests.Session()
-            session.mount("https://", RequestsAdapter(self.server, self.clock))
-            session.auth = auth
-            return session
-        library = {"httpx": httpx, "httpx2": httpx2}[self.library]
-        return library.Client(transport=mock_transport(self.server, self.clock, library), auth=auth)
-
-    def options(self, more: dict[str, Any]) -> dict[str, Any]:
-        usual = {"store": self.store, "clock": self.clock, "policy": RefreshPolicy(jitter=0.0)}
-        return {"token_client": self.client(), **usual, **more}
+class OAuth2World(World[OAuth2Simulator]):
+    def __init__(self, library: str = "requests") -> None:
+        super().__init__(OAuth2Simulator(), f"{ISSUER}/oauth2/x", library)
 
     def machine(self, **more: Any) -> OAuth2ClientCredentialsAuth:
         given = {"token_url": TOKEN_URL, "client_id": CLIENT_ID, "client_secret": SECRET, **more}
-        return OAuth2ClientCredentialsAuth(**self.options(given))
+        return OAuth2ClientCredentialsAuth(**self.options(**given))
 
     def user(self, refresh_token: str, **more: Any) -> OAuth2RefreshTokenAuth:
         given = {"token_url": TOKEN_URL, "client_id": CLIENT_ID, "client_secret": SECRET, **more}
-        return OAuth2RefreshTokenAuth(refresh_token=refresh_token, **self.options(given))
-
-    def get(self, auth: Any, url: str = f"{ISSUER}/oauth2/x") -> Any:
-        with self.client(auth) as client:
-            return client.get(url)
-
-    @property
-    def calls(self) -> list[tuple[str, int]]:
-        return [(call.endpoint, call.status) for call in self.server.ledger.calls()]
-
-
-@pytest.fixture(params=CLIENTS)
-def world(request: pytest.FixtureRequest) -> World:
-    return World(request.param)
+        return OAuth2RefreshTokenAuth(refresh_token=refresh_token, **self.options(**given))
 
 
 @pytest.fixture
-def one_world() -> World:
-    return World()
+def world(library: str) -> OAuth2World:
+    return OAuth2World(library)
+
+
+@pytest.fixture
+def one_world() -> OAuth2World:
+    return OAuth2World()
 
 
 def contract(**fields: Any) -> OAuth2Contract:
@@ -131,24 +97,19 @@ def granted(**members: Any) -> TokenResponse:
 
 
 class TestClientCredentials:
-    def test_the_first_request_logs_in_and_the_next_ones_use_its_token(self, world: World) -> None:
-        auth = world.machine()
-        assert [world.get(auth).status_code for _ in range(3)] == [200, 200, 200]
-        assert world.calls == [("login", 200), *[("api", 200)] * 3]
-
     @pytest.mark.parametrize("way", ["client_secret_basic", "client_secret_post"])
-    def test_credentials_of_any_printable_characters_arrive(self, world: World, way: str) -> None:
+    def test_credentials_of_any_printable_characters_arrive(self, world: OAuth2World, way: str) -> None:
         world.server = OAuth2Simulator(ODD_ID, ODD_SECRET)
         world.server.client_auth = frozenset({"client_secret_basic" if way.endswith("c") else "client_secret_post"})
         auth = world.machine(client_id=ODD_ID, client_secret=ODD_SECRET, client_auth=way)
         assert world.get(auth).status_code == 200
 
-    def test_scope_and_further_fields_are_sent(self, world: World) -> None:
+    def test_scope_and_further_fields_are_sent(self, world: OAuth2World) -> None:
         world.server.required = {"audience": "https://api.example/?a=1&b=2", "resource": "urn:x y"}
         auth = world.machine(scope="read", extra=world.server.required)
         assert auth.token().scopes == ("read",)
 
-    def test_without_a_refresh_token_the_end_is_followed_by_a_login(self, world: World) -> None:
+    def test_without_a_refresh_token_the_end_is_followed_by_a_login(self, world: OAuth2World) -> None:
         auth = world.machine()
         world.get(auth)
         world.clock.advance(3600)
@@ -156,7 +117,7 @@ class TestClientCredentials:
         assert world.server.ledger.count("login") == 2
         assert world.server.ledger.count("refresh") == 0
 
-    def test_with_a_refresh_token_the_end_is_followed_by_a_refresh(self, world: World) -> None:
+    def test_with_a_refresh_token_the_end_is_followed_by_a_refresh(self, world: OAuth2World) -> None:
         world.server.issue_refresh_token = True
         auth = world.machine(scope="read")
         world.get(auth)
@@ -165,7 +126,7 @@ class TestClientCredentials:
         assert world.calls == [("login", 200), ("api", 200), ("refresh", 200), ("api", 200)]
         assert auth.token().scopes == ("read",)
 
-    def test_a_refresh_that_is_refused_is_followed_by_a_login(self, world: World) -> None:
+    def test_a_refresh_that_is_refused_is_followed_by_a_login(self, world: OAuth2World) -> None:
         world.server.issue_refresh_token = True
         auth = world.machine()
         world.get(auth)
@@ -174,15 +135,7 @@ class TestClientCredentials:
         assert world.get(auth).status_code == 200
         assert world.calls[2:] == [("refresh", 400), ("login", 200), ("api", 200)]
 
-    def test_in_the_window_it_is_renewed_beside_the_request(self, world: World) -> None:
-        auth = world.machine()
-        first = auth.token()
-        world.clock.advance(3600 - 300)
-        assert world.get(auth).status_code == 200
-        settle(auth)
-        assert auth.token() != first
-
-    def test_without_expires_in_an_hour_is_assumed_and_a_401_corrects_it(self, world: World) -> None:
+    def test_without_expires_in_an_hour_is_assumed_and_a_401_corrects_it(self, world: OAuth2World) -> None:
         world.server.omit, world.server.lifetime = frozenset({"expires_in"}), 60
         auth = world.machine()
         assert auth.token().expires_at == world.clock() + 3600
@@ -190,7 +143,7 @@ class TestClientCredentials:
         assert world.get(auth).status_code == 200
         assert world.calls == [("login", 200), ("api", 401), ("login", 200), ("api", 200)]
 
-    def test_wrong_credentials_are_remembered(self, world: World) -> None:
+    def test_wrong_credentials_are_remembered(self, world: OAuth2World) -> None:
         auth = world.machine(client_secret="wrong")
         for _ in range(3):
             with pytest.raises(CredentialsRejected, match="client_secret") as caught:
@@ -198,7 +151,7 @@ class TestClientCredentials:
             assert (caught.value.provider_code, caught.value.status) == ("invalid_client", 401)
         assert world.calls == [("login", 401)]
 
-    def test_the_token_goes_to_base_url_and_to_the_token_endpoint_only_by_request(self, world: World) -> None:
+    def test_the_token_goes_to_base_url_and_to_the_token_endpoint_only_by_request(self, world: OAuth2World) -> None:
         away = world.machine(base_url="https://api.example/v1")
         seen = world.get(away, f"{ISSUER}/oauth2/x"), world.get(away, "https://api.example/oauth2/x")
         assert [response.status_code for response in seen] == [401, 200]
@@ -207,13 +160,13 @@ class TestClientCredentials:
 
 
 class TestRefreshToken:
-    def test_the_first_token_is_had_by_the_first_refresh_token(self, world: World) -> None:
+    def test_the_first_token_is_had_by_the_first_refresh_token(self, world: OAuth2World) -> None:
         auth = world.user(world.server.consent())
         assert [world.get(auth).status_code for _ in range(2)] == [200, 200]
         assert world.calls == [("refresh", 200), ("api", 200), ("api", 200)]
 
     @pytest.mark.parametrize("rotate", [False, True])
-    def test_renewals_use_the_newest_refresh_token(self, world: World, rotate: bool) -> None:
+    def test_renewals_use_the_newest_refresh_token(self, world: OAuth2World, rotate: bool) -> None:
         world.server.rotate = rotate
         auth = world.user(world.server.consent())
         for _ in range(4):
@@ -221,18 +174,18 @@ class TestRefreshToken:
             world.clock.advance(3600)
         assert world.calls == [("refresh", 200), ("api", 200)] * 4
 
-    def test_a_public_client_sends_its_id_alone(self, world: World) -> None:
+    def test_a_public_client_sends_its_id_alone(self, world: OAuth2World) -> None:
         world.server.client_auth = frozenset({"none"})
         auth = world.user(world.server.consent(), client_secret=None)
         assert world.get(auth).status_code == 200
 
-    def test_a_narrower_scope_is_asked_for_every_time(self, world: World) -> None:
+    def test_a_narrower_scope_is_asked_for_every_time(self, world: OAuth2World) -> None:
         auth = world.user(world.server.consent("read", "write"), scope="read")
         assert auth.token().scopes == ("read",)
         world.clock.advance(3600)
         assert auth.token().scopes == ("read",)
 
-    def test_a_dead_first_refresh_token_asks_for_the_user(self, world: World) -> None:
+    def test_a_dead_first_refresh_token_asks_for_the_user(self, world: OAuth2World) -> None:
         world.server.rotate = True
         first = world.server.consent()
         world.user(first).token()
@@ -240,7 +193,7 @@ class TestRefreshToken:
             world.user(first, store=MemoryStore(clock=world.clock)).token()
         assert caught.value.provider_code == "invalid_grant"
 
-    def test_a_withdrawn_consent_asks_for_the_user(self, world: World) -> None:
+    def test_a_withdrawn_consent_asks_for_the_user(self, world: OAuth2World) -> None:
         auth = world.user(world.server.consent())
         auth.token()
         world.server.revoke_refresh_tokens()
@@ -248,7 +201,7 @@ class TestRefreshToken:
         with pytest.raises(LoginRequired):
             auth.token()
 
-    def test_a_dead_refresh_token_is_not_tried_over_and_over(self, world: World) -> None:
+    def test_a_dead_refresh_token_is_not_tried_over_and_over(self, world: OAuth2World) -> None:
         auth = world.user(world.server.consent())
         world.server.revoke_refresh_tokens()
         for _ in range(5):
@@ -256,7 +209,7 @@ class TestRefreshToken:
                 auth.token()
         assert world.calls == [("refresh", 400)]
 
-    def test_the_first_refresh_token_is_never_sent_again_once_there_is_a_newer_one(self, world: World) -> None:
+    def test_the_first_refresh_token_is_never_sent_again_once_there_is_a_newer_one(self, world: OAuth2World) -> None:
         """Its reuse ends the session: not even a refresh that was cut off on its way may fall back to it."""
         world.server.rotate = world.server.end_family = True
         auth = world.user(world.server.consent())
@@ -269,7 +222,7 @@ class TestRefreshToken:
         assert auth.token().access_token
         assert [status for _, status in world.calls] == [200, 0, 200]
 
-    def test_refused_credentials_are_not_taken_for_a_dead_token(self, world: World) -> None:
+    def test_refused_credentials_are_not_taken_for_a_dead_token(self, world: OAuth2World) -> None:
         auth = world.user(world.server.consent())
         auth.token()
         world.server.rotate_secret("another")
@@ -278,7 +231,7 @@ class TestRefreshToken:
             auth.token()
         assert world.calls == [("refresh", 200), ("refresh", 401)]
 
-    def test_a_401_is_answered_by_a_refresh(self, world: World) -> None:
+    def test_a_401_is_answered_by_a_refresh(self, world: OAuth2World) -> None:
         world.server.rotate = True
         auth = world.user(world.server.consent())
         world.get(auth)
@@ -286,7 +239,9 @@ class TestRefreshToken:
         assert world.get(auth).status_code == 200
         assert world.calls[2:] == [("api", 401), ("refresh", 200), ("api", 200)]
 
-    def test_objects_share_an_access_token_if_session_scope_extra_and_origin_agree(self, one_world: World) -> None:
+    def test_objects_share_an_access_token_if_session_scope_extra_and_origin_agree(
+        self, one_world: OAuth2World
+    ) -> None:
         first, second = one_world.server.consent(), one_world.server.consent()
         one_world.user(first).token()
         one_world.user(first).token()
@@ -299,7 +254,7 @@ class TestRefreshToken:
         one_world.user(first, base_url="https://api.example").token()
         assert one_world.server.ledger.token_calls == 5
 
-    def test_a_wrong_secret_is_found_out_when_it_is_used(self, one_world: World) -> None:
+    def test_a_wrong_secret_is_found_out_when_it_is_used(self, one_world: OAuth2World) -> None:
         first = one_world.server.consent()
         right, wrong = one_world.user(first), one_world.user(first, client_secret="wrong")
         right.token()
@@ -325,7 +280,7 @@ ERRORS = {
 
 class TestErrors:
     @pytest.mark.parametrize(("code", "kind"), [*ERRORS.items(), ("invalid_grant", CredentialsRejected)])
-    def test_a_login_of_a_client(self, world: World, code: str, kind: type[AuthError]) -> None:
+    def test_a_login_of_a_client(self, world: OAuth2World, code: str, kind: type[AuthError]) -> None:
         world.server.error = code
         with pytest.raises(kind) as caught:
             world.machine().token()
@@ -334,7 +289,7 @@ class TestErrors:
 
     @pytest.mark.parametrize(("code", "kind"), [*ERRORS.items(), ("invalid_grant", LoginRequired)])
     @pytest.mark.parametrize("later", [False, True], ids=["first", "later"])
-    def test_a_refresh_for_a_user(self, one_world: World, code: str, kind: type[AuthError], later: bool) -> None:
+    def test_a_refresh_for_a_user(self, one_world: OAuth2World, code: str, kind: type[AuthError], later: bool) -> None:
         auth = one_world.user(one_world.server.consent())
         if later:
             auth.token()
@@ -378,7 +333,7 @@ class TestErrors:
         assert type(refusal(200, error="invalid_client")) is CredentialsRejected
 
     @pytest.mark.parametrize("status", [500, 503])
-    def test_5xx_and_429_are_theirs(self, one_world: World, status: int) -> None:
+    def test_5xx_and_429_are_theirs(self, one_world: OAuth2World, status: int) -> None:
         one_world.server.rate_limit = 7 if status == 500 else None
         one_world.server.outage = "unavailable" if status == 503 else None
         with pytest.raises(TokenEndpointUnavailable) as caught:

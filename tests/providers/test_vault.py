@@ -7,13 +7,10 @@ import inspect
 import json
 import math
 import pickle
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import httpx
-import httpx2
 import pytest
-import requests
 
 from auth_plugins import (
     AuthError,
@@ -32,7 +29,7 @@ from auth_plugins.core.decision import call_sequence
 from auth_plugins.providers.vault import VAULT_POLICY, VaultContract
 from auth_plugins.simulators import VaultSimulator
 from auth_plugins.simulators.signing import sign
-from auth_plugins.testing import FakeClock, RequestsAdapter, mock_transport, settle
+from tests.providers.conftest import World
 
 NOW = 1_800_000_000.0
 URL = "https://vault.example"
@@ -122,7 +119,7 @@ class TestThePage:
             issued_at=NOW,
             expires_at=NOW + 3600,  # Not the 24 hours of the prose.
             refresh_token="dGhpcyBpcyBhIHJlZnJlc2h...",
-            refreshable_until=NOW + 3600 + MAX_LIFETIME,
+            refreshable_until=math.inf,
             extra={"user_id": "usr:1"},
         )
 
@@ -268,7 +265,7 @@ class TestAnswers:
         assert type(refused(answer(page))) is CredentialsRejected
         assert type(refused(answer(page), REFRESH)) is LoginRequired
 
-    def test_so_is_any_error_that_does_lest_the_password_be_sent_again_and_again(self) -> None:
+    def test_any_error_that_comes_with_200_is_a_refusal_lest_the_password_be_sent_again(self) -> None:
         answer_ = answer('{"error": "invalid_credentials"}')
         assert type(refused(answer_)) is CredentialsRejected
         assert type(refused(answer_, REFRESH)) is LoginRequired
@@ -355,38 +352,22 @@ class TestErrors:
                     assert hidden not in shown
 
 
-@dataclass
-class World:
-    """A client library before a simulated Vault, and a clock that stands still."""
-
-    library: str = "requests"
-    vault: VaultSimulator = field(default_factory=VaultSimulator)
-    clock: FakeClock = field(default_factory=FakeClock)
-    sent: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    store: MemoryStore = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.store = MemoryStore(clock=self.clock)
-        handle = self.vault.handle
+class VaultWorld(World[VaultSimulator]):
+    def __init__(self, library: str = "requests") -> None:
+        super().__init__(VaultSimulator(), f"{URL}/accounts", library)
+        self.sent: list[tuple[str, dict[str, str]]] = []
+        """The URL and the headers of each request."""
+        handle = self.server.handle
 
         def remember(request: Any, now: float) -> Any:
             self.sent.append((request.url, {name.lower(): value for name, value in request.headers.items()}))
             return handle(request, now)
 
-        self.vault.handle = remember  # type: ignore[method-assign]
+        self.server.handle = remember  # type: ignore[method-assign]
 
-    def client(self, auth: Any = None) -> Any:
-        if self.library == "requests":
-            session = requests.Session()
-            session.mount("https://", RequestsAdapter(self.vault, self.clock))
-            session.auth = auth
-            return session
-        library = {"httpx": httpx, "httpx2": httpx2}[self.library]
-        return library.Client(transport=mock_transport(self.vault, self.clock, library), auth=auth)
-
-    def auth(self, **given: Any) -> VaultAuth:
-        usual = {"token_client": self.client(), "store": self.store, "clock": self.clock, "base_url": URL}
-        return VaultAuth(given.pop("partner_id", 1042), **{**usual, **given})
+    def auth(self, *, partner_id: Any = 1042, **given: Any) -> VaultAuth:
+        """With the provider's default policy."""
+        return VaultAuth(partner_id, **self.options(**{"base_url": URL, "policy": None, **given}))
 
     def user(self, **given: Any) -> VaultAuth:
         return self.auth(**{"email": EMAIL, "password": PASSWORD, **given})
@@ -394,34 +375,21 @@ class World:
     def restart(self) -> None:
         """Forget all that a process knows; Vault goes on."""
         self.store = MemoryStore(clock=self.clock)
-        self.vault.ledger.clear()
-
-    def get(self, auth: Any, url: str = f"{URL}/accounts") -> int:
-        with self.client(auth) as client:
-            return int(client.get(url).status_code)
-
-    @property
-    def calls(self) -> list[tuple[str, int]]:
-        return [(call.endpoint, call.status) for call in self.vault.ledger.calls()]
-
-
-@pytest.fixture(params=["requests", "httpx", "httpx2"])
-def world(request: pytest.FixtureRequest) -> World:
-    return World(request.param)
+        self.server.ledger.clear()
 
 
 @pytest.fixture
-def one_world() -> World:
-    return World()
+def world(library: str) -> VaultWorld:
+    return VaultWorld(library)
+
+
+@pytest.fixture
+def one_world() -> VaultWorld:
+    return VaultWorld()
 
 
 class TestLogin:
-    def test_the_first_request_logs_in_and_the_next_ones_use_its_token(self, world: World) -> None:
-        auth = world.user()
-        assert [world.get(auth) for _ in range(3)] == [200, 200, 200]
-        assert world.calls == [("login", 200), *[("api", 200)] * 3]
-
-    def test_the_partner_is_named_to_the_token_endpoint_and_to_nobody_else(self, world: World) -> None:
+    def test_the_partner_is_named_to_the_token_endpoint_and_to_nobody_else(self, world: VaultWorld) -> None:
         auth = world.user()
         world.get(auth)
         world.get(auth, "https://elsewhere.example/x")
@@ -431,7 +399,7 @@ class TestLogin:
         assert told == [(True,) * 3, (False,) * 3, (False,) * 3, (True,) * 3, (False,) * 3]
         assert ["authorization" in headers for _, headers in world.sent] == [False, True, False, False, True]
 
-    def test_a_wrong_password_is_sent_once_and_rests_for_a_quarter_of_an_hour(self, world: World) -> None:
+    def test_a_wrong_password_is_sent_once_and_rests_for_a_quarter_of_an_hour(self, world: VaultWorld) -> None:
         auth = world.user(password=WRONG)
         for _ in range(10):
             with pytest.raises(CredentialsRejected) as caught:
@@ -441,23 +409,23 @@ class TestLogin:
         assert world.calls == [("login", 401)]
         assert world.user().token() is not None  # Another password has a pause of its own.
 
-    def test_a_wrong_password_takes_hours_to_lock_the_account(self, one_world: World) -> None:
+    def test_a_wrong_password_takes_hours_to_lock_the_account(self, one_world: VaultWorld) -> None:
         auth = one_world.user(password=WRONG)
         for _ in range(3 * 60):
             with pytest.raises(CredentialsRejected):
                 auth.token()
             one_world.clock.advance(60)
-        assert one_world.vault.ledger.count("login") == 4
-        assert not one_world.vault.locked
+        assert one_world.server.ledger.count("login") == 4
+        assert not one_world.server.locked
 
-    def test_a_login_that_may_not_have_arrived_is_not_repeated(self, world: World) -> None:
-        world.vault.outage = "drop"
+    def test_a_login_that_may_not_have_arrived_is_not_repeated(self, world: VaultWorld) -> None:
+        world.server.outage = "drop"
         with pytest.raises(TokenEndpointUnavailable):
             world.user().token()
         assert world.calls == [("login", 0)]
 
-    def test_a_policy_of_ones_own_repeats_it(self, one_world: World) -> None:
-        one_world.vault.outage = "drop"
+    def test_a_policy_of_ones_own_repeats_it(self, one_world: VaultWorld) -> None:
+        one_world.server.outage = "drop"
         with pytest.raises(TokenEndpointUnavailable):
             one_world.user(policy=RefreshPolicy()).token()
         assert one_world.calls == [("login", 0)] * 2
@@ -467,8 +435,8 @@ class TestLogin:
         assert call_sequence(VAULT_POLICY.tries, both) == both
         assert call_sequence(VAULT_POLICY.tries, login) == login
 
-    def test_a_second_factor_is_asked_for_once_in_five_minutes(self, world: World) -> None:
-        world.vault.second_factor = {"code": "123456"}
+    def test_a_second_factor_is_asked_for_once_in_five_minutes(self, world: VaultWorld) -> None:
+        world.server.second_factor = {"code": "123456"}
         auth = world.user()
         for _ in range(5):
             with pytest.raises(InvalidTokenResponse, match="second factor"):
@@ -479,22 +447,22 @@ class TestLogin:
             auth.token()
         assert world.calls == [("login", 202)] * 2
 
-    def test_a_code_that_never_changes_is_sent_along(self, world: World) -> None:
-        world.vault.second_factor = {"code": "123456"}
-        assert world.get(world.user(extra_body={"code": "123456"})) == 200
+    def test_a_code_that_never_changes_is_sent_along(self, world: VaultWorld) -> None:
+        world.server.second_factor = {"code": "123456"}
+        assert world.get(world.user(extra_body={"code": "123456"})).status_code == 200
 
-    def test_both_shapes_and_statuses_mean_the_same(self, one_world: World) -> None:
+    def test_both_shapes_and_statuses_mean_the_same(self, one_world: VaultWorld) -> None:
         for shape in ("oauth2", "unauthorized"):
             for status in (400, 401):
-                one_world.vault.error_shape, one_world.vault.refusal_status = shape, status
+                one_world.server.error_shape, one_world.server.refusal_status = shape, status
                 with pytest.raises(CredentialsRejected):
                     one_world.user(password=WRONG, store=MemoryStore(clock=one_world.clock)).token()
 
-    def test_the_token_path_can_be_another(self, world: World) -> None:
-        world.vault.token_path = "/reg/v1/auth/token"
-        assert world.get(world.user(token_path="/reg/v1/auth/token")) == 200
-        assert world.get(world.user(base_url=f"{URL}/reg")) == 200
-        world.vault.api_status = 404
+    def test_the_token_path_can_be_another(self, world: VaultWorld) -> None:
+        world.server.token_path = "/reg/v1/auth/token"
+        assert world.get(world.user(token_path="/reg/v1/auth/token")).status_code == 200
+        assert world.get(world.user(base_url=f"{URL}/reg")).status_code == 200
+        world.server.api_status = 404
         with pytest.raises(InvalidTokenResponse, match="token_path") as caught:
             world.user(token_path="/elsewhere").token()
         assert caught.value.status == 404
@@ -503,46 +471,39 @@ class TestLogin:
 class TestRenewal:
     @pytest.mark.parametrize("rotate", ["always", "never", "sometimes"])
     @pytest.mark.parametrize("can_login", [True, False])
-    def test_renewals_use_the_newest_refresh_token(self, world: World, rotate: Any, can_login: bool) -> None:
-        world.vault.rotate_refresh_tokens, world.vault.reuse_detection = rotate, True
-        first = world.vault.session(world.clock())[1]
+    def test_renewals_use_the_newest_refresh_token(self, world: VaultWorld, rotate: Any, can_login: bool) -> None:
+        world.server.rotate_refresh_tokens, world.server.reuse_detection = rotate, True
+        first = world.server.session(world.clock())[1]
         auth = world.user(refresh_token=first) if can_login else world.auth(refresh_token=first)
         for _ in range(6):
-            assert world.get(auth) == 200
+            assert world.get(auth).status_code == 200
             world.clock.advance(3600)
         assert world.calls == [("refresh", 200), ("api", 200)] * 6
 
-    def test_in_the_window_it_is_renewed_beside_the_request(self, world: World) -> None:
-        auth = world.user()
-        first = auth.token()
-        world.clock.advance(3600 - 300)
-        assert world.get(auth) == 200
-        settle(auth)
-        assert auth.token() != first
-        assert world.vault.ledger.count("refresh") == 1
-
-    def test_without_expires_in_an_hour_is_assumed_and_a_401_corrects_it(self, world: World) -> None:
-        world.vault.omit_expires_in, world.vault.lifetime = True, 60
+    def test_without_expires_in_an_hour_is_assumed_and_a_401_corrects_it(self, world: VaultWorld) -> None:
+        world.server.omit_expires_in, world.server.lifetime = True, 60
         auth = world.user()
         assert auth.token().expires_at == world.clock() + 3600
         world.clock.advance(61)
-        assert world.get(auth) == 200
+        assert world.get(auth).status_code == 200
         assert world.calls == [("login", 200), ("api", 401), ("refresh", 200), ("api", 200)]
 
     @pytest.mark.parametrize("shape", ["oauth2", "unauthorized"])
     @pytest.mark.parametrize("status", [400, 401])
-    def test_a_dead_refresh_token_is_followed_by_one_login(self, world: World, shape: Any, status: Any) -> None:
-        world.vault.error_shape, world.vault.refusal_status, world.vault.refresh_lifetime = shape, status, 3600
+    def test_a_dead_refresh_token_is_followed_by_one_login(self, world: VaultWorld, shape: Any, status: Any) -> None:
+        world.server.error_shape, world.server.refusal_status, world.server.refresh_lifetime = shape, status, 3600
         auth = world.user()
         auth.token()
         world.clock.advance(3600)
-        assert world.get(auth) == 200
+        assert world.get(auth).status_code == 200
         assert world.calls == [("login", 200), ("refresh", status), ("login", 200), ("api", 200)]
 
     @pytest.mark.parametrize("shape", ["oauth2", "unauthorized"])
     @pytest.mark.parametrize("status", [400, 401])
-    def test_or_by_the_user_where_there_is_no_password(self, world: World, shape: Any, status: Any) -> None:
-        world.vault.error_shape, world.vault.refusal_status = shape, status
+    def test_a_dead_refresh_token_without_a_password_asks_for_the_user(
+        self, world: VaultWorld, shape: Any, status: Any
+    ) -> None:
+        world.server.error_shape, world.server.refusal_status = shape, status
         auth = world.auth(refresh_token="long-dead")
         for _ in range(3):
             with pytest.raises(LoginRequired, match="Log in again") as caught:
@@ -552,34 +513,36 @@ class TestRenewal:
         assert world.calls == [("refresh", status)]
 
     @pytest.mark.parametrize("reuse_detection", [True, False])
-    def test_a_lost_answer_costs_one_login(self, world: World, reuse_detection: bool) -> None:
-        world.vault.reuse_detection = reuse_detection
+    def test_a_lost_answer_costs_one_login(self, world: VaultWorld, reuse_detection: bool) -> None:
+        world.server.reuse_detection = reuse_detection
         auth = world.user()
         auth.token()
         world.clock.advance(3600)
-        world.vault.outage = "lost"
+        world.server.outage = "lost"
         with pytest.raises(TokenEndpointUnavailable):
             auth.token()
         assert world.calls[1:] == [("refresh", 0), ("login", 0)]
-        world.vault.outage = None
-        assert world.get(auth) == 200
+        world.server.outage = None
+        assert world.get(auth).status_code == 200
         assert world.calls[3:] == [("refresh", 400), ("login", 200), ("api", 200)]
 
     @pytest.mark.parametrize("reuse_detection", [True, False])
-    def test_or_the_session_where_there_is_no_password(self, world: World, reuse_detection: bool) -> None:
-        world.vault.reuse_detection = reuse_detection
-        auth = world.auth(refresh_token=world.vault.session(world.clock())[1])
-        world.vault.outage = "lost"
+    def test_a_lost_answer_costs_the_session_where_there_is_no_password(
+        self, world: VaultWorld, reuse_detection: bool
+    ) -> None:
+        world.server.reuse_detection = reuse_detection
+        auth = world.auth(refresh_token=world.server.session(world.clock())[1])
+        world.server.outage = "lost"
         with pytest.raises(TokenEndpointUnavailable):
             auth.token()
-        world.vault.outage = None
+        world.server.outage = None
         with pytest.raises(LoginRequired):
             auth.token()
         assert world.calls == [("refresh", 0), ("refresh", 400)]
 
-    def test_a_refresh_token_that_somebody_else_used_is_not_sent_for_ever(self, world: World) -> None:
-        world.vault.reuse_detection = True
-        first = world.vault.session(world.clock())[1]
+    def test_a_refresh_token_that_somebody_else_used_is_not_sent_for_ever(self, world: VaultWorld) -> None:
+        world.server.reuse_detection = True
+        first = world.server.session(world.clock())[1]
         world.auth(refresh_token=first).token()
         thief = world.auth(refresh_token=first, store=MemoryStore(clock=world.clock))
         with pytest.raises(LoginRequired):
@@ -589,49 +552,49 @@ class TestRenewal:
             world.auth(refresh_token=first).token()
         assert world.calls == [("refresh", 200), ("refresh", 400), ("refresh", 400)]
 
-    def test_logout_forgets_and_tells_nobody(self, world: World) -> None:
+    def test_logout_forgets_and_tells_nobody(self, world: VaultWorld) -> None:
         auth = world.user()
         auth.token()
         auth.logout()
         assert (world.calls, len(world.store)) == ([("login", 200)], 0)
-        assert world.get(auth) == 200
+        assert world.get(auth).status_code == 200
         assert world.calls[1:] == [("login", 200), ("api", 200)]
 
 
 class TestBrought:
-    def test_a_valid_access_token_is_used_without_a_call(self, world: World) -> None:
-        access_token, refresh_token = world.vault.session(world.clock())
+    def test_a_valid_access_token_is_used_without_a_call(self, world: VaultWorld) -> None:
+        access_token, refresh_token = world.server.session(world.clock())
         auth = world.auth(access_token=access_token, refresh_token=refresh_token)
-        assert world.get(auth) == 200
+        assert world.get(auth).status_code == 200
         world.clock.advance(3600)
-        assert world.get(auth) == 200
+        assert world.get(auth).status_code == 200
         assert world.calls == [("api", 200), ("refresh", 200), ("api", 200)]
 
-    def test_an_opaque_one_until_a_401(self, world: World) -> None:
-        refresh_token = world.vault.session(world.clock())[1]
+    def test_an_opaque_one_until_a_401(self, world: VaultWorld) -> None:
+        refresh_token = world.server.session(world.clock())[1]
         auth = world.auth(access_token="opaque", refresh_token=refresh_token)
-        assert world.get(auth) == 200
+        assert world.get(auth).status_code == 200
         assert world.calls == [("api", 401), ("refresh", 200), ("api", 200)]
 
-    def test_one_beside_a_password_gives_way_to_a_login(self, world: World) -> None:
+    def test_one_beside_a_password_gives_way_to_a_login(self, world: VaultWorld) -> None:
         auth = world.user(access_token="opaque")
-        assert world.get(auth) == 200
+        assert world.get(auth).status_code == 200
         assert world.calls == [("api", 401), ("login", 200), ("api", 200)]
 
-    def test_a_restart_needs_nothing_but_the_newest_refresh_token(self, world: World) -> None:
+    def test_a_restart_needs_nothing_but_the_newest_refresh_token(self, world: VaultWorld) -> None:
         newest = world.user().token().refresh_token
         for _ in range(3):
             world.restart()
             auth = world.auth(refresh_token=newest)
-            assert world.get(auth) == 200
+            assert world.get(auth).status_code == 200
             assert world.calls == [("refresh", 200), ("api", 200)]
             newest = auth.token().refresh_token
 
-    def test_a_restart_with_a_store_that_lasted_finds_the_newest_by_the_first(self, world: World) -> None:
-        first = world.vault.session(world.clock())[1]
+    def test_a_restart_with_a_store_that_lasted_finds_the_newest_by_the_first(self, world: VaultWorld) -> None:
+        first = world.server.session(world.clock())[1]
         world.auth(refresh_token=first).token()
-        world.vault.ledger.clear()
-        assert world.get(world.auth(refresh_token=first)) == 200
+        world.server.ledger.clear()
+        assert world.get(world.auth(refresh_token=first)).status_code == 200
         assert world.calls == [("api", 200)]
 
 
@@ -655,7 +618,7 @@ class TestIdentity:
         keys = {fingerprint(replace(BOTH, **each), b"salt") for each in IDENTITIES}
         assert len(keys) == len(IDENTITIES)
 
-    def test_objects_with_equal_credentials_share_their_token(self, one_world: World) -> None:
+    def test_objects_with_equal_credentials_share_their_token(self, one_world: VaultWorld) -> None:
         first = one_world.user(extra_body={"a": "1", "b": "2"}).token()
         assert one_world.user(extra_body={"b": "2", "a": "1"}).token() is first
 

@@ -1,4 +1,4 @@
-"""Any answer of a token endpoint, for every provider: a token that can be used, or an error of ours. See fuzz/."""
+"""Any answer of a token endpoint, for every provider: a token that can be used, or an error of ours. See tools/fuzz."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from auth_plugins.core import Answer, InvalidTokenResponse, LoginRequired, TokenRequest, TokenResponse
 
-FUZZ = Path(__file__).parents[2] / "fuzz" / "answers.py"
+FUZZ = Path(__file__).parents[2] / "tools" / "fuzz" / "answers.py"
 
 
 def _answers() -> Any:

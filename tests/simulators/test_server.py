@@ -139,7 +139,7 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(server: SimulatorServer
     assert httpx.get(base + "/x").status_code == 401
 
 
-def test_it_stops_in_time_whatever_is_still_open() -> None:
+def test_a_server_stops_in_time_whatever_is_still_open() -> None:
     simulator = FyatuSimulator()
     with serve(simulator) as server:
         idle = socket.create_connection(address(server.url), timeout=5)

@@ -6,13 +6,40 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from auth_plugins import Store
+
 Child = Callable[..., Any]
+LONG = 30.0
+"""Seconds. Only a test that fails waits for so long."""
+
+
+@contextmanager
+def locked_by_a_thread(store: Store) -> Iterator[None]:
+    """Let another thread hold the lock of "key" meanwhile."""
+    held, enough = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store.lock("key"):
+            held.set()
+            enough.wait(LONG)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert held.wait(LONG)
+        yield
+    finally:
+        enough.set()
+        thread.join(LONG)
+
 
 PRELUDE = """
 import json, os, sys

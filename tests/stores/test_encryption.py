@@ -49,7 +49,7 @@ class TestAtRest:
         assert not any(SECRET.encode() in raw for raw in contents(folder / "sealed").values())
         assert sealed.load("key") == token()
 
-    def test_nor_does_any_show_the_salt_or_a_key(self, folder: Path) -> None:
+    def test_no_file_shows_the_salt_or_a_key(self, folder: Path) -> None:
         one = store(folder, NEW, OLD)
         salt = one.salt
         one.save("key", token())

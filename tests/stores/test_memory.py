@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import math
 import os
 import pickle
 import subprocess
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 from auth_plugins import MemoryStore, StoreError, Token
 from auth_plugins.stores import PROCESS_STORE
 from auth_plugins.testing import FakeClock
+from tests.stores.conftest import locked_by_a_thread
 
 NOW = 1_800_000_000.0
 LONG = 30.0
@@ -134,6 +136,30 @@ class TestIrreplaceable:
         clock.advance(700.0)
         store.save("new", token("new", NOW + 1000.0))
         assert list(store._kept) == ["new"]
+
+    def test_is_kept_until_its_stated_end_and_not_until_the_wall_clock_says_so(self) -> None:
+        clock = FakeClock(NOW)
+        store = MemoryStore(clock=clock)
+        session = replace(self.token("a"), refresh_token="r", refreshable_until=NOW + 43_200.0)
+        store.save("a", session)
+        for jump in (1e9, -2e9, 1e9):
+            clock.jump(jump)
+            store.save("new", token("new", clock() + 1.0))  # Which drops what has ended.
+            assert store.load("a") == session
+        clock.advance(43_200.0)
+        store.save("new", token("new", clock() + 1.0))
+        assert (store.load("a"), store._ends) == (None, {})
+
+    def test_without_a_stated_end_is_kept_until_it_is_deleted(self) -> None:
+        clock = FakeClock(NOW)
+        store = MemoryStore(clock=clock)
+        session = replace(self.token("a"), refresh_token="r", refreshable_until=math.inf)
+        store.save("a", session)
+        clock.advance(1e9)
+        store.save("new", token("new", clock() + 1.0))
+        assert store.load("a") == session
+        store.delete("a")
+        assert store.load("a") is None
 
     def test_that_is_declared_replaceable_can_be_dropped(self) -> None:
         store = MemoryStore(maxsize=1, clock=a_clock)
@@ -368,21 +394,8 @@ class TestFork:
 
     def test_a_lock_held_by_a_thread_of_the_parent_is_free_in_the_child(self) -> None:
         store = MemoryStore(clock=a_clock)
-        held, enough = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            with store.lock("key"):
-                held.set()
-                enough.wait(LONG)
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        try:
-            assert held.wait(LONG)
+        with locked_by_a_thread(store):
             assert in_a_fork(lambda: self.use(store)) == "other"
-        finally:
-            enough.set()
-            thread.join(LONG)
 
     @pytest.mark.parametrize("interrupted", ["save", "load", "delete"])
     def test_a_call_under_way_at_the_fork_is_whole_in_the_child_or_not_there(self, interrupted: str) -> None:

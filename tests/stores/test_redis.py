@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import pickle
 import threading
 import time
@@ -264,10 +265,15 @@ class TestWhatIsKept:
             store.save(KEY, replace(token(), refreshable_until=token().issued_at + 5000.0))
         assert 5_000_000 < client.pttl(name) <= 5_060_000
 
-    def test_of_a_token_that_never_ends_has_no_end(self, store: RedisStore, client: Any, name: str) -> None:
+    def test_has_no_end_if_no_login_replaces_the_token_and_the_provider_states_no_end(
+        self, store: RedisStore, client: Any, name: str
+    ) -> None:
         store.save(KEY, token(lifetime=100.0))
-        store.save(KEY, token(lifetime=float("inf")))
+        endless = replace(token(), refresh_token="r", refreshable_until=math.inf)
+        store.save(KEY, replace(endless, irreplaceable=True))
         assert client.pttl(name) == -1
+        store.save(KEY, endless)
+        assert 366 * 86_400_000 < client.pttl(name) <= 366 * 86_400_000 + 60_000
         store.save(KEY, token(lifetime=1e18))
         assert client.pttl(name) > 0
 

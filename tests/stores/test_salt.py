@@ -26,14 +26,14 @@ def at_once(stores: list[FileStore]) -> set[bytes]:
         return set(pool.map(salt, stores))
 
 
-def test_those_who_come_first_at_once_agree_on_one(tmp_path: Path) -> None:
+def test_stores_that_start_at_once_agree_on_one_salt(tmp_path: Path) -> None:
     for number in range(20):
         stores = [FileStore(tmp_path / str(number)) for _ in range(8)]
         assert at_once(stores) == {stores[0].salt}
 
 
 @pytest.mark.parametrize("key", [None, NEW], ids=["plain", "encrypted"])
-def test_those_who_find_it_unreadable_at_once_agree_on_one(tmp_path: Path, key: bytes | None) -> None:
+def test_stores_that_find_the_salt_unreadable_at_once_agree_on_one(tmp_path: Path, key: bytes | None) -> None:
     stores = [FileStore(tmp_path / "tokens", encryption_key=key) for _ in range(8)]
     before = stores[0].salt
     for _ in range(20):

@@ -20,6 +20,7 @@ from keyring.backend import KeyringBackend
 
 from auth_plugins import FileStore, KeyringStore, MemoryStore, RedisStore, Store, StoreError, Token
 from auth_plugins.testing import FakeClock
+from tests.stores.conftest import locked_by_a_thread
 
 if TYPE_CHECKING:
     from tests.conftest import RedisServer
@@ -192,6 +193,14 @@ class TestEndByTheClockOfThisMachine:
         assert store.load("key") is None
 
 
+@pytest.mark.parametrize("jump", [-1e9, 1e6, 1e9])
+def test_no_clock_ends_a_token_that_no_login_can_replace(store: Store, clock: FakeClock, jump: float) -> None:
+    one = replace(token(clock), irreplaceable=True)
+    store.save("key", one)
+    clock.jump(jump)
+    assert store.load("key") == one
+
+
 @pytest.mark.parametrize("maker", [in_redis, in_valkey], ids=lambda maker: maker.__name__)
 def test_the_clock_of_a_host_ends_nothing_that_a_server_keeps(store: Store, clock: FakeClock) -> None:
     store.save("key", token(clock))
@@ -305,23 +314,10 @@ class TestLock:
 
     def test_is_waited_for_a_bounded_time(self, maker: Maker, clock: FakeClock) -> None:
         store = maker(clock, 0.01)
-        held, enough = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            with store.lock("key"):
-                held.set()
-                enough.wait(LONG)
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        try:
-            assert held.wait(LONG)
+        with locked_by_a_thread(store):
             with pytest.raises(StoreError) as caught, store.lock("key"):
                 pytest.fail("two at a time")
             assert caught.value.hint != StoreError.default_hint
-        finally:
-            enough.set()
-            thread.join(LONG)
         with store.lock("key"):
             pass
 

@@ -153,7 +153,7 @@ class JWTPlusAuth(TokenAuth):
             AuthError: the current token could not be obtained.
         """
         other = None if token is None else check_jwt(token)
-        current = self.token() if other is None or public_key is None else self._source.shared.snapshot.token
+        current = self.token() if other is None or public_key is None else self._source.token
         keys = _own_keys(current) if public_key is None else public_key
         checked, ahead = other or "", 0.0
         if current is not None:

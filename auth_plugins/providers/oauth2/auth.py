@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, Unpack
 
 from ...auth import Options, TokenAuth
@@ -112,6 +113,9 @@ class OAuth2RefreshTokenAuth(TokenAuth):
         client_secret: the client's secret; `None`: a public client.
         client_auth: `None`: `client_secret_basic`, or without a secret `none`, which sends only `client_id`.
         assumed_lifetime, scheme, token_type, keep: see `OAuth2ClientCredentialsAuth`.
+        refresh_grace: the seconds for which the server is known to answer a repeated refresh with the same refresh
+            token. A refresh whose answer was lost is then sent again at once. 0: it is not, because a strict server
+            takes a second use for a theft, and ends the session (RFC 9700, section 4.14.2).
 
     Raises:
         TypeError, ValueError: an argument is of a wrong type, or out of range; no text shows a value.
@@ -132,10 +136,12 @@ class OAuth2RefreshTokenAuth(TokenAuth):
         scheme: str = "Bearer",
         token_type: str | None = None,
         keep: Iterable[str] = (),
+        refresh_grace: float = 0.0,
         **options: Unpack[Options],
     ) -> None:
         way = client_auth or ("none" if client_secret is None else "client_secret_basic")
         names = {"client_id": client_id, "refresh_token": refresh_token, "scope": scope}
         answers = {"assumed_lifetime": assumed_lifetime, "scheme": scheme, "token_type": token_type, "keep": keep}
         contract = _contract(options, token_url, base_url, client_secret, way, extra, answers, **names)
-        super().__init__(contract, **options)
+        grace = check_seconds("refresh_grace", refresh_grace)
+        super().__init__(replace(contract, refresh_grace=grace), **options)

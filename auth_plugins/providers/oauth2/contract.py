@@ -65,6 +65,9 @@ class OAuth2Contract:
     keep: tuple[str, ...] = field(default=(), metadata=role("tuning"))
     """Names of members that are copied from an answer to `Token.extra`."""
 
+    refresh_grace: float = field(default=0.0, metadata=role("tuning"))
+    """Seconds for which the server answers a repeated refresh with the same refresh token; 0: it does not."""
+
     name = "oauth2"
 
     @property
@@ -147,8 +150,8 @@ class OAuth2Contract:
             issued_at=now,
             expires_at=expires_at,
             refresh_token=refresh_token,
-            # The lifetime of refresh tokens is not documented, so they are always tried.
-            refreshable_until=LONG_AGO if refresh_token is None else expires_at + MAX_LIFETIME,
+            # No end of refresh tokens is stated, so they are always tried.
+            refreshable_until=LONG_AGO if refresh_token is None else math.inf,
             scopes=tuple(scope.split()) if isinstance(scope, str) else asked,
             extra=self._kept(fields, NO_EXTRA if before is None else before.extra),
         )

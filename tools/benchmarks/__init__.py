@@ -1,0 +1,1 @@
+"""Measures this package and others against one server. See docs/explanation/benchmarks.md."""
