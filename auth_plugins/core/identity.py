@@ -164,6 +164,6 @@ def _parts(provider: Provider, *kinds: Role, whole: bool = True) -> Iterator[str
 
 
 def _default(field: Field[Any]) -> object:
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    return field.default
+    # By its type: in a class that cloudpickle has copied with its fields, the marker is a copy, too.
+    factory: Any = field.default_factory
+    return field.default if isinstance(factory, type(MISSING)) else factory()

@@ -68,17 +68,24 @@ class RefreshPolicy:
     read_timeout: float = 10.0
     """How long a token call waits for each part of the answer, at most a day."""
     deadline: float = 30.0
-    """How long a request waits for a renewal, at most a day."""
+    """How long a request waits for a renewal, at most a day. Where thousands of sets of credentials are renewed at the
+    same time, a renewal waits for a thread first. That time does not count, as long as the same server answers to other
+    token calls."""
+    exit_timeout: float = 5.0
+    """How long the exit of the program waits for the answer to a refresh that has been sent for a token that rotates:
+    without the answer, the session may be lost. It waits for no other renewal. At most a day."""
     max_response_bytes: int = 262_144
     """The maximum length of a token endpoint's answer, at most 1 GiB. A longer answer is refused."""
     max_concurrent_calls: int | None = None
     """The maximum of renewals that call the same server (the origin of `base_url`) from this process at the same time,
-    with any credentials. Further renewals wait, for half of the deadline. `None`: no limit. The default policy of
-    `JWTPlusAuth` sets 8, because its server crashes under a few hundred calls."""
+    with any credentials. Further renewals wait, for half of the deadline. `None`: 20, which is the number of threads
+    for one server; a higher number allows as many threads. The default policy of `JWTPlusAuth` sets 8, because its
+    server crashes under a few hundred calls."""
 
     def __post_init__(self) -> None:
         for name in ("window", "retry_after_cap"):
             check_seconds(name, getattr(self, name))
+        check_seconds("exit_timeout", self.exit_timeout, at_most=_DAY)
         for name in ("window_share", "jitter"):
             check_seconds(name, getattr(self, name), at_most=1.0)
         for name in ("connect_timeout", "read_timeout", "deadline"):

@@ -16,6 +16,7 @@ from ..core.secret import request_with_secrets
 from ..core.statuses import error_for_status
 from ..core.token import Token
 from ..core.wire import TokenRequest
+from . import exit_guard
 from .clock import Clock
 from .flight import Flight
 from .snapshot import Snapshot
@@ -94,6 +95,9 @@ class Context:
     def waiting(self, failure: AuthError | None) -> None:
         """Called with the error for waiters that time out before the token call; `None`: it goes on to the call."""
 
+    def hold_exit(self, seconds: float) -> None:
+        """Let the exit of the program wait for the end of this renewal, up to `seconds`; see `exit_guard.hold`."""
+
     def afterwards(self, work: ExitStack) -> None:
         """Close `work` when no waiter depends on this renewal any more; here, at once."""
         work.close()
@@ -123,6 +127,11 @@ class BufferedContext(Context):
         """Set the error that waiters of the flight raise when they time out."""
         if self._flight is not None:
             self._flight.waits_for = failure
+
+    def hold_exit(self, seconds: float) -> None:
+        """Hold the exit until the flight has ended."""
+        if self._flight is not None:
+            exit_guard.hold(self._flight, seconds)
 
     def afterwards(self, work: ExitStack) -> None:
         """Keep `work` until `work_off`."""

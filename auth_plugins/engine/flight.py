@@ -8,66 +8,64 @@ that loop.
 from __future__ import annotations
 
 import contextlib
-import sys
+import math
 import threading
+import time
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..core.errors import AuthError, TokenEndpointUnavailable
+from .bells import Bell, bell_of_this_task
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     from .context import Context
     from .shared_state import SharedState
 
-__all__ = ["Flight", "Job", "Outcome"]
+__all__ = ["Flight", "Job", "Outcome", "Place"]
 
 Outcome = Snapshot | AuthError
 Job = Callable[["Context", "SharedState"], Snapshot]
 """The function that a flight runs. It returns the new snapshot or raises an `AuthError`."""
 
 
-class _Bell(Protocol):
-    def ring(self) -> None: ...
-    async def heard(self, timeout: float) -> None: ...  # noqa: ASYNC109
+class Place(Protocol):
+    """The place of a flight in the queue for a thread."""
 
+    @property
+    def advanced_at(self) -> float:
+        """When the queue last went on, by `time.monotonic`: a token call to the same server got an answer."""
 
-class _AsyncioBell:
-    def __init__(self, asyncio: Any, loop: Any) -> None:
-        self._asyncio, self._loop, self._event = asyncio, loop, asyncio.Event()
+    def hurry(self) -> None:
+        """Go ahead of the flights that no request waits for."""
 
-    def ring(self) -> None:
-        self._loop.call_soon_threadsafe(self._event.set)
+    def run_here(self, *, may_block: bool) -> None:
+        """Run the flight in this thread, if it would wait for a thread in vain.
 
-    async def heard(self, timeout: float) -> None:  # noqa: ASYNC109 - one signature for every loop
-        try:
-            async with self._asyncio.timeout(timeout):
-                await self._event.wait()
-        except TimeoutError:
-            pass
-
-
-class _TrioBell:
-    def __init__(self, trio: Any) -> None:
-        self._trio, self._event, self._token = trio, trio.Event(), trio.lowlevel.current_trio_token()
-
-    def ring(self) -> None:
-        self._token.run_sync_soon(self._event.set)
-
-    async def heard(self, timeout: float) -> None:  # noqa: ASYNC109
-        with self._trio.move_on_after(timeout):
-            await self._event.wait()
+        Raises:
+            ConfigurationError: no thread can be started, and this one must not block.
+        """
 
 
 class Flight:
     """The future outcome of a renewal: a snapshot or an error."""
 
     def __init__(
-        self, started: float, job: Job | None = None, *, renews: bool = True, failure: AuthError | None = None
+        self,
+        started: float,
+        job: Job | None = None,
+        *,
+        renews: bool = True,
+        failure: AuthError | None = None,
+        awaited: bool = True,
     ) -> None:
         self._job = job
         self.started = started
-        """The start, by the monotonic clock, in seconds."""
+        """The start, by the monotonic clock, in seconds; set again when a thread takes over the job."""
+        self.awaited = awaited
+        """Whether a request waits for it. False for a renewal in the background, as long as no request needs it."""
+        self.place: Place | None = None
+        """The place of the job in the queue for a thread."""
         self.renews = renews
         """False for a store check or a wait until a token is valid, which do not ask for a new token."""
         self._failure = failure
@@ -78,9 +76,10 @@ class Flight:
         self._teller: int | None = None
         self._guard = threading.Lock()
         self._done = threading.Event()
-        self._bells: dict[Hashable, _Bell] = {}
+        self._bells: dict[Hashable, Bell] = {}
         self._outcome: Outcome | None = None
         self._begun, self._claimed = job is None, False
+        self._claimed_at = -math.inf
 
     @property
     def job(self) -> Job:
@@ -99,10 +98,17 @@ class Flight:
         """Whether a thread has taken over the job."""
         return self._claimed
 
+    @property
+    def is_queued(self) -> bool:
+        """Whether the job waits for a thread."""
+        return self.place is not None and not self._claimed
+
     def claim(self) -> bool:
         """Take over the job. Return True for the first caller only, so that the job is run once."""
         with self._guard:
             claimed, self._claimed = self._claimed, True
+            if not claimed:
+                self._claimed_at = time.monotonic()
         return not claimed
 
     @property
@@ -142,15 +148,19 @@ class Flight:
         return self._done.wait(timeout)
 
     def wait(self, timeout: float, instead: Snapshot | None = None) -> Snapshot:
-        """Wait in this thread, at most `timeout` seconds, and return the token.
+        """Wait in this thread, and return the token.
 
+        The wait ends `timeout` seconds after it or the flight has begun, whichever is later. Until the flight begins,
+        it also goes on while other token calls to the same server get answers.
         If the renewal failed or timed out, return `instead`, unless it is `None`.
 
         Raises:
             AuthError: the renewal failed or timed out, and `instead` is `None`. A new object for each waiter.
         """
         if not self.is_notified_by_this_thread:
-            self._done.wait(timeout)
+            began = self._begin_wait(may_block=True)
+            while (left := self._left(began, timeout)) > 0 and not self._done.wait(left):
+                pass
         return self._result(timeout, instead)
 
     async def wait_async(self, timeout: float, instead: Snapshot | None = None) -> Snapshot:  # noqa: ASYNC109
@@ -158,22 +168,32 @@ class Flight:
         with self._guard:
             bell = None if self._done.is_set() or self.is_notified_by_this_thread else self._bell_here()
         if bell is not None:
-            await bell.heard(timeout)
+            began = self._begin_wait(may_block=False)
+            while (left := self._left(began, timeout)) > 0 and not self._done.is_set():
+                await bell.heard(left)
         return self._result(timeout, instead)
 
-    def _bell_here(self) -> _Bell:
-        trio = _trio_of_this_task()
-        if trio is not None:
-            here: Hashable = trio.lowlevel.current_trio_token()
-            if here not in self._bells:
-                self._bells[here] = _TrioBell(trio)
-            return self._bells[here]
-        import asyncio  # Imported late: it takes longer to import than most of the package.
+    def _begin_wait(self, *, may_block: bool) -> float:
+        began = time.monotonic()
+        if self.place is not None and not self._claimed:
+            if not self.awaited:
+                self.awaited = True
+                self.place.hurry()
+            self.place.run_here(may_block=may_block)
+        return began
 
-        loop = asyncio.get_running_loop()
-        if loop not in self._bells:
-            self._bells[loop] = _AsyncioBell(asyncio, loop)
-        return self._bells[loop]
+    def _left(self, began: float, timeout: float) -> float:
+        """Return the seconds for which a request that began to wait at `began` waits from now on."""
+        since = max(began, self._claimed_at)
+        if self.place is not None and self.is_queued:
+            since = max(since, self.place.advanced_at)
+        return since + timeout - time.monotonic()
+
+    def _bell_here(self) -> Bell:
+        here, make = bell_of_this_task()
+        if here not in self._bells:
+            self._bells[here] = make()
+        return self._bells[here]
 
     def _result(self, timeout: float, instead: Snapshot | None) -> Snapshot:
         outcome = self._outcome
@@ -189,21 +209,3 @@ class Flight:
         if outcome is None:
             raise TokenEndpointUnavailable(f"The renewal did not end within {timeout:g} seconds")
         raise outcome.clone()
-
-
-def _trio_of_this_task() -> Any:
-    """Return the module `trio` if the caller is one of its tasks, or None.
-
-    asyncio is checked first. While an asyncio task runs, another thread may be importing trio for the first time, and
-    a partly imported module is in `sys.modules`. In a trio task, trio is imported completely, and there is no current
-    asyncio task, even if trio runs as a guest in an asyncio loop.
-    """
-    if "asyncio" in sys.modules:
-        import asyncio  # Unlike `sys.modules`, an import statement waits until another thread has imported it.
-
-        with contextlib.suppress(RuntimeError):  # No loop of asyncio runs in this thread.
-            if asyncio.current_task() is not None:
-                return None
-    trio = sys.modules.get("trio")
-    in_trio_task = getattr(getattr(trio, "lowlevel", None), "in_trio_task", None)
-    return trio if in_trio_task is not None and in_trio_task() else None

@@ -1,15 +1,20 @@
-"""Runs a flight in a new thread, and delivers the outcome to all waiters, whatever it is."""
+"""Runs a flight in a thread of the pool, and delivers the outcome to all waiters, whatever it is."""
 
 from __future__ import annotations
 
-import threading
+import math
+from functools import partial
 
-from ..core.errors import AuthError
+from ..core.errors import AuthError, ConfigurationError, TokenEndpointUnavailable
 from ..core.events import EventKind
+from ..core.origin import Origin
+from . import exit_guard
 from .context import BufferedContext, Context
 from .flight import Flight
+from .job import Job
 from .shared_state import SharedState
 from .snapshot import Snapshot
+from .worker_pool import pool
 
 __all__ = ["launching", "start"]
 
@@ -36,36 +41,61 @@ class launching:
 
 
 def start(context: Context, shared: SharedState, flight: Flight) -> None:
-    """Start the job of `flight`, once. Its thread is not a daemon, so the interpreter waits for it at exit."""
+    """Put `flight` into the queue of the pool, once. If it is there already, see to it that the queue goes on."""
     try:
         if flight.begin():
-            _start_thread(context, shared, flight)
+            _enqueue(context, shared, flight)
+        elif not flight.is_claimed and isinstance(flight.place, _Place):
+            flight.place.is_served = pool.go_on()
     except BaseException:  # The caller is interrupted, for example by Ctrl-C; other threads may wait for the flight.
         if not flight.is_claimed:
-            _start_thread(context, shared, flight)
+            _enqueue(context, shared, flight)
         raise
 
 
-def _start_thread(*arguments: *tuple[Context, SharedState, Flight]) -> None:
-    if _is_too_late():
-        _run(*arguments)
-        return
-    work = threading.Thread(target=_run, args=arguments, name="auth_plugins renewal", daemon=False)
-    try:
-        work.start()
-    except RuntimeError:  # No new thread can be started, so the job runs in the caller's.
-        _run(*arguments)
+def _enqueue(context: Context, shared: SharedState, flight: Flight) -> None:
+    place = flight.place = _Place(context, shared, flight)
+    place.is_served = pool.submit(place.job, awaited=flight.awaited)
 
 
-def _is_too_late() -> bool:
-    # True in an atexit handler. There, some Python versions start a thread but do not wait for it; others refuse to.
-    main = threading.main_thread()
-    return not main.is_alive() and all(each.daemon or each is main for each in threading.enumerate())
+class _Place:
+    """The place of a flight in the queue of the pool."""
+
+    def __init__(self, context: Context, shared: SharedState, flight: Flight) -> None:
+        self.is_served = True
+        """Whether the pool has a thread for it, or will have."""
+        self.job = Job(
+            partial(_run, context, shared, flight),
+            Origin.of(context.provider.base_url),
+            context.policy.max_concurrent_calls,
+            context.policy.deadline,
+            lambda: flight.waits_for is not None,
+        )
+
+    @property
+    def advanced_at(self) -> float:
+        return pool.answered_at.get(self.job.server, -math.inf)
+
+    def hurry(self) -> None:
+        # The second of the two jobs finds that the flight is claimed, and does nothing.
+        self.is_served = pool.submit(self.job, awaited=True)
+
+    def run_here(self, *, may_block: bool) -> None:
+        if self.is_served and not pool.is_worker:
+            return
+        if may_block or pool.is_worker:
+            self.job.run()
+            return
+        raise ConfigurationError(
+            "The token was not renewed: no thread could be started for the token call",
+            hint="Raise the limit of threads (ulimit -u, the container's pids limit), or end threads of this program.",
+        )
 
 
 def _run(context: Context, shared: SharedState, flight: Flight) -> None:
     if not flight.claim():
         return
+    flight.started = context.clock.monotonic()
     outcome: Snapshot | AuthError
     later = BufferedContext(context, flight)
     try:
@@ -78,6 +108,8 @@ def _run(context: Context, shared: SharedState, flight: Flight) -> None:
         if shared.flight is flight and isinstance(outcome, AuthError) and flight.renews:
             shared.record_failure(outcome, context.policy, context.clock)
         flight.set_outcome(outcome)
+    if flight.place is not None and not isinstance(outcome, TokenEndpointUnavailable):
+        pool.answered(Origin.of(context.provider.base_url))
     try:
         later.notify_all()  # After the outcome is set: a listener must not wait for its own flight.
         if isinstance(outcome, AuthError) and flight.renews:
@@ -88,3 +120,4 @@ def _run(context: Context, shared: SharedState, flight: Flight) -> None:
                 shared.flight = None
         flight.notify_waiters(outcome)
         later.work_off()  # After the waiters: they do not wait for further attempts to save a token.
+        exit_guard.release(flight)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from weakref import WeakValueDictionary
 from ..core.errors import TokenEndpointUnavailable
 from ..core.origin import Origin
 from ..core.provider import Provider
+from ..stores.forks import check_process, in_child
 from .clock import Clock
 
 __all__ = ["call_permit"]
@@ -34,6 +34,7 @@ def call_permit(provider: Provider, at_once: int | None, deadline: float, clock:
     if at_once is None:
         yield deadline
         return
+    check_process()
     server, began = Origin.of(provider.base_url), clock.monotonic()
     with _lock:
         turns = _semaphores.setdefault((server, at_once), threading.BoundedSemaphore(at_once))
@@ -51,5 +52,4 @@ def _after_fork() -> None:
     _lock, _semaphores = threading.Lock(), WeakValueDictionary()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+in_child(_after_fork)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import threading
 import time
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from ..core.errors import StoreError
 from ..core.events import EventKind
 from ..core.token import LONG_AGO, Token
 from ..stores.store import LockLost
+from . import exit_guard
 from .context import Context
 from .irreplaceable import remove_unproven
 from .shared_state import SharedState
@@ -23,8 +23,6 @@ __all__ = ["Outcome", "is_older", "next_number", "pick_current"]
 
 _PAUSES = (0.05, 0.5)
 """The first and the longest pause between two tries to save a token, in seconds."""
-_AT_THE_END = 10.0
-"""The same, once the interpreter ends: without the save a session may be lost."""
 _LONGEST = 60.0
 """Seconds for which saving is repeated where a lock has no lease."""
 
@@ -186,7 +184,7 @@ class Outcome:
     def keep_saving(self, unsaved: UnsavedToken, lease: float) -> None:
         """Save the token of this process again and again, under the lock, until it is saved or the lease has ended.
 
-        It ends early if a logout of this process needs the lock, and soon at the interpreter's end.
+        It ends early if a logout of this process needs the lock, and by `exit_timeout` once the program ends.
         """
         with self.shared.lock:
             token, number = self.shared.snapshot.token, self.shared.number
@@ -196,8 +194,8 @@ class Outcome:
             pause = min(2 * pause, _PAUSES[1])
             if not self._still(unsaved, token):
                 return
-            if not (is_ending or threading.main_thread().is_alive()):
-                is_ending, ends = True, min(ends, time.monotonic() + _AT_THE_END)
+            if not is_ending and exit_guard.is_ending():
+                is_ending, ends = True, min(ends, time.monotonic() + self.context.policy.exit_timeout)
             if self._attempt(unsaved, token, number):
                 return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -17,6 +18,7 @@ from ..core.events import EventKind
 from ..core.token import Token
 from ..core.wire import Purpose
 from .context import Context
+from .exit_guard import WITH_LEASE
 from .failed_refresh import grace_of, keep_retry_after, left_untouched, mark_lost, name_lost
 from .holding import go_on_saving, wait_for_attempt, wait_for_lost_holder
 from .irreplaceable import remove_unproven
@@ -72,6 +74,8 @@ def _under_lock(
         context.waiting(None)
         if not locked:
             return found[-1]
+        if math.isfinite(store.lease):
+            context.hold_exit(WITH_LEASE)
         try:
             wait_for_lost_holder(context, shared, place)
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import secrets
 import threading
 import weakref
@@ -16,6 +15,7 @@ from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
 from ..core.token import LONG_AGO, Token
 from ..core.unauthorized import NO_BACKOFF, UnauthorizedBackoff
+from ..stores.forks import check_process, in_child
 from ..stores.store import Store
 from .clock import SYSTEM_CLOCK, Clock
 from .flight import Flight
@@ -50,13 +50,13 @@ class SharedState:
 
     __slots__ = (
         "__weakref__",
+        "_lock",
         "clock",
         "distrust",
         "failure",
         "flight",
         "held_secrets",
         "key",
-        "lock",
         "number",
         "pauses_matter_until",
         "predecessors",
@@ -90,10 +90,16 @@ class SharedState:
 
     def reset_after_fork(self) -> None:
         """Start with a new lock and without a flight: in a forked child, those of the parent would never end."""
-        self.lock = next(_locks)
+        self._lock = next(_locks)
         self.flight: Flight | None = None
         if self.unsaved is not None:  # The thread that saves it, and its lock, are the parent's.
             self.unsaved = replace(self.unsaved, permit=None, attempts=SaveAttempts())
+
+    @property
+    def lock(self) -> threading.RLock:
+        """The lock of this state, in the process that asks for it."""
+        check_process()
+        return self._lock
 
     def replace(self, snapshot: Snapshot) -> None:
         """Replace the current token, which becomes a predecessor of the new one."""
@@ -129,9 +135,11 @@ class SharedState:
             self.snapshot = self.snapshot.proven(watched=self.snapshot.is_early(clock))
 
     def renewal_under_way(self, monotonic: float, deadline: float) -> Flight | None:
-        """Return the flight under way, or `None`. A flight older than `deadline` seconds does not count."""
+        """Return the flight that runs or waits for a thread, or `None`, also if it has run longer than `deadline`."""
         flight = self.flight
-        return None if flight is None or flight.is_done or monotonic - flight.started > deadline else flight
+        if flight is None or flight.is_done:
+            return None
+        return None if not flight.is_queued and monotonic - flight.started > deadline else flight
 
     def in_early_backoff(self, monotonic: float) -> bool:
         """Whether a renewal failed so recently that no early renewal may start yet."""
@@ -203,6 +211,7 @@ def shared_state_for(
     provider: Provider, store: Store, given: Callable[[bytes], Snapshot], clock: Clock = SYSTEM_CLOCK
 ) -> SharedState:
     """Return the shared state of these credentials in `store`. Create it with `given(key)` if it does not exist."""
+    check_process()
     identity = identity_of(store)
     with _lock:
         store = _stores.one_for(store, identity)
@@ -232,5 +241,4 @@ def _after_fork() -> None:
         _recent.use(key, shared)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+in_child(_after_fork)

@@ -53,6 +53,7 @@ class TokenCalls(Outcome):
         if refreshed is None:
             return lambda provider: provider.login()
         if self.context.provider.rotates:
+            self.context.hold_exit(self.context.policy.exit_timeout)
             # A store that does not even take the old one would not take the new one.
             self.save_before_call(marked(refreshed))
         return lambda provider: provider.refresh(refreshed, now)

@@ -16,10 +16,10 @@ shared state (the token's state, what is in flight, which back-offs hold), calls
 A request whose body is a stream can be sent only once. So it waits where other requests go on during a renewal, and
 where they would try a token before its `valid_from`.
 
-A renewal is a `Flight`. It runs in a thread of its own, so it is bound to no event loop, blocks none, and survives a
+A renewal is a `Flight`. It runs in a thread of a pool, so it is bound to no event loop, blocks none, and survives a
 caller that is cancelled or runs out of time: a provider that rotates its refresh tokens would otherwise end the
-session. The thread is no daemon: at the interpreter's end a renewal is waited for. There is at most one flight for a
-shared state; a flight that has outlived the deadline no longer counts.
+session. The interpreter's exit waits only for a flight that would lose a session (`exit_guard`). There is at most one
+flight for a shared state; a flight that has run for longer than the deadline no longer counts.
 
 At the end of a flight the new token is published by replacing `SharedState.snapshot`, a frozen value, so a request in
 between has either the old token or the new one, with its headers. A failure is shared by all waiters; none of them
@@ -204,10 +204,11 @@ class TokenSource(AnswerJudge):
             job = partial(check_store, transport=transport, failure=failure)
         else:
             failure = None
-        flight = shared.flight = Flight(monotonic, job, renews=failure is None, failure=failure)
+        awaited = action is not Action.RENEW_IN_BACKGROUND
+        flight = shared.flight = Flight(monotonic, job, renews=failure is None, failure=failure, awaited=awaited)
         if need is Need.RENEWAL_SOON and snapshot.token is not None:
             shared.snapshot = snapshot.until(snapshot.token.expires_at)
-        return snapshot if action is Action.RENEW_IN_BACKGROUND else flight
+        return flight if awaited else snapshot
 
     def _in_flight(self, monotonic: float) -> tuple[InFlight, Flight | None]:
         """Return what is under way, and its flight."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import secrets
 import threading
 import time
@@ -23,6 +22,7 @@ from dataclasses import replace
 from ..core.checks import check_count, check_seconds
 from ..core.errors import StoreError
 from ..core.token import Token
+from .forks import check_process, in_child
 from .ranks import Ranks
 
 __all__ = ["MemoryStore"]
@@ -136,6 +136,7 @@ class MemoryStore:
             self._release(key, lock)
 
     def _acquire(self, key: str, timeout: float) -> threading.Lock | None:
+        check_process()
         ends = time.monotonic() + timeout
         while True:
             lock = self._locks.setdefault(key, threading.Lock())
@@ -152,6 +153,7 @@ class MemoryStore:
         lock.release()
 
     def _rank(self, key: str) -> None:
+        check_process()
         now = self._clock()
         self._unranked.append(key)
         # The queue is checked again after each release: another thread may have added a key just before it.
@@ -247,5 +249,4 @@ def _after_fork() -> None:
         store._rank_anew()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+in_child(_after_fork)

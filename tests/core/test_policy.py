@@ -13,7 +13,7 @@ from auth_plugins.core import Backoff, RefreshPolicy, Token
 
 ISSUED = 1_800_000_000.0
 BACKOFFS = ("early_backoff", "credentials_backoff", "outage_backoff", "unauthorized_backoff")
-MAY_BE_ZERO = ("window", "window_share", "jitter", "retry_after_cap")
+MAY_BE_ZERO = ("window", "window_share", "jitter", "retry_after_cap", "exit_timeout")
 ABOVE_ZERO = ("connect_timeout", "read_timeout", "deadline")
 SHARES = ("window_share", "jitter")
 COUNTS = ("tries", "max_response_bytes")
@@ -183,6 +183,7 @@ class TestRefreshPolicy:
         )
         assert (policy.retry_after_cap, policy.tries) == (300.0, 2)
         assert (policy.connect_timeout, policy.read_timeout, policy.deadline) == (5.0, 10.0, 30.0)
+        assert policy.exit_timeout == 5.0
         assert (policy.max_response_bytes, policy.max_concurrent_calls) == (262_144, None)
 
     def test_every_field_is_tested_here(self) -> None:

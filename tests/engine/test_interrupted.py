@@ -13,9 +13,10 @@ import pytest
 
 from auth_plugins.engine import flight_runner as launching
 from auth_plugins.engine import token_source as sources
+from auth_plugins.engine import worker_pool
 from tests.engine.test_token_source import Room
 
-WATCHED = (launching.__file__, sources.__file__)
+WATCHED = (launching.__file__, sources.__file__, worker_pool.__file__)
 
 
 @contextmanager
@@ -66,13 +67,13 @@ def test_a_renewal_that_is_interrupted_while_it_starts_is_finished_or_started_by
 
 def test_who_joined_a_renewal_whose_start_was_interrupted_gets_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
     room = Room()
-    start = launching._start_thread
+    start = launching._enqueue
 
     def interrupted(*arguments: Any) -> None:
-        monkeypatch.setattr(launching, "_start_thread", start)
+        monkeypatch.setattr(launching, "_enqueue", start)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(launching, "_start_thread", interrupted)
+    monkeypatch.setattr(launching, "_enqueue", interrupted)
     with pytest.raises(KeyboardInterrupt):
         room.auth.token()
     flight = room.shared.flight

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import asyncio
 import gc
 import threading
 import time
@@ -17,6 +19,7 @@ import pytest
 
 from auth_plugins import (
     AuthError,
+    ConfigurationError,
     CredentialsRejected,
     Event,
     EventKind,
@@ -29,12 +32,13 @@ from auth_plugins import (
     TokenEndpointUnavailable,
 )
 from auth_plugins.core import Answer, Origin, TokenRequest
-from auth_plugins.engine import limiter
+from auth_plugins.engine import flight_runner, limiter
 from auth_plugins.engine import shared_state as slots
 from auth_plugins.engine.flight import Flight
 from auth_plugins.engine.limiter import call_permit
 from auth_plugins.engine.recent import Recent
 from auth_plugins.engine.token_source import TokenSource
+from auth_plugins.engine.worker_pool import WorkerPool, pool
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator, OAuth2Simulator
 from auth_plugins.testing import FakeClock, mock_transport, settle
@@ -84,9 +88,9 @@ class Room:
 
 def come_home() -> None:
     """Wait for the ends of all renewals: what failed is told after those who waited for it were told."""
-    for thread in threading.enumerate():
-        if thread.name == "auth_plugins renewal":
-            thread.join(30.0)
+    ends = time.monotonic() + 30.0
+    while pool.is_busy and time.monotonic() < ends:
+        time.sleep(0.001)
 
 
 @pytest.fixture(autouse=True)
@@ -95,49 +99,64 @@ def nobody_speaks_in_the_next_test() -> Iterator[None]:
     come_home()
 
 
-def test_a_renewal_has_a_thread_of_its_own_that_is_no_daemon() -> None:
+def test_a_renewal_runs_in_a_daemon_thread_of_the_pool() -> None:
     room = Room()
     room.auth.token()
     (thread,) = room.threads
-    assert (thread.name, thread.daemon) == ("auth_plugins renewal", False)
+    assert (thread.name, thread.daemon) == ("auth_plugins renewal", True)
     assert thread is not threading.current_thread()
 
 
-def test_a_renewal_that_a_daemon_thread_asks_for_has_a_thread_that_is_no_daemon() -> None:
+def no_thread(*_: object) -> int:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.fixture
+def empty_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool without threads: that of the process may have idle ones."""
+    monkeypatch.setattr(flight_runner, "pool", WorkerPool())
+
+
+@pytest.mark.usefixtures("empty_pool")
+def test_where_no_thread_can_be_started_the_caller_renews(monkeypatch: pytest.MonkeyPatch) -> None:
     room = Room()
-    daemon = threading.Thread(target=room.auth.token, daemon=True)
-    daemon.start()
-    daemon.join(30.0)
-    assert [thread.daemon for thread in room.threads] == [False]
-
-
-def test_where_no_thread_is_to_be_had_the_caller_renews(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_thread(_self: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    room = Room()
-    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    monkeypatch.setattr(_thread, "start_new_thread", no_thread)
     token = room.auth.token()
     assert room.told() == [(EventKind.LOGGED_IN, token)]
     assert room.threads == [threading.current_thread()]
 
 
+@pytest.mark.usefixtures("empty_pool")
+def test_where_no_thread_can_be_started_a_task_gets_an_error_at_once_and_the_next_caller_a_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = Room()
+    with monkeypatch.context() as patch:
+        patch.setattr(_thread, "start_new_thread", no_thread)
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match="no thread could be started"):
+                asyncio.run(room.auth.atoken())
+        assert room.fyatu.ledger.token_calls == 0
+    assert asyncio.run(room.auth.atoken()) == room.auth.token()
+    assert room.fyatu.ledger.token_calls == 1
+
+
+@pytest.mark.usefixtures("empty_pool")
 @pytest.mark.parametrize("already", [False, True], ids=["before it had begun", "when it had begun"])
 def test_who_is_ended_while_a_renewal_takes_off_leaves_it_to_the_others(
     monkeypatch: pytest.MonkeyPatch, already: bool
 ) -> None:
-    start = threading.Thread.start
-    starts: list[threading.Thread] = []
+    start, starts = _thread.start_new_thread, list[object]()
 
-    def interrupted(self: threading.Thread) -> None:
-        starts.append(self)
+    def interrupted(*arguments: Any) -> Any:
+        starts.append(arguments)
         if already or len(starts) > 1:
-            start(self)
+            start(*arguments)
         if len(starts) == 1:
             raise KeyboardInterrupt
 
     room = Room()
-    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    monkeypatch.setattr(_thread, "start_new_thread", interrupted)
     with pytest.raises(KeyboardInterrupt):
         room.auth.token()
     began = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import pytest
 import requests
 
 from auth_plugins import AuthError
+from auth_plugins.engine.worker_pool import pool
 
 Told = Callable[[pytest.ExceptionInfo[AuthError], str, str], None]
 
@@ -50,11 +50,8 @@ def renewals() -> Callable[[], bool]:
 
     def end() -> bool:
         latest = time.monotonic() + 5
-        for thread in threading.enumerate():
-            if thread.name == "auth_plugins renewal" and thread.ident is not None:
-                thread.join(max(0.0, latest - time.monotonic()))
-                if thread.is_alive():
-                    return False
-        return True
+        while pool.is_busy and time.monotonic() < latest:
+            time.sleep(0.001)
+        return not pool.is_busy
 
     return end

@@ -1,0 +1,54 @@
+"""A fork in C that runs none of Python's fork hooks, as uWSGI makes it: the child waits for nothing of its parent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import ctypes, os, sys, threading, time
+from auth_plugins import AuthError, MemoryStore, OAuth2ClientCredentialsAuth, RefreshPolicy
+from auth_plugins.simulators import OAuth2Simulator
+from auth_plugins.testing import serve
+simulator = OAuth2Simulator("cid", "sec")
+simulator.latency = float(sys.argv[2])
+with serve(simulator) as server:
+    url, policy = server.url + "/oauth2/token", RefreshPolicy(deadline=5, tries=1, max_concurrent_calls=1)
+    auth = OAuth2ClientCredentialsAuth(url, "cid", "sec", policy=policy, store=MemoryStore(lock_timeout=20))
+    if sys.argv[1] == "a renewal":
+        threading.Thread(target=auth.token, daemon=True).start()
+        while (flight := auth._source.shared.flight) is None or not flight.is_claimed: time.sleep(0.001)
+        time.sleep(0.2)
+    else:
+        held = threading.Event()
+        def hold():
+            with auth._source.shared.lock: held.set(); time.sleep(60)
+        threading.Thread(target=hold, daemon=True).start()
+        assert held.wait(5)
+    child = ctypes.PyDLL(None).fork()  # The GIL is held over the call, as uWSGI holds it.
+    if child == 0:
+        began = time.monotonic()
+        try:
+            auth.token()
+            outcome = "token"
+        except AuthError as error:
+            outcome = type(error).__name__
+        os.write(1, f"{outcome} {time.monotonic() - began < 4}".encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os._exit(0)
+"""
+
+
+@pytest.mark.matrix(
+    group="Processes and interpreters",
+    case="A fork without Python's fork hooks (uWSGI)",
+    outcome="the child waits for no renewal and no lock of its parent",
+)
+@pytest.mark.parametrize("held", ["a renewal", "a lock"])
+def test_a_child_that_is_forked_without_hooks_waits_for_nothing_of_its_parent(held: str) -> None:
+    latency = "0.8" if held == "a renewal" else "0"
+    done = subprocess.run([sys.executable, "-c", PROGRAM, held, latency], capture_output=True, text=True, timeout=50)
+    assert done.stdout == "token True", done.stderr
