@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import pytest
 import requests
 
 from auth_plugins import OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth, RedisStore
-from auth_plugins.engine import put_back
+from auth_plugins.engine import put_back, shared_state
 from auth_plugins.simulators import OAuth2Simulator
 from auth_plugins.testing import FakeClock, RequestsAdapter, settle
 
@@ -66,9 +68,16 @@ class Room:
 @pytest.fixture
 def room(redis_servers: dict[str, RedisServer], monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     monkeypatch.setattr(put_back, "_PAUSES", (0.01, 0.02))
-    monkeypatch.setattr(put_back, "_watch", put_back._Watch())
+    watch = put_back._Watch()
+    monkeypatch.setattr(put_back, "_watch", watch)
     made = Room(redis_servers["valkey"])
     yield made
+    for each in (watch, put_back._watch):
+        each._new.clear()
+        each._watched = WeakKeyDictionary()
+    until(lambda: not (watch._runs or put_back._watch._runs))
+    made.store._client.close()
+    made.store._client.connection_pool.disconnect()
     made.control.close()
 
 
@@ -150,18 +159,18 @@ def test_the_thread_ends_with_the_last_session(room: Room) -> None:
     until(lambda: len(put_back._watch._watched) == 1)
     assert put_back._watch._runs
     del auth
-    forget(room)
-    until(lambda: not put_back._watch._runs)
+    until(lambda: forget() or not put_back._watch._runs)
     again = room.auth()
     again.token()
     assert put_back._watch._runs
 
 
-def forget(room: Room) -> None:
-    """Drop the shared states that are kept for the next auth object."""
-    from auth_plugins.engine import shared_state
-
+def forget() -> bool:
+    """Drop the shared states that are kept for the next auth object; return False."""
     shared_state._recent._latest.clear()
+    shared_state._recent._held.clear()
+    gc.collect()
+    return False
 
 
 def test_a_store_that_fails_is_looked_at_again(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
