@@ -37,6 +37,7 @@ class Run:
     kinds: tuple[str, ...] = KINDS
     lifetime: float = 4.0
     latency: float = 0.3
+    settle_time: float = 5.0
     lines: list[dict[str, Any]] = field(default_factory=list)
     losses: list[tuple[float, float]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
@@ -53,11 +54,15 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=30, help="how often each fault happens")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="which faults (default: all)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lifetime", type=float, default=4.0, help="seconds for which an access token lives")
+    parser.add_argument("--settle", type=float, default=5.0, help="the settle_time= of the stores")
+    parser.add_argument("--server", default="redis-server", help="the program")
     given = parser.parse_args()
     run = Run(given.processes, given.sessions, given.renewals, given.each, given.seed, tuple(given.kinds))
+    run.lifetime, run.settle_time = given.lifetime, given.settle
     provider = Provider(run.lifetime, run.latency)
     with tempfile.TemporaryDirectory() as folder, serve(provider) as server:
-        fleet = Fleet(Path(folder))
+        fleet = Fleet(Path(folder), given.server)
         try:
             _work(run, provider, fleet, f"{server.url}{provider.base_path}/token")
         finally:
@@ -67,7 +72,7 @@ def main() -> int:
 
 def _work(run: Run, provider: Provider, fleet: Fleet, url: str) -> None:
     said = {"url": url, "tokens": [provider.session() for _ in range(run.sessions)], "lease": 12.0, "deadline": 5.0}
-    said |= {"sentinels": fleet.sentinel_ports, "ports": fleet.ports}
+    said |= {"sentinels": fleet.sentinel_ports, "ports": fleet.ports, "settle_time": run.settle_time}
     command = [sys.executable, "-m", "tools.chaos.worker"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     workers = [subprocess.Popen(command, **pipes) for _ in range(run.processes)]

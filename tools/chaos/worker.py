@@ -72,7 +72,8 @@ class Worker:
         client = sentinel.master_for(  # type: ignore[no-untyped-call]
             MASTER, connection_pool_class=SentinelConnectionPool, socket_timeout=1.0, socket_connect_timeout=1.0
         )
-        store = ToldStore(client, lease=said["lease"], lock_timeout=said["lease"] * 1.5)
+        options = {"lease": said["lease"], "lock_timeout": said["lease"] * 1.5, "settle_time": said["settle_time"]}
+        store = ToldStore(client, **options)
         self.auths = [self._auth(store, number, token) for number, token in enumerate(said["tokens"])]
 
     def _auth(self, store: ToldStore, number: int, token: str) -> OAuth2RefreshTokenAuth:
