@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 
 from ..core.errors import StoreError
 from .context import Context
@@ -90,6 +91,8 @@ def go_on_saving(
         if unsaved is None or not (context.provider.rotates or permit is not None):
             return
         shared.unsaved = unsaved = replace(unsaved, permit=permit, attempts=attempts)
-    attempts.begin()
-    held.callback(Outcome(context, shared, place).keep_saving, unsaved, lease)
-    context.afterwards(held.pop_all())
+    saving = partial(Outcome(context, shared, place).keep_saving, unsaved, lease)
+    held.callback(lambda: saving() if attempts.claim() else None)
+    work = held.pop_all()
+    attempts.begin(work.close)
+    context.afterwards(work)
