@@ -20,12 +20,13 @@ from ..core.wire import Purpose
 from .context import Context
 from .exit_guard import WITH_LEASE
 from .failed_refresh import grace_of, keep_retry_after, left_untouched, mark_lost, name_lost
-from .holding import go_on_saving, wait_for_attempt, wait_for_lost_holder
+from .holding import go_on_saving, wait_for_attempt, wait_for_lost_holder, wait_until_settled
 from .irreplaceable import remove_unproven
 from .limiter import call_permit
 from .locking import LOCKED_OUT, GuardedStore
 from .no_store import NoStore
 from .outcome import is_older, pick_current
+from .put_back import watch
 from .shared_state import SharedState
 from .snapshot import Snapshot
 from .store_entry import InStore, Superseded
@@ -43,6 +44,7 @@ def renew(context: Context, shared: SharedState, transport: TokenTransport) -> S
         AuthError: no token could be obtained; nothing was changed.
     """
     store = GuardedStore(shared.store)
+    watch(shared, context.provider)
     try:
         wait_for_attempt(context, shared)
         place = InStore(store, context.provider, shared)
@@ -78,6 +80,7 @@ def _under_lock(
             context.hold_exit(WITH_LEASE)
         try:
             wait_for_lost_holder(context, shared, place)
+            wait_until_settled(context, store, needed)
             try:
                 return _Renewal(context, shared, transport, place, place.load()).run()
             except Superseded:  # The store has a newer token than the one that was to be renewed: that is renewed.

@@ -98,10 +98,11 @@ class InStore:
         Raises:
             StoreError: the store failed.
         """
-        self._take(*self._store.load(self.key))
+        self.take(*self._store.load(self.key))
         return self.kept
 
-    def _take(self, record: Token | None, number: int | None) -> None:
+    def take(self, record: Token | None, number: int | None) -> None:
+        """Take over what the store has: the record and its number."""
         self._others, self.number, self._foreign = {}, number, False
         if record is not None and self.proofs.needed:
             self._foreign = not self.proofs.accept(record.extra.get(_PROOF))
@@ -119,17 +120,20 @@ class InStore:
             Superseded: there is a newer one.
             StoreError: the store failed.
         """
-        record = token
-        if self._variant is not None:
-            others = _within_bounds(self._others, token.issued_at)
-            record = replace(token, extra={**_without_ours(token.extra), _OWN: self._variant, **others})
-        if self.proofs.needed:
-            record = replace(token, extra={**token.extra, _PROOF: self.proofs.newest() or ""})
-        newer = self._store.save(self.key, record, number, before_call=before_call)
+        newer = self._store.save(self.key, self.record_of(token), number, before_call=before_call)
         if newer is not None:
-            self._take(*newer)
+            self.take(*newer)
             raise Superseded("Another process has saved a newer token")
         self.kept, self.number = token, None if self.number is None else number
+
+    def record_of(self, token: Token) -> Token:
+        """Return what the store keeps for `token`, with the proof of its secret or the other variants' tokens."""
+        if self.proofs.needed:
+            return replace(token, extra={**token.extra, _PROOF: self.proofs.newest() or ""})
+        if self._variant is None:
+            return token
+        others = _within_bounds(self._others, token.issued_at)
+        return replace(token, extra={**_without_ours(token.extra), _OWN: self._variant, **others})
 
     def delete(self, number: int | None = None) -> None:
         """Forget the session with the tokens of all variants.

@@ -34,7 +34,7 @@ class Store(Protocol):
     - A token that could not be saved is used, and saved again later, unless another process has saved a token in its
       place. If it rotates, it is first saved again under its lock, at once and until the lease ends.
     - A store that holds no token, or a predecessor of this process's token, gets this process's token at its next
-      renewal.
+      renewal; a `RedisStore` within a second after it may have lost something.
     - When the provider refuses a refresh, the store is read once more. A token that a peer has saved meanwhile is used.
     - A refresh token that the user supplied is saved before it is used, and deleted again if the refresh fails: the
       store keeps no token that no server has accepted.
