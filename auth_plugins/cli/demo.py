@@ -18,7 +18,7 @@ _PROVIDERS = ("fyatu", "vault", "jwtplus", "marketiger")
 @click.option("--workers", type=click.IntRange(2, 64), metavar="N", help="Play N processes that share a token.")
 @click.option("--redis", "redis_url", metavar="URL", help="Let the workers share it through this Redis.")
 @json_option
-def demo(providers: tuple[str, ...], workers: int | None, redis_url: str | None, json_wanted: bool) -> int:
+def demo(providers: tuple[str, ...], workers: int | None, redis_url: str | None, json_wanted: bool) -> None:
     """See it work, over real HTTP to simulated providers on this machine.
 
     Each scene compares counts, mostly by the server, with the expected ones. Without a PROVIDER all of them
@@ -31,4 +31,4 @@ def demo(providers: tuple[str, ...], workers: int | None, redis_url: str | None,
         raise click.UsageError("--redis is for --workers")
     from .playing import play
 
-    return play(providers or _PROVIDERS, workers, redis_url, json_wanted=json_wanted)
+    click.get_current_context().exit(play(providers or _PROVIDERS, workers, redis_url, json_wanted=json_wanted))
