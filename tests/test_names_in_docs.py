@@ -12,15 +12,21 @@ ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 GENERATED = ROOT / "docs" / "explanation" / "faults.md"
 NAMED_ELSEWHERE = {
+    # Shell completion of click.
+    "_AUTH_PLUGINS_COMPLETE",
+    "fish_source",
+    "zsh_source",
     # Other projects and the operating system.
     "CERTIFICATE_VERIFY_FAILED",
     "_current_frames",
     "_send_output",
+    "post_fork",
     "preload_app",
     "read_from_replicas",
     "rebuild_auth",
     "replica_read",
     "should_strip_auth",
+    "vcr_config",
     # Examples on the pages.
     "ACME_BASE_URL",
     "ACME_CLIENT",

@@ -91,7 +91,7 @@ class FyatuContract:
             f"{self.base_url}/auth/{path}",
             headers=bearer(token),
             token=token,
-            secrets=(token.access_token,),
+            secrets=(token.access_token, self.secret_key),
         )
 
     def read(self, answer: Answer, now: float) -> Token:
