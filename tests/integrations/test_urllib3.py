@@ -13,6 +13,7 @@ from auth_plugins.core import Token
 from auth_plugins.integrations.urllib3 import TokenPoolManager, TokenProxyManager
 from auth_plugins.providers.fyatu import FyatuContract
 from auth_plugins.simulators import FyatuSimulator, SimRequest, SimResponse
+from auth_plugins.testing import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +108,7 @@ def test_a_token_in_another_header_stays_at_its_origin(
     assert seen == [False, True, False]
 
 
-def test_a_proxy_manager_signs_as_well(one_world: World, stranger: SimulatorServer) -> None:
+def test_a_proxy_manager_signs_as_well(one_world: World) -> None:
     seen: list[str | None] = []
 
     class Proxy(FyatuSimulator):
@@ -115,10 +116,9 @@ def test_a_proxy_manager_signs_as_well(one_world: World, stranger: SimulatorServ
             seen.append(request.headers.get("authorization"))
             return SimResponse(204, {})
 
-    stranger.mount("", Proxy())
-    auth = one_world.auth()
-    with TokenProxyManager(auth, stranger.url) as manager:
-        assert manager.request("GET", f"{one_world.url}/x").status in (204, 404)
+    with serve(Proxy()) as proxy, TokenProxyManager(one_world.auth(), proxy.url) as manager:
+        assert manager.request("GET", f"{one_world.url}/x").status == 204
+    assert [value is not None and value.startswith("Bearer ") for value in seen] == [True]
     assert isinstance(manager, urllib3.ProxyManager)
 
 
