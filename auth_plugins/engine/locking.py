@@ -113,7 +113,7 @@ class GuardedStore:
     @contextmanager
     def lock_if(self, key: str, needed: Callable[[], bool], permit: object = None) -> Iterator[bool]:
         """Yield True with the lock; or False without it, as soon as it is not `needed`, if the store sees it."""
-        lock_if = getattr(self._store, "lock_if", None)
+        lock_if = getattr(self._store, "lock_if", None) if _replaces(self._store, lock_if="lock") else None
         lock = self._store.lock(key) if lock_if is None else lock_if(key, needed, permit)
         got = _guarded(lock.__enter__)
         try:
@@ -123,11 +123,19 @@ class GuardedStore:
 
 
 def _has_numbers(store: Store) -> bool:
-    """Whether the store numbers its tokens; not a subclass or a wrapper of one that has changed the other methods."""
+    """Whether the store numbers its tokens."""
+    return _replaces(store, load_numbered="load", save_numbered="save", delete_numbered="delete")
+
+
+def _replaces(store: Store, **names: str) -> bool:
+    """Whether the store has methods that do what others do, and more.
+
+    Not a subclass or a wrapper of such a store that has changed the other methods.
+    """
     classes = type(store).__mro__
-    for name in ("load", "save", "delete"):
+    for better, name in names.items():
         owner: type = next((each for each in classes if name in vars(each)), object)
-        if f"{name}_numbered" not in vars(owner):
+        if better not in vars(owner):
             return False
     return True
 

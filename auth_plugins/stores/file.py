@@ -11,21 +11,22 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from ..core.checks import check_seconds
 from ..core.errors import StoreError
 from ..core.token import Token
 from . import private_files
 from .encryption import Encryption, Keys
+from .file_lock import filelock_module, hold
 from .record import CorruptRecord, decode, encode
 
 __all__ = ["FileStore"]
 
 _log = logging.getLogger("auth_plugins")
 _SALT = 32
+_DAY = 86_400.0
 
 
 class FileStore:
@@ -65,7 +66,7 @@ class FileStore:
             raise TypeError("clock must be callable")
         self._clock = clock
         self._swept = False
-        _filelock()
+        filelock_module()
 
     @property
     def lease(self) -> float:
@@ -128,6 +129,13 @@ class FileStore:
         self._open_folder()
         private_files.as_store_error(path, lambda: path.unlink(missing_ok=True))
 
+    def retire(self, key: str) -> None:
+        """Let what is kept under `key` end within a day: the provider does not renew it any more."""
+        token = self.load(key)
+        if token is not None:
+            until = min(token.refreshable_until, self._clock() + _DAY)
+            self.save(key, replace(token, irreplaceable=False, refreshable_until=until))
+
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Exclude the other threads and processes of this machine from renewing under `key`.
@@ -137,21 +145,21 @@ class FileStore:
         Raises:
             StoreError: the lock was held elsewhere for the whole of `lock_timeout`, or its file cannot be used.
         """
+        with self.lock_if(key, lambda: True):
+            yield
+
+    @contextmanager
+    def lock_if(self, key: str, needed: Callable[[], bool], permit: object = None) -> Iterator[bool]:
+        """Do as `lock`, and yield True; but yield False, without the lock, as soon as it is not `needed`.
+
+        `needed` is called while another holder has the lock, whenever the token has changed. A `permit` is not used: a
+        lock lives as long as its holder.
+        """
         path = self._path_for(key, ".lock")
         self._open_folder()
         private_files.as_store_error(path, lambda: private_files.check_if_there(path))
-        filelock = _filelock()
-        lock = filelock.FileLock(path, timeout=self._lock_timeout, mode=0o600, thread_local=False)
-        if not private_files.as_store_error(path, lambda: _try_acquire(lock, filelock.Timeout)):
-            raise StoreError("Another renewal of the same token did not end", hint="Try again later.")
-        held = private_files.held(path)
-        try:
-            yield
-        finally:
-            if not os.path.lexists(path.with_suffix(".token")):
-                private_files.remove_held(path, held)
-            with suppress(OSError):  # The operating system releases the lock when the process ends.
-                lock.release()
+        with hold(path, self._lock_timeout, needed) as got:
+            yield got
 
     def _current_encryption(self) -> Encryption:
         return self._encryption
@@ -230,19 +238,3 @@ def _path(path: object) -> Path:
 
 def _check(salt: bytes) -> bytes:
     return hashlib.blake2b(salt, digest_size=8).digest()
-
-
-def _filelock() -> ModuleType:
-    try:
-        import filelock
-    except ImportError:
-        raise ImportError("FileStore needs: pip install 'auth-plugins[file]'") from None
-    return filelock
-
-
-def _try_acquire(lock: Any, too_late: type[Exception]) -> bool:
-    try:
-        lock.acquire()
-    except too_late:
-        return False
-    return True

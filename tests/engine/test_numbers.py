@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import redis
 
-from auth_plugins import MemoryStore, RedisStore, Token
-from auth_plugins.engine.locking import GuardedStore
+from auth_plugins import FileStore, MemoryStore, RedisStore, Token
+from auth_plugins.engine.locking import GuardedStore, _replaces
 
 
 class Audited(RedisStore):
@@ -45,3 +48,17 @@ def test_a_token_is_put_back_only_where_numbers_show_which_one_is_newer() -> Non
     stores = (RedisStore(client), Audited(client), Wrapper(RedisStore(client)), MemoryStore())
     assert [GuardedStore(each).has_epochs for each in stores] == [True, False, False, False]
     assert GuardedStore(stores[2]).epoch() == (None, 0.0)
+
+
+class Noted(FileStore):
+    """A store that has changed what a lock is."""
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        with super().lock(key):
+            yield
+
+
+def test_the_early_end_of_a_wait_bypasses_no_lock_that_a_subclass_has_changed(tmp_path: Path) -> None:
+    noted, kept = Noted(tmp_path / "tokens"), FileStore(tmp_path / "others")
+    assert [_replaces(each, lock_if="lock") for each in (noted, kept, MemoryStore())] == [False, True, False]

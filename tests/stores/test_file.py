@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -887,3 +888,61 @@ def test_where_a_file_that_is_open_cannot_be_replaced_one_tries_again_for_a_mome
 
 def test_a_lock_file_that_vanishes_while_it_is_looked_at_is_no_failure(folder: Path) -> None:
     private_files.check_if_there(folder / "gone.lock")
+
+
+class TestRetire:
+    def test_ends_within_a_day_what_the_provider_has_declared_over(self, tmp_path: Path) -> None:
+        clock = FakeClock()
+        store = FileStore(tmp_path / "tokens", clock=clock)
+        store.retire("key")
+        now = clock()
+        session = Token(
+            access_token="at",
+            issued_at=now,
+            expires_at=now + 60.0,
+            refresh_token="r",
+            refreshable_until=math.inf,
+            irreplaceable=True,
+        )
+        store.save("key", session)
+        store.retire("key")
+        clock.advance(86_399.0)
+        assert store.load("key") is not None
+        clock.advance(1.0)
+        assert store.load("key") is None
+
+    def test_gives_a_refresh_token_that_is_used_up_no_new_life(self, tmp_path: Path) -> None:
+        store = FileStore(tmp_path / "tokens", clock=FakeClock())
+        used = Token(access_token="at", issued_at=0.0, expires_at=4e9, refresh_token="r")
+        store.save("key", used)
+        store.retire("key")
+        assert store.load("key") == used
+
+
+class TestAWaitForALock:
+    def test_ends_as_soon_as_the_token_is_there_whatever_its_holder_does(self, tmp_path: Path) -> None:
+        store, other = (FileStore(tmp_path / "tokens", lock_timeout=30.0) for _ in range(2))
+        asked = list[Token | None]()
+
+        def needed() -> bool:
+            asked.append(other.load("key"))
+            return asked[-1] is None
+
+        def wait() -> bool:
+            with other.lock_if("key", needed) as got:
+                held = got
+            return held
+
+        with ThreadPoolExecutor(1) as pool, store.lock("key"):
+            waiter = pool.submit(wait)
+            while not asked:
+                time.sleep(0.01)
+            token = Token(access_token="at", issued_at=0.0, expires_at=4e9)
+            store.save("key", token)
+            assert waiter.result(10.0) is False, "the lock is still held"
+        assert asked == [None, token], "it looks again only when the file has changed"
+
+    def test_gets_the_lock_if_there_is_no_token(self, tmp_path: Path) -> None:
+        store = FileStore(tmp_path / "tokens")
+        with store.lock_if("key", lambda: True) as got:
+            assert got
