@@ -7,6 +7,7 @@ with the first session that no login can replace, in a store that shows this, an
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import threading
@@ -25,6 +26,7 @@ from .store_entry import InStore
 
 __all__ = ["needs_looks", "watch"]
 
+_log = logging.getLogger("auth_plugins")
 _PAUSES = (0.25, 0.5)
 """The shortest and the longest pause between two looks, in seconds."""
 _dice = random.Random()  # noqa: S311 - spreads a fleet's looks, guards nothing
@@ -76,7 +78,10 @@ class _Watch:
 
     def _run(self) -> None:
         while self._has_work():
-            self._look()
+            try:
+                self._look()
+            except Exception as bug:  # Without this thread sessions are lost, so it goes on.
+                _log.error("A look at a store raised %s", type(bug).__name__)
             time.sleep(_dice.uniform(*_PAUSES))
 
     def _has_work(self) -> bool:

@@ -190,6 +190,25 @@ def test_a_store_that_fails_is_looked_at_again(room: Room, monkeypatch: pytest.M
     assert next(failures) > 3
 
 
+def test_the_thread_survives_what_no_store_may_raise(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    auth = room.auth()
+    auth.token()
+    real, bugs = put_back._put_back, iter([ZeroDivisionError()])
+
+    def failing(states: Any) -> None:
+        for bug in bugs:
+            raise bug
+        real(states)
+
+    monkeypatch.setattr(put_back, "_put_back", failing)
+    room.empty()
+    until(room.records)
+    assert "A look at a store raised ZeroDivisionError" in caplog.text
+    assert auth.token().access_token
+
+
 def test_a_forked_child_starts_its_own_thread_at_its_next_renewal(room: Room) -> None:
     auth = room.auth()
     auth.token()
