@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from weakref import WeakKeyDictionary, ref
 
-from ..core.errors import AuthError
+from ..core.errors import AuthError, LoginRequired
 from ..core.provider import Provider
 from ..core.token import Token
 from .locking import GuardedStore
@@ -133,8 +133,9 @@ def _mine(state: tuple[SharedState, Provider]) -> tuple[InStore, Token, int] | N
     """Return the token that this process has of a session, with its place and number; `None` if it has none to keep."""
     shared, provider = state
     with shared.lock:
-        token, number = shared.snapshot.token, shared.number
-    if token is None or number <= 0 or not token.irreplaceable:
+        token, number, failure = shared.snapshot.token, shared.number, shared.failure
+    is_over = failure is not None and isinstance(failure.error, LoginRequired)
+    if token is None or number <= 0 or not token.irreplaceable or is_over:
         return None
     return InStore(shared.store, provider, shared), token, number
 

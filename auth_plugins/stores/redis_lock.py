@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import secrets
 import threading
@@ -19,6 +20,7 @@ from .redis_scripts import ACQUIRE, CHECK, RELEASE
 __all__ = ["Held", "Locks"]
 
 _log = logging.getLogger("auth_plugins")
+_MOST_LEFT = 4
 _PAUSES = (0.01, 0.5)
 """The first and the longest pause between two looks at a lock that another holder has, in seconds."""
 
@@ -35,6 +37,8 @@ class Held:
     """The number of the lock of another holder that was waited for."""
     lost: int = 0
     """The same, if the server had forgotten that lock when it gave this one: its holder's call may be under way."""
+    before: tuple[str, ...] = ()
+    """Holders of this process that have not been able to give their locks back."""
     kept: bool = False
     """Whether it is not given back: what was to be saved under it has not been saved."""
 
@@ -54,12 +58,16 @@ class Locks:
     def __init__(self, client: Any, lease_ms: int, timeout: float, scratch: str) -> None:
         self._client, self._lease_ms, self._timeout = client, lease_ms, timeout
         self._scratch: str | None = scratch
+        self._left: dict[str, tuple[int, tuple[str, ...]]] = {}
+        """Of each token, the process and its holders whose locks the server may still have: the release has failed."""
         self.mine = OfThisThread()
 
     @contextmanager
     def hold(self, key: str, name: str, needed: Callable[[], bool], permit: object) -> Iterator[bool]:
         """Hold the lock of the token in the hash `name`; see `RedisStore.lock_if`."""
         held = Held(name, permit.holder) if isinstance(permit, Held) else Held(name)
+        pid, left = self._left.pop(name, (0, ()))
+        held.before = left if pid == os.getpid() else ()  # Not in a forked child: the parent may take it over, too.
 
         def is_needed(*record: *tuple[bytes | None, int]) -> bool:
             self.mine.seen[key] = record
@@ -103,16 +111,20 @@ class Locks:
             pause = min(pause * 1.5, _PAUSES[1])
 
     def give_back(self, held: Held) -> None:
-        """Release the lock, unless it is kept. A failure is logged: the lock then ends with its lease."""
+        """Release the lock, unless it is kept. After a failure this process takes it over, or the lease ends it."""
         if held.kept:
             return
         try:
             self._client.eval(RELEASE, 2, held.name, f"{held.name}:lock", held.holder)
         except Exception as error:
-            _log.warning("A lock in Redis could not be given back (%s); it ends with its lease", reason_of(error))
+            self._left[held.name] = (os.getpid(), (*held.before, held.holder)[-_MOST_LEFT:])
+            _log.warning(
+                "A lock in Redis could not be given back (%s); this process takes it over at its next renewal",
+                reason_of(error),
+            )
 
     def _acquire(self, held: Held) -> tuple[bytes | None, int]:
-        arguments = (held.name, f"{held.name}:lock", held.holder, self._lease_ms)
+        arguments = (held.name, f"{held.name}:lock", held.holder, self._lease_ms, ",".join(held.before))
         number, last, saved, record = as_store_error(lambda: self._client.eval(ACQUIRE, 2, *arguments))
         held.number = int(number)
         if held.number:

@@ -9,6 +9,7 @@ local record = redis.call('HGET', KEYS[1], 'token')
 local saved = redis.call('HGET', KEYS[1], 'saved') or '-1'
 local last = redis.call('HGET', KEYS[1], 'number') or '0'
 local held = redis.call('GET', KEYS[2])
+if held and string.find(ARGV[3] or '', held, 1, true) then held = false end
 if held and held ~= ARGV[1] then return {'0', last, saved, record} end
 if held and last ~= '0' then
   redis.call('PEXPIRE', KEYS[2], ARGV[2])
@@ -23,11 +24,12 @@ redis.call('HSET', KEYS[1], 'number', string.format('%.0f', number), 'before', l
 if bare then redis.call('PEXPIRE', KEYS[1], 86400000) end
 return {string.format('%.0f', number), last, saved, record}
 """
-"""token, lock; holder, lease in ms -> the number of the lock, or 0 if another holder has it; the last number before, or
-that of this other holder; the number of the record, or -1; the record, if any.
+"""token, lock; holder, lease in ms, holders before -> the number of the lock, or 0 if another holder has it; the last
+number before, or that of this other holder; the number of the record, or -1; the record, if any.
 
 The number is the server's time in microseconds, or one more than the last: it goes up even where the last is forgotten.
 The last number tells a waiter whether the server still knew the lock that it waited for.
+A lock of one of the holders before is taken over: they are the process's own, and have not been able to give it back.
 Asked again by the holder itself, whose first answer was lost, it gives the same lock once more. The record is there in
 all cases: a waiter sees a token that a holder saved before it was killed.
 """

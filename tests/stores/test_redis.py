@@ -21,7 +21,7 @@ from redis.crc import key_slot
 
 from auth_plugins import FyatuAuth, MarketigerAuth, RedisStore, RefreshPolicy, StoreError, Token
 from auth_plugins.simulators import MarketigerSimulator
-from auth_plugins.stores.redis_scripts import ACQUIRE, SAVE
+from auth_plugins.stores.redis_scripts import ACQUIRE, RELEASE, SAVE
 from auth_plugins.testing import RequestsAdapter, settle
 
 if TYPE_CHECKING:
@@ -599,6 +599,57 @@ class TestSalt:
         client.delete(f"{prefix}salt")
         assert store.salt == bytes.fromhex("ab" * 32)
         assert client.get(f"{prefix}salt") == b"ab" * 32
+
+
+class TestALockThatCouldNotBeGivenBack:
+    """The process itself does not wait for its lease to end."""
+
+    def leave(self, store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        sent = store._client.eval
+
+        def failing(script: str, *arguments: Any) -> Any:
+            if script == RELEASE:
+                raise OSError("away")
+            return sent(script, *arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store._client, "eval", failing)
+            with store.lock(KEY):
+                pass
+
+    def test_is_taken_over_by_the_next_renewal_of_the_process(
+        self, store: RedisStore, client: Any, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.leave(store, monkeypatch)
+        left = client.get(f"{name}:lock")
+        assert left is not None
+        before = int(client.hget(name, "number"))
+        with store.lock(KEY):
+            assert client.get(f"{name}:lock") not in (None, left), "a late release of the first one must not end it"
+            assert store.lock_numbers(KEY)[0] > before
+        assert client.get(f"{name}:lock") is None
+
+    def test_is_not_taken_over_by_another_process_nor_by_a_forked_child(
+        self, server: RedisServer, prefix: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store, other = (RedisStore.from_url(server.url, prefix=prefix, lock_timeout=0.05) for _ in range(2))
+        self.leave(store, monkeypatch)
+        with pytest.raises(StoreError, match="has had the lock"), other.lock(KEY):
+            pytest.fail("another process's lock")
+        with monkeypatch.context() as patch:
+            patch.setattr("auth_plugins.stores.redis_lock.os.getpid", lambda: -1)
+            with pytest.raises(StoreError, match="has had the lock"), store.lock(KEY):
+                pytest.fail("the parent may take it over, too")
+
+    def test_is_not_taken_over_once_another_holder_has_it(
+        self, store: RedisStore, client: Any, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.leave(store, monkeypatch)
+        client.delete(f"{name}:lock")
+        client.eval(ACQUIRE, 2, name, f"{name}:lock", "another holder", 300, "")
+        began = time.monotonic()
+        with store.lock(KEY):
+            assert time.monotonic() - began > 0.2
 
 
 class TestWhatAnOperatorIsShown:
