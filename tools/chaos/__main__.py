@@ -173,7 +173,7 @@ def _report(run: Run, provider: Provider) -> int:
     for (error, text), count in Counter((line["error"], line["text"]) for line in failed).most_common(8):
         print(f"    {count} failed without one: {error}: {text[:100]}")
     ours = [each for each in provider.ended if why(each, provider, run.lines, run.losses) == OURS]
-    for session in ours[:2]:
+    for session in (ours or list(provider.ended))[:2]:
         _print_end(session, run, provider)
     return 1 if ours or in_vain else 0
 

@@ -12,6 +12,7 @@ OURS = "a living process had the newest token"
 """Never excused: no worker is killed, and each of them can reach the store again before it settles."""
 ON_THE_WIRE = "no process had the newest token yet: the store had lost the lock of the call that fetched it"
 LEASE_ENDED = "no process had the newest token yet, and the store had lost nothing: the lease ended during the call"
+ANSWER_LOST = "the answer with the newest token has reached no process: the call had ended before, by its deadline"
 _HAS = ("refreshed", "adopted", "save_failed", "saved")
 """What a worker writes down once it has a token."""
 
@@ -27,4 +28,6 @@ def why(session: int, provider: Provider, lines: list[dict[str, Any]], losses: l
     if any(line["what"] in _HAS and line["token"] == newest and line["at"] < sent for line in own):
         return OURS
     began = issued - provider.latency
+    if at > issued + 2 * provider.latency:  # It answers after its latency, so the call was over.
+        return ANSWER_LOST
     return ON_THE_WIRE if any(end > began and begin < at for begin, end in losses) else LEASE_ENDED
