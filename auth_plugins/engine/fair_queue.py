@@ -33,11 +33,13 @@ class FairQueue:
         lines = self._awaited if awaited else self._background
         lines.setdefault(job.server, deque()).append(job)
 
-    def pop(self, may_run: Callable[[Job], bool]) -> Job | None:
-        """Remove and return the next job that `may_run`, or None. Only the first job of each server is asked about."""
+    def pop(self, may_run: Callable[[Job], bool], may_run_in_background: Callable[[Job], bool]) -> Job | None:
+        """Remove and return the next job that may run, or None. Only the first job of each server is asked about."""
+        lines = [(self._awaited, may_run), (self._background, may_run_in_background)]
         self._turn = (self._turn + 1) % _BACKGROUND_TURN
-        first, second = (self._awaited, self._background) if self._turn else (self._background, self._awaited)
-        return _pop(first, may_run) or _pop(second, may_run)
+        if self._turn == 0:
+            lines.reverse()
+        return _pop(*lines[0]) or _pop(*lines[1])
 
 
 def _pop(lines: OrderedDict[Hashable, deque[Job]], may_run: Callable[[Job], bool]) -> Job | None:

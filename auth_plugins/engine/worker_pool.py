@@ -27,6 +27,9 @@ __all__ = ["WORKER_NAME", "WorkerPool", "pool"]
 WORKER_NAME = "auth_plugins renewal"
 _RESERVE = 4
 """Further threads for all other servers."""
+_BACKGROUND = 4
+"""Threads for one server, above which no renewal in the background begins: no request waits for it, and all requests
+would be slower."""
 _MOST = 128
 """Threads in all, with those that do not count: they are stuck, or wait for the lock of another process."""
 _IDLE = 1.0
@@ -205,7 +208,10 @@ class WorkerPool:
                 has_thread = threads - stuck < THREADS + _RESERVE + more and threads < _MOST + more
                 return has_thread and counted[job.server] < job.limit
 
-            taken = self._queue.pop(may_run)
+            def may_run_in_background(job: Job) -> bool:
+                return counted[job.server] < _BACKGROUND and may_run(job)
+
+            taken = self._queue.pop(may_run, may_run_in_background)
             if taken is not None:
                 taken.began = now
                 self._running.add(taken)

@@ -78,6 +78,20 @@ def test_a_server_that_hangs_leaves_threads_to_another_one(gate: Gate) -> None:
     assert served.wait(5.0)
 
 
+def test_jobs_in_the_background_take_four_threads_and_leave_the_others_to_requests(gate: Gate) -> None:
+    pool = WorkerPool()
+    for _ in range(20):
+        pool.submit(gate.job(), awaited=False)
+    assert wait_for(lambda: gate.inside == 4)
+    time.sleep(0.1)
+    assert gate.inside == 4
+    for _ in range(10):
+        pool.submit(gate.job(), awaited=True)
+    assert wait_for(lambda: gate.inside == 14)
+    gate.opened.set()
+    assert wait_for(lambda: gate.done == 30)
+
+
 def test_a_policy_may_allow_more_calls_at_once(gate: Gate) -> None:
     pool = WorkerPool()
     for _ in range(40):
@@ -146,7 +160,7 @@ class TestTheOrder:
         for server, awaited in jobs:
             queue.push(Job(lambda: None, server, None, 30.0, lambda: False), awaited=awaited)
         found = []
-        while (taken := queue.pop(lambda each: each.server != busy)) is not None:
+        while (taken := queue.pop(*[lambda each: each.server != busy] * 2)) is not None:
             found.append(str(taken.server))
         return found
 
