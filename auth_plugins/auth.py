@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import inspect
+import os
 from collections.abc import Iterable
 from dataclasses import is_dataclass
-from typing import Any, Self, TypedDict
+from typing import Any, ClassVar, Self, TypedDict, Unpack
 
 import httpx
 import requests
@@ -22,6 +22,7 @@ from .core.renew_on import RENEW_ON_401, RenewOn, RenewOnOption
 from .core.token import Token
 from .engine import SYSTEM_CLOCK, Clock, TokenSource
 from .stores import PROCESS_STORE, Store
+from .stores.store import check_store
 
 __all__ = ["Options", "TokenAuth"]
 
@@ -49,7 +50,6 @@ class Options(TypedDict, total=False):
 
 
 _POLICY = RefreshPolicy()
-_PROMISED = tuple(name for name in vars(Store) if not name.startswith("_"))
 
 
 class TokenAuth(FastPath, AnyAuth):
@@ -67,6 +67,11 @@ class TokenAuth(FastPath, AnyAuth):
         ValueError: an argument is out of range. Neither text shows a value.
     """
 
+    kind: ClassVar[str] = ""
+    """The word for the class in profiles and on the command line, such as "fyatu"; `""`: the class has no profiles."""
+    env_prefix: ClassVar[str] = ""
+    """What the names of the class's environment variables begin with, such as "FYATU_"."""
+
     def __init__(
         self,
         provider: Provider,
@@ -82,7 +87,7 @@ class TokenAuth(FastPath, AnyAuth):
     ) -> None:
         check_bool("allow_http", allow_http)
         check_callable("on_event", on_event)
-        _check_store(store)
+        check_store(store)
         _check_kind("policy", policy, RefreshPolicy)
         _check_kind("clock", clock, Clock)
         rule = RENEW_ON_401 if renew_on is None else RenewOn.of(renew_on)
@@ -101,6 +106,43 @@ class TokenAuth(FastPath, AnyAuth):
         home = Origin.of(contract.base_url)
         assert home is not None, "check_origins has checked it"  # noqa: S101 - narrows a type
         self._open(source, home, allowed, transport_for(token_client), rule)
+
+    @classmethod
+    def from_env(cls, prefix: str | None = None, **options: Unpack[Options]) -> Self:
+        """Return an object with arguments from environment variables: a prefix, and the parameter's name in capitals.
+
+        A variable with `_FILE` at its end names a file with the value. A secret is read from that file when a token
+        call needs it, so a replaced file is noticed.
+
+        Args:
+            prefix: what the variables' names begin with; `None`: the class's `env_prefix`.
+            options: see `Options`. They take precedence over variables.
+
+        Raises:
+            ConfigurationError: a variable is missing or wrong. The text names it, and shows no value.
+        """
+        from .credentials import arguments_from_env, made
+
+        arguments, names = arguments_from_env(cls, cls.env_prefix if prefix is None else prefix, given=options)
+        return made(cls, arguments, options, names)
+
+    @classmethod
+    def from_profile(cls, name: str, *, path: str | os.PathLike[str] | None = None, **options: Unpack[Options]) -> Self:
+        """Return an object with arguments from a profile, a table of a TOML file that only its owner can read.
+
+        Args:
+            name: the table's name.
+            path: the file; `None`: `$AUTH_PLUGINS_PROFILES`, or else `auth-plugins/profiles.toml` in the user's folder
+                for configuration.
+            options: see `Options`. They take precedence over the profile.
+
+        Raises:
+            ConfigurationError: the file or the profile is missing, wrong, or open to other users; no value is shown.
+        """
+        from .credentials import arguments_from_profile, made
+
+        arguments, names = arguments_from_profile(cls, cls.kind, name, path, options)
+        return made(cls, arguments, options, names)
 
     @property
     def _provider(self) -> Provider:
@@ -207,17 +249,6 @@ def _set_attributes(auth: object, attributes: dict[str, Any]) -> None:
 def _check_kind(name: str, value: object, kind: type) -> None:
     if value is not None and not isinstance(value, kind):
         raise TypeError(f"{name} must be a {kind.__name__}")
-
-
-def _check_store(store: object) -> None:
-    # Not `isinstance`: before Python 3.12 it reads the object's properties, and reading `salt` may need I/O.
-    if store is None:
-        return
-    found = [inspect.getattr_static(store, name, None) for name in _PROMISED]
-    if any(each is None for each in found):
-        raise TypeError("store must be a Store")
-    if any(map(inspect.iscoroutinefunction, found)):
-        raise TypeError("store must be a Store whose methods are ordinary functions, and not coroutine functions")
 
 
 def _contract(provider: object) -> Provider:

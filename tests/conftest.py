@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,23 @@ def can_be_taken_elsewhere(lock: Any) -> bool:
     return found[0]
 
 
+OWN_ERRORS = {
+    "requests": ("RequestException", "ConnectionError"),
+    "httpx": ("RequestError", "TransportError"),
+    "httpx2": ("RequestError", "TransportError"),
+    "aiohttp": ("ClientError", "ClientConnectionError"),
+    "niquests": ("RequestException", "ConnectionError"),
+    "urllib3": ("exceptions.HTTPError", "exceptions.HTTPError"),
+}
+
+
+def own_errors(kind: str) -> tuple[type[Exception], type[Exception]]:
+    """The exceptions of the library of this kind of client: for any failure, and for one of the transport."""
+    name = kind.partition("-")[0]
+    either, transport = (attrgetter(path)(importlib.import_module(name)) for path in OWN_ERRORS[name])
+    return either, transport
+
+
 @dataclass
 class World:
     """A provider, an API behind it, and a clock that stands still; everything on a real socket."""
@@ -103,6 +121,16 @@ class World:
         """A second API, at another path of the same origin."""
         fyatu = FyatuSimulator(**knobs)
         return fyatu, self.server.mount(f"/{next(_numbers)}", fyatu, clock=self.clock)
+
+    @property
+    def own_error(self) -> type[Exception]:
+        """The exception of the client's library that every error is as well."""
+        return own_errors(self.kind)[0]
+
+    @property
+    def own_transport_error(self) -> type[Exception]:
+        """The exception of the client's library that a failed token endpoint is as well."""
+        return own_errors(self.kind)[1]
 
     @property
     def token_calls(self) -> int:

@@ -246,7 +246,7 @@ CASES: list[tuple[Callable[..., Any], str, st.SearchStrategy[Any]]] = [
     (JWTPlusAuth, "fresh_after", no_number | below_zero),
     (FyatuBusinessAuth, "scopes", booleans | numbers | texts | raw | nasty),
     (FyatuBusinessAuth, "scopes", (no_text | odd_text | long_text | st.just("")).map(lambda scope: ["a", scope])),
-    *((RefreshPolicy, name, no_number | below_zero) for name in ("window", "retry_after_cap")),
+    *((RefreshPolicy, name, no_number | below_zero) for name in ("window", "retry_after_cap", "exit_timeout")),
     *((RefreshPolicy, name, no_number | below_zero | above_one) for name in ("window_share", "jitter")),
     *((RefreshPolicy, name, no_number | at_most_zero) for name in ("connect_timeout", "read_timeout", "deadline")),
     *(

@@ -101,7 +101,10 @@ def test_a_sequence_draws_every_message_and_refuses_what_is_none(drawing: Any) -
         drawing.sequence_svg("t", ["a"], ["a tells b"])
 
 
-@pytest.mark.parametrize("command", ["auth-plugins --help", "auth-plugins demo --help"])
+@pytest.mark.parametrize(
+    "command",
+    ["auth-plugins --help", *(f"auth-plugins {name} --help" for name in ("token", "request", "doctor", "demo"))],
+)
 def test_the_page_of_the_command_shows_what_it_prints(command: str) -> None:
     shown = re.search(rf"^\$ {command}\n(.*?)^```", page("reference/command.md"), flags=re.MULTILINE | re.DOTALL)
     assert shown is not None
@@ -133,9 +136,9 @@ def test_the_command_of_the_demo_is_the_one_that_is_installed_and_tested() -> No
         project = tomllib.load(file)["project"]
     module, _, function = project["scripts"]["auth-plugins"].partition(":")
     assert callable(getattr(importlib.import_module(module), function))
-    assert {re.split(r"\W", each)[0] for each in project["optional-dependencies"]["demo"]} == set(
-        importlib.import_module(module)._NEEDED
-    )
+    needed = importlib.import_module(module)._NEEDED, importlib.import_module(f"{module}.demo")._NEEDED
+    extras = [{re.split(r"\W", each)[0] for each in project["optional-dependencies"][name]} for name in ("cli", "demo")]
+    assert extras == [set(needed[0]), {*needed[0], *needed[1]}]
     assert set(project["optional-dependencies"]) >= {"demo", "httpx2", "testing"}
     assert '"-m", "auth_plugins", "demo"' in (ROOT / "tests/cli/test_demo.py").read_text(encoding="utf-8")
 

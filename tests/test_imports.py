@@ -122,7 +122,7 @@ class TestImport:
     def test_of_one_provider_brings_no_other(self) -> None:
         found = python("from auth_plugins import VaultAuth\nprint(*sys.modules)").split()
         rooms = {name for name in found if name.startswith("auth_plugins.providers.")}
-        assert rooms == {"auth_plugins.providers.vault"}
+        assert {name.split(".")[2] for name in rooms} == {"vault"}
         assert not any(name.startswith("auth_plugins.simulators") for name in found)
 
     def test_brings_nothing_that_only_other_rooms_need(self) -> None:

@@ -12,6 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow
 ALLOWED = 1_750
 """For a credential set whose object is kept; some 1,680 bytes, which do not depend on the machine.
 

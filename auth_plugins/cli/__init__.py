@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -9,20 +10,37 @@ from typing import NoReturn
 
 __all__ = ["main"]
 
-_NEEDED = ("click", "rich", "trio", "uvicorn", "httpx2", "joserfc", "filelock", "redis")
+_NEEDED = ("click", "rich", "filelock")
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as a shell reports it: 128 and the number of the signal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command with `arguments`, or those of this process, and exit.
 
-    The exit code is 0 if all results are as expected, 1 if not, 2 if the command could not run.
+    The exit codes are in the documentation of the command: 0 for success, 2 for a usage error, 130 after Ctrl-C.
     """
-    missing = [name for name in _NEEDED if not _installed(name)]
-    if missing:
-        sys.exit(_fail(f"auth-plugins needs {', '.join(missing)}: pip install 'auth-plugins[demo]'"))
-    from .command import cli
+    absent = missing(_NEEDED)
+    if absent:
+        print(f"auth-plugins needs {', '.join(absent)}: pip install 'auth-plugins[cli]'", file=sys.stderr)
+        sys.exit(2)
+    try:
+        from .command import run
 
-    cli.main(arguments, prog_name="auth-plugins")
+        code = run(arguments)
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has ended, as in `auth-plugins demo | head`. Nothing more can be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def missing(names: Sequence[str]) -> list[str]:
+    """Return those of the modules that are not installed."""
+    return [name for name in names if not _installed(name)]
 
 
 def _installed(name: str) -> bool:
@@ -30,8 +48,3 @@ def _installed(name: str) -> bool:
         return find_spec(name) is not None
     except ImportError:
         return False
-
-
-def _fail(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
-    return 2

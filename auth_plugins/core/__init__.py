@@ -32,6 +32,7 @@ from .identity import fingerprint, role, scope_set
 from .origin import Origin
 from .policy import Backoff, RefreshPolicy
 from .provider import Provider, bearer
+from .secret import Secret, SecretSource, check_secret
 from .token import LONG_AGO, NO_EXTRA, Token
 from .wire import Purpose, TokenRequest, TokenResponse
 
@@ -55,6 +56,8 @@ __all__ = [
     "Provider",
     "Purpose",
     "RefreshPolicy",
+    "Secret",
+    "SecretSource",
     "StoreError",
     "Token",
     "TokenEndpointUnavailable",
@@ -68,6 +71,7 @@ __all__ = [
     "check_count",
     "check_json_text",
     "check_seconds",
+    "check_secret",
     "check_text",
     "check_url",
     "fingerprint",

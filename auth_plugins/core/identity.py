@@ -10,8 +10,17 @@ from typing import Any, Literal, get_args
 
 from .origin import Origin
 from .provider import Provider
+from .secret import SecretSource, secrets_of
 
-__all__ = ["Role", "fingerprint", "object_fingerprint", "role", "scope_set", "variant_fingerprint"]
+__all__ = [
+    "Role",
+    "fingerprint",
+    "object_fingerprint",
+    "role",
+    "scope_set",
+    "secret_proof",
+    "variant_fingerprint",
+]
 
 Role = Literal["credential", "session", "server", "variant", "tuning"]
 """The part that a field of a contract plays in the keys of a store; see `role`."""
@@ -54,8 +63,9 @@ def fingerprint(provider: Provider, salt: bytes) -> str:
     provider's name, the module and the qualified name of the contract's class, and the fields that identify the session
     (see `role`). The key of a session that a login opened also covers the origin of `base_url`. A field with its
     default value is left out, unless its role is `server`, so a later version may add fields without changing the keys.
-    Each name and value is preceded by its length, so different contracts never produce the same input. Fields are
-    strings, numbers, booleans, `None`, and tuples and mappings of these.
+    Each name and value is preceded by its length, so different contracts never produce the same input. A secret that
+    is asked for (`SecretSource`) is not covered: see `secret_proof`. Fields are strings, numbers, booleans, `None`, and
+    tuples and mappings of these.
 
     Raises:
         TypeError: the contract is not a dataclass, or has a field of another type.
@@ -87,7 +97,17 @@ def object_fingerprint(provider: Provider, salt: bytes) -> str:
         TypeError: see `fingerprint`.
     """
     parts = _parts(provider, "credential", "session", "server", "variant", "tuning")
-    return _digest(salt, "object", _origin(provider), *_class(provider), *parts)
+    return _digest(salt, "object", _origin(provider), *_class(provider), *parts, *secrets_of(provider).values())
+
+
+def secret_proof(provider: Provider, filled: Provider, salt: bytes) -> str:
+    """Return a digest of the secrets that were asked for: the difference between `provider` and `filled`.
+
+    The key of a session does not cover such a secret, because it may be replaced while the session lives. The session's
+    record contains this digest instead, and only a process that has had the secret uses the record.
+    """
+    parts = (part for name in secrets_of(provider) for part in (name, str(getattr(filled, name))))
+    return _digest(salt, "secrets", *parts)
 
 
 def _digest(salt: bytes, *parts: str) -> str:
@@ -132,7 +152,9 @@ def _parts(provider: Provider, *kinds: Role, whole: bool = True) -> Iterator[str
     for field, kind, key in _fields(provider):
         value = getattr(provider, field.name)
         if kind in kinds and (kind == "server" or value != _default(field)):
-            if key is not None:
+            if isinstance(value, SecretSource):
+                value = ["asked"]  # No text has this form.
+            elif key is not None:
                 value = key(value)
             elif kind == "server" and not whole:
                 value = _origin_of(value)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 from ..core.answers import Answer
-from ..core.errors import AuthError
+from ..core.errors import AuthError, ConfigurationError
 from ..core.events import Event, EventKind, Listener
 from ..core.policy import RefreshPolicy
 from ..core.provider import Provider
+from ..core.secret import request_with_secrets
 from ..core.statuses import error_for_status
 from ..core.token import Token
 from ..core.wire import TokenRequest
@@ -25,6 +28,11 @@ _log = logging.getLogger("auth_plugins")
 _log.addHandler(logging.NullHandler())  # Otherwise unconfigured logging prints warnings to stderr.
 
 
+_NO_SECRET = ConfigurationError(
+    "The function for a secret did not return in time", hint="Look for what it waits for. Nothing was sent."
+)
+
+
 class Context:
     """The provider, policy, clock and listener of one auth object."""
 
@@ -34,6 +42,18 @@ class Context:
         self, provider: Provider, policy: RefreshPolicy, clock: Clock, listener: Listener | None = None
     ) -> None:
         self.provider, self.policy, self.clock, self.listener = provider, policy, clock, listener
+
+    def request(self, make: Callable[[Any], TokenRequest]) -> tuple[TokenRequest, Provider]:
+        """Return the request that `make` builds from the contract, and the contract with the secrets that it needs.
+
+        Raises:
+            ConfigurationError: a function for a secret failed.
+        """
+        self.waiting(_NO_SECRET)
+        try:
+            return request_with_secrets(self.provider, make)
+        finally:
+            self.waiting(None)
 
     def call_endpoint(self, request: TokenRequest, transport: TokenTransport, deadline: float | None = None) -> Answer:
         """Make a token call, and return the answer for the provider to read.

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 
 from ..core.errors import StoreError
 from .context import Context
-from .locking import LOCKED_OUT
+from .locking import LOCKED_OUT, UNSETTLED, GuardedStore
 from .outcome import Outcome
+from .put_back import needs_looks
 from .shared_state import SharedState
 from .store_entry import InStore
 from .unsaved import SaveAttempts
 
-__all__ = ["go_on_saving", "wait_for_attempt", "wait_for_lost_holder"]
+__all__ = ["go_on_saving", "wait_for_attempt", "wait_for_lost_holder", "wait_until_settled"]
 
 _PAUSES = (0.1, 0.5)
 """The shortest and the longest pause between two looks at the record, in seconds."""
@@ -57,6 +60,27 @@ def wait_for_lost_holder(context: Context, shared: SharedState, place: InStore) 
         place.load()
 
 
+def wait_until_settled(context: Context, store: GuardedStore, needed: Callable[[], bool]) -> None:
+    """Wait while the store may have lost a newer token that another process is about to put back.
+
+    Called under the lock, before a refresh token is used that no login can replace. It ends early if the renewal is not
+    `needed` any more.
+
+    Raises:
+        StoreError: the store fails, or has lost something again, and with it the lock.
+    """
+    if not needs_looks(context.provider):
+        return
+    began, left = store.epoch()
+    while left > 0.0 and needed():
+        context.waiting(UNSETTLED)
+        time.sleep(min(left, random.uniform(*_PAUSES)))  # noqa: S311 - guards nothing
+        epoch, left = store.epoch()
+        if epoch != began:
+            raise UNSETTLED.clone()
+    context.waiting(None)
+
+
 def go_on_saving(
     context: Context, shared: SharedState, place: InStore, attempts: SaveAttempts, held: ExitStack, lease: float
 ) -> None:
@@ -67,6 +91,8 @@ def go_on_saving(
         if unsaved is None or not (context.provider.rotates or permit is not None):
             return
         shared.unsaved = unsaved = replace(unsaved, permit=permit, attempts=attempts)
-    attempts.begin()
-    held.callback(Outcome(context, shared, place).keep_saving, unsaved, lease)
-    context.afterwards(held.pop_all())
+    saving = partial(Outcome(context, shared, place).keep_saving, unsaved, lease)
+    held.callback(lambda: saving() if attempts.claim() else None)
+    work = held.pop_all()
+    attempts.begin(work.close)
+    context.afterwards(work)

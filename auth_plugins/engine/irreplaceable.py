@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from ..core.errors import StoreError
+from ..core.errors import AuthError, ConfigurationError, CredentialsRejected, StoreError
 from ..core.provider import Provider
 from ..core.token import Token
 from .store_entry import StoreEntry
 
-__all__ = ["mark_irreplaceable", "remove_unproven"]
+__all__ = ["left_untouched", "mark_irreplaceable", "remove_unproven"]
 
 
 def mark_irreplaceable(token: Token, provider: Provider) -> Token:
@@ -29,6 +29,11 @@ def mark_irreplaceable(token: Token, provider: Provider) -> Token:
 
 def _renewed_by(token: Token) -> str:
     return token.refresh_token or token.access_token
+
+
+def left_untouched(failure: AuthError) -> bool:
+    """Whether a refresh that failed so cannot have used the refresh token up."""
+    return isinstance(failure, (CredentialsRejected, ConfigurationError)) or failure.from_intermediary
 
 
 def remove_unproven(refreshed: Token, place: StoreEntry) -> None:

@@ -10,7 +10,7 @@ from ..core.errors import AuthError, StoreError
 from ..core.token import Token
 from ..stores.store import Store
 
-__all__ = ["LOCKED_OUT", "GuardedStore"]
+__all__ = ["LOCKED_OUT", "UNSETTLED", "GuardedStore"]
 
 T = TypeVar("T")
 
@@ -20,12 +20,18 @@ LOCKED_OUT = StoreError(
 )
 """The error of requests that wait for a renewal that waits for the lock."""
 
+UNSETTLED = StoreError(
+    "The store was started, failed over or emptied a moment ago: other processes may put back newer tokens",
+    hint="Try again in a few seconds.",
+)
+"""The error of requests that wait while no refresh token may be used."""
+
 
 class GuardedStore:
     """A store by the members of `Store`. What else it may have is used if it is there; see `RedisStore`.
 
-    That is `lock_if`, `permit`, `retire`; and of a store that numbers its tokens `load_numbered`, `save_numbered`,
-    `delete_numbered` and `lock_numbers`.
+    That is `epoch`, `lock_if`, `permit`, `retire`; and of a store that numbers its tokens `load_numbered`,
+    `save_numbered`, `delete_numbered` and `lock_numbers`.
     """
 
     __slots__ = ("_numbered", "_store")
@@ -43,6 +49,25 @@ class GuardedStore:
     def lease(self) -> float:
         """Return the lease of the store."""
         return self._store.lease
+
+    @property
+    def has_epochs(self) -> bool:
+        """Whether the store shows when it may have lost something, and which of two tokens is the newer one."""
+        return self._numbered is not None and hasattr(self._store, "epoch")
+
+    def epoch(self) -> tuple[object, float]:
+        """Return the epoch, and the seconds for which no refresh token may be used; see `RedisStore.epoch`."""
+        found: tuple[object, float] = _guarded(self._numbered.epoch) if self.has_epochs else (None, 0.0)
+        return found
+
+    def load_all(self, keys: list[str]) -> list[tuple[Token | None, int]]:
+        """Load tokens with their numbers; only if the store has epochs."""
+        found: list[tuple[Token | None, int]] = _guarded(lambda: self._numbered.load_all(keys))
+        return found
+
+    def put_back(self, tokens: list[tuple[str, Token, int]]) -> None:
+        """Save tokens by their keys and numbers where the store has older ones or none; only if it has epochs."""
+        _guarded(lambda: self._numbered.put_back(tokens))
 
     def load(self, key: str) -> tuple[Token | None, int | None]:
         """Load as the store does; return the token's number as well, `None` if the store has no numbers."""

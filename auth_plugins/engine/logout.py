@@ -23,7 +23,7 @@ def logout(context: Context, shared: SharedState, transport: TokenTransport) -> 
         InvalidTokenResponse: the answer to the revocation is not valid. The token is deleted all the same.
     """
     store, unsaved = GuardedStore(shared.store), shared.unsaved
-    place = InStore(store, context.provider)
+    place = InStore(store, context.provider, shared)
     if unsaved is not None:
         unsaved.attempts.stop()
     with store.lock_if(place.key, lambda: True, None if unsaved is None else unsaved.permit):
@@ -33,8 +33,7 @@ def logout(context: Context, shared: SharedState, transport: TokenTransport) -> 
             shared.predecessors, shared.number = b"", 0
             shared.snapshot, shared.rejected, shared.distrust = NO_TOKEN, token, False
             shared.failure = shared.unsaved = None
-        request = context.provider.revoke(token) if token is not None else None
-        if request is not None:
-            context.call_endpoint(request, transport)
+        if token is not None and context.provider.revoke(token) is not None:
+            context.call_endpoint(context.request(lambda provider: provider.revoke(token))[0], transport)
         context.notify(EventKind.LOGGED_OUT)
     return NO_TOKEN

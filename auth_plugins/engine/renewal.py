@@ -11,24 +11,26 @@ from ..core.decision import Need, TokenState, call_sequence, need_of, purposes_f
 from ..core.errors import (
     AuthError,
     CredentialsRejected,
-    InvalidTokenResponse,
     LoginRequired,
     StoreError,
 )
 from ..core.events import EventKind
 from ..core.token import Token
-from ..core.wire import Purpose, TokenRequest
+from ..core.wire import Purpose
 from .context import Context
 from .exit_guard import WITH_LEASE
-from .failed_refresh import grace_of, keep_retry_after, left_untouched, mark_lost, marked, name_lost
-from .holding import go_on_saving, wait_for_attempt, wait_for_lost_holder
-from .irreplaceable import mark_irreplaceable, remove_unproven
+from .failed_refresh import grace_of, keep_retry_after, left_untouched, mark_lost, name_lost
+from .holding import go_on_saving, wait_for_attempt, wait_for_lost_holder, wait_until_settled
+from .irreplaceable import remove_unproven
 from .limiter import call_permit
 from .locking import LOCKED_OUT, GuardedStore
-from .outcome import Outcome, is_older, pick_current
+from .no_store import NoStore
+from .outcome import is_older, pick_current
+from .put_back import watch
 from .shared_state import SharedState
 from .snapshot import Snapshot
-from .store_entry import InStore, NoStore, StoreEntry, Superseded
+from .store_entry import InStore, Superseded
+from .token_calls import TokenCalls
 from .token_transport import TokenTransport
 from .unsaved import SaveAttempts
 
@@ -42,9 +44,10 @@ def renew(context: Context, shared: SharedState, transport: TokenTransport) -> S
         AuthError: no token could be obtained; nothing was changed.
     """
     store = GuardedStore(shared.store)
+    watch(shared, context.provider)
     try:
         wait_for_attempt(context, shared)
-        place = InStore(store, context.provider)
+        place = InStore(store, context.provider, shared)
         found = _Renewal(context, shared, transport, place, place.load()).without_lock()
         return _under_lock(context, shared, transport, store, place) if found is None else found
     except StoreError as failed:
@@ -77,6 +80,7 @@ def _under_lock(
             context.hold_exit(WITH_LEASE)
         try:
             wait_for_lost_holder(context, shared, place)
+            wait_until_settled(context, store, needed)
             try:
                 return _Renewal(context, shared, transport, place, place.load()).run()
             except Superseded:  # The store has a newer token than the one that was to be renewed: that is renewed.
@@ -88,17 +92,32 @@ def _under_lock(
 def check_store(context: Context, shared: SharedState, transport: TokenTransport, failure: AuthError) -> Snapshot:
     """Adopt a token that another process has renewed while this one, after `failure`, makes no calls.
 
+    Renew at once if the refused secret has been replaced meanwhile.
+
     Raises:
         AuthError: `failure`, if there is nothing.
     """
     try:
-        place = InStore(shared.store, context.provider)
+        place = InStore(shared.store, context.provider, shared)
         found = _Renewal(context, shared, transport, place, place.load()).without_lock()
+        retried = found is None and isinstance(failure, CredentialsRejected) and place.proofs.changed()
     except StoreError:
-        found = None
+        found, retried = None, False
+    if retried:
+        return _renew_again(context, shared, transport)
     if found is None:
         raise failure
     return found
+
+
+def _renew_again(context: Context, shared: SharedState, transport: TokenTransport) -> Snapshot:
+    try:
+        return renew(context, shared, transport)
+    except AuthError as error:
+        again = error.clone()
+    with shared.lock:  # The flight of a store check records no failure.
+        shared.record_failure(again, context.policy, context.clock)
+    raise again
 
 
 def wait_until_valid(context: Context, shared: SharedState) -> Snapshot:
@@ -109,13 +128,7 @@ def wait_until_valid(context: Context, shared: SharedState) -> Snapshot:
     return snapshot
 
 
-class _Renewal(Outcome):
-    def __init__(
-        self, context: Context, shared: SharedState, transport: TokenTransport, place: StoreEntry, stored: Token | None
-    ) -> None:
-        super().__init__(context, shared, place)
-        self.transport, self.stored = transport, stored
-
+class _Renewal(TokenCalls):
     def without_lock(self) -> Snapshot | None:
         """Adopt a valid token of another process: the lock may be a dead holder's, and outlast every waiter."""
         if self.shared.distrust or self.shared.unsaved is not None:
@@ -179,7 +192,7 @@ class _Renewal(Outcome):
             last = purpose
             refreshed = token if purpose is Purpose.REFRESH else None
             try:
-                return self._call(self._request(refreshed, now), ends), purpose
+                return self.call(refreshed, now, ends), purpose
             except AuthError as error:
                 failure = keep_retry_after(error.clone(), failure)
             peers = self._peers_token(refreshed, now) if refreshed is not None else None
@@ -206,35 +219,10 @@ class _Renewal(Outcome):
         else:
             with suppress(StoreError):
                 if rotates and not tried.answer_lost:
-                    self._save_before_call(tried)  # Without the mark: there was an answer.
+                    self.save_before_call(tried)  # Without the mark: there was an answer.
                 if isinstance(failure, (CredentialsRejected, LoginRequired)):
                     self.place.retire()  # It ends within a day. Not at once: the access token may be valid yet.
         return tried
-
-    def _request(self, refreshed: Token | None, now: float) -> TokenRequest:
-        if refreshed is None:
-            return self.context.provider.login()
-        if self.context.provider.rotates:
-            self.context.hold_exit(self.context.policy.exit_timeout)
-            # A store that does not even take the old one would not take the new one.
-            self._save_before_call(marked(refreshed))
-        return self.context.provider.refresh(refreshed, now)
-
-    def _save_before_call(self, refreshed: Token) -> None:
-        number = self.shared.number if refreshed == self.shared.snapshot.token else 0
-        if self.stored in (None, refreshed):
-            number = max(number, self.place.number or 0)
-        self.place.save(mark_irreplaceable(refreshed, self.context.provider), number, before_call=True)
-
-    def _call(self, request: TokenRequest, ends: float) -> Token:
-        answer = self.context.call_endpoint(request, self.transport, max(ends - self.context.clock.monotonic(), 0.001))
-        try:
-            return mark_irreplaceable(self.context.provider.read(answer, answer.sent_at), self.context.provider)
-        except AuthError:
-            raise
-        except Exception as bug:  # The provider's page does not say that it may answer so.
-            tripped = type(bug).__name__
-        raise answer.error(InvalidTokenResponse, f"The answer could not be read ({tripped})")
 
     def _peers_token(self, refused: Token, now: float) -> Token | None:
         """Return the token of a process that has renewed meanwhile without the lock, or whose lock expired."""

@@ -55,6 +55,7 @@ class SharedState:
         "distrust",
         "failure",
         "flight",
+        "held_secrets",
         "key",
         "number",
         "pauses_matter_until",
@@ -74,6 +75,8 @@ class SharedState:
         """The number of the current token in a store with numbers: a higher number is newer; 0: it was supplied."""
         self.predecessors = b""
         """Digests of the tokens before the current one, to recognize a store that was restored to an earlier state."""
+        self.held_secrets: tuple[str, ...] = ()
+        """Proofs of the secrets that were asked for, newest last; see `core.identity.secret_proof`."""
         self.rejected: Token | None = None
         """The token that must not be used again, even if the store still has it."""
         self.rejected_by_server = False

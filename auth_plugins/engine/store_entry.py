@@ -15,13 +15,18 @@ from ..core.wire import Masked
 from ..stores.record import CorruptRecord, decode, encode
 from ..stores.store import LockLost, Store
 from .locking import GuardedStore
+from .secret_proofs import SecretHolder, SecretProofs
 
-__all__ = ["InStore", "NoStore", "StoreEntry", "Superseded"]
+__all__ = ["InStore", "StoreEntry", "Superseded"]
 
+_OURS = "auth_plugins."
+"""What the members of a record's `extra` begin with that no user sees."""
 _OWN = "auth_plugins.variant"
 """The member of a record's `extra` that says which variant the record's access token is of."""
 _OTHERS = "auth_plugins.variant."
 """What the members begin with that hold the access tokens of other variants."""
+_PROOF = "auth_plugins.secrets"
+"""The member of a record's `extra` that proves with which secrets the session was opened or renewed."""
 _MOST = 65_536
 """Characters of all other variants' tokens: a store has a limit, and a newest refresh token must always be kept."""
 
@@ -47,6 +52,9 @@ class StoreEntry(Protocol):
         After `Superseded`, `kept` is the newer token and `number` its number.
         """
 
+    def hold(self, provider: Provider) -> None:
+        """Remember that this process was given the secrets in `provider`."""
+
     def lock_numbers(self) -> tuple[int, int]:
         """Return the number of the lock, and that of a lock that was waited for and lost; 0 without a lock."""
 
@@ -66,13 +74,18 @@ class InStore:
     It is one record. Where the session was given (see `core.role`), auth objects may share it that want access tokens
     of different variants: scopes, audiences, origins. The record is then the token of the variant renewed last, with
     the newest refresh token of all, and its `extra` holds the access tokens of the others.
+
+    Where the session was opened with a secret that is asked for, the key does not cover the secret. The record then has
+    a proof of it, and a record with the proof of another secret counts as no record.
     """
 
-    def __init__(self, store: Store | GuardedStore, provider: Provider) -> None:
+    def __init__(self, store: Store | GuardedStore, provider: Provider, holder: SecretHolder | None = None) -> None:
         self._store = store if isinstance(store, GuardedStore) else GuardedStore(store)
         self._provider, salt = provider, self._store.salt
         self.key = fingerprint(provider, salt)
         self._variant = variant_fingerprint(provider, salt)
+        self.proofs = SecretProofs(provider, lambda: self._store.salt, holder)
+        self._foreign = False
         self._others: dict[str, Token] = {}
         self.kept: Token | None = None
         self.number: int | None = None
@@ -85,12 +98,20 @@ class InStore:
         Raises:
             StoreError: the store failed.
         """
-        self._take(*self._store.load(self.key))
+        self.take(*self._store.load(self.key))
         return self.kept
 
-    def _take(self, record: Token | None, number: int | None) -> None:
-        self._others, self.number = {}, number
+    def take(self, record: Token | None, number: int | None) -> None:
+        """Take over what the store has: the record and its number."""
+        self._others, self.number, self._foreign = {}, number, False
+        if record is not None and self.proofs.needed:
+            self._foreign = not self.proofs.accept(record.extra.get(_PROOF))
+            record = None if self._foreign else replace(record, extra=_without_ours(record.extra))
         self.kept = record if record is None or self._variant is None else self._of_variant(record, self._variant)
+
+    def hold(self, provider: Provider) -> None:
+        """Remember that this process was given the secrets in `provider`."""
+        self.proofs.hold(provider)
 
     def save(self, token: Token, number: int = 0, *, before_call: bool = False) -> None:
         """Keep `token`, whose refresh token is from now on that of all variants.
@@ -99,15 +120,20 @@ class InStore:
             Superseded: there is a newer one.
             StoreError: the store failed.
         """
-        record = token
-        if self._variant is not None:
-            others = _within_bounds(self._others, token.issued_at)
-            record = replace(token, extra={**_without_ours(token.extra), _OWN: self._variant, **others})
-        newer = self._store.save(self.key, record, number, before_call=before_call)
+        newer = self._store.save(self.key, self.record_of(token), number, before_call=before_call)
         if newer is not None:
-            self._take(*newer)
+            self.take(*newer)
             raise Superseded("Another process has saved a newer token")
         self.kept, self.number = token, None if self.number is None else number
+
+    def record_of(self, token: Token) -> Token:
+        """Return what the store keeps for `token`, with the proof of its secret or the other variants' tokens."""
+        if self.proofs.needed:
+            return replace(token, extra={**token.extra, _PROOF: self.proofs.newest() or ""})
+        if self._variant is None:
+            return token
+        others = _within_bounds(self._others, token.issued_at)
+        return replace(token, extra={**_without_ours(token.extra), _OWN: self._variant, **others})
 
     def delete(self, number: int | None = None) -> None:
         """Forget the session with the tokens of all variants.
@@ -117,6 +143,8 @@ class InStore:
         Raises:
             StoreError: the store failed, or has a newer token.
         """
+        if self._foreign:
+            return
         fence = (self.number or 0) if number is None else number
         self._store.delete(self.key, fence, ends=number is not None)
         self._others, self.kept = {}, None
@@ -163,7 +191,7 @@ def _access_only(token: Token) -> Token:
 
 
 def _without_ours(extra: Mapping[str, str]) -> Mapping[str, str]:
-    return {name: value for name, value in extra.items() if not name.startswith(_OWN)} or NO_EXTRA
+    return {name: value for name, value in extra.items() if not name.startswith(_OURS)} or NO_EXTRA
 
 
 def _others_in(extra: Mapping[str, str]) -> Iterator[tuple[str, Token]]:
@@ -183,33 +211,3 @@ def _within_bounds(others: Mapping[str, Token], now: float) -> dict[str, str]:
             kept[_OTHERS + variant] = record
             left -= len(record)
     return kept
-
-
-class NoStore:
-    """Replaces the entry of a store that has failed: it loads nothing and saves nothing."""
-
-    def __init__(self, failure: StoreError, kept: Token | None) -> None:
-        self._failure, self.kept = failure, kept
-        self.number: int | None = None
-
-    def load(self) -> Token | None:
-        """Return None."""
-        return None
-
-    def lock_numbers(self) -> tuple[int, int]:
-        """Return that there are no locks."""
-        return 0, 0
-
-    def save(self, token: Token, number: int = 0, *, before_call: bool = False) -> None:
-        """Raise the store's failure."""
-        raise self._failure.clone()
-
-    def delete(self, number: int | None = None) -> None:
-        """Raise the store's failure."""
-        raise self._failure.clone()
-
-    def retire(self) -> None:
-        """Do nothing."""
-
-    def permit(self) -> None:
-        """Return None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..core.errors import StoreError
@@ -11,18 +12,28 @@ from ..core.token import Token
 __all__ = ["SaveAttempts", "UnsavedToken"]
 
 
+def _nothing() -> None: ...
+
+
 class SaveAttempts:
     """The attempts of one thread to save a token; other threads ask for the outcome of the next one."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._running = self._wanted = self._stopped = False
+        self._running = self._wanted = self._stopped = self._claimed = False
+        self._give_up: Callable[[], None] = _nothing
         self._count = 0
         self._failure: StoreError | None = None
 
-    def begin(self) -> None:
-        """Note that a thread is going to save, or saves."""
-        self._running = True
+    def begin(self, give_up: Callable[[], None]) -> None:
+        """Note that a thread is going to save; `give_up` does what that thread does in the end, without saving."""
+        self._running, self._give_up = True, give_up
+
+    def claim(self) -> bool:
+        """Return whether the caller is the first one, and so has to save."""
+        with self._changed:
+            claimed, self._claimed = self._claimed, True
+        return not claimed
 
     def pause(self, seconds: float) -> bool:
         """Wait before the next attempt, but not if one is wanted; return False if there must be none."""
@@ -44,10 +55,16 @@ class SaveAttempts:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Allow no further attempt: the token must not be saved any more."""
+        """Allow no further attempt: the token must not be saved any more.
+
+        If saving has not begun, the lock is given back at once: the thread that is to save may be the one that waits
+        for the lock, in a listener that logs out on `SAVE_FAILED`.
+        """
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+        if self.claim():
+            self._give_up()
 
     def next_failure(self, timeout: float) -> StoreError | None:
         """Ask for an attempt now. Return its failure, or after `timeout` the last one; None if saving has ended."""

@@ -19,6 +19,7 @@ from ..core import (
     ErrorInfo,
     LoginRequired,
     Purpose,
+    Secret,
     Token,
     TokenEndpointUnavailable,
     TokenRequest,
@@ -28,6 +29,7 @@ from ..core import (
     as_text,
     as_timestamp,
     bearer,
+    check_secret,
     check_text,
     check_url,
     is_token,
@@ -183,7 +185,7 @@ class FyatuAuth(TokenAuth):
 
     Args:
         app_id: the app's id, 8 characters or more.
-        secret_key: the app's secret key, 16 characters or more.
+        secret_key: the app's secret key, 16 characters or more, as a `Secret`.
         base_url: where the API is; the token goes to its origin and to no other.
         options: see `auth_plugins.auth.Options`.
 
@@ -192,18 +194,21 @@ class FyatuAuth(TokenAuth):
         ValueError: an argument is out of range. Neither text shows a value.
     """
 
+    kind = "fyatu"
+    env_prefix = "FYATU_"
+
     def __init__(
         self,
         app_id: str,
-        secret_key: str,
+        secret_key: Secret,
         *,
         base_url: str = "https://api.fyatu.com/api/v3",
         **options: Unpack[Options],
     ) -> None:
         check_text("app_id", app_id, at_least=8)
-        check_text("secret_key", secret_key, at_least=16)
+        secret = check_secret("secret_key", secret_key, at_least=16)
         url = check_url("base_url", base_url, allow_http=True)
-        super().__init__(FyatuContract(app_id, secret_key, url), **options)
+        super().__init__(FyatuContract(app_id, secret, url), **options)
 
 
 class FyatuBusinessAuth(TokenAuth):
@@ -213,7 +218,7 @@ class FyatuBusinessAuth(TokenAuth):
 
     Args:
         business_id: the business's id.
-        secret_key: its secret key (`sk_biz_...`), 16 characters or more.
+        secret_key: its secret key (`sk_biz_...`), 16 characters or more, as a `Secret`.
         scopes: the scopes to ask for; `None`: all scopes of the business.
         base_url: where the API is; the token goes to its origin and to no other.
         options: see `auth_plugins.auth.Options`.
@@ -223,20 +228,23 @@ class FyatuBusinessAuth(TokenAuth):
         ValueError: an argument is out of range. Neither text shows a value.
     """
 
+    kind = "fyatu-business"
+    env_prefix = "FYATU_"
+
     def __init__(
         self,
         business_id: str,
-        secret_key: str,
+        secret_key: Secret,
         *,
         scopes: Iterable[str] | None = None,
         base_url: str = "https://api.fyatu.com/api/v3.20",
         **options: Unpack[Options],
     ) -> None:
         check_text("business_id", business_id, at_least=8)
-        check_text("secret_key", secret_key, at_least=16)
+        secret = check_secret("secret_key", secret_key, at_least=16)
         url = check_url("base_url", base_url, allow_http=True)
         if isinstance(scopes, (str, bytes)) or not (scopes is None or isinstance(scopes, Iterable)):
             raise TypeError("scopes must be an iterable of str")
         # Sorted, because the scopes are part of the store's key: their order must be the same in all processes.
         wanted = None if scopes is None else tuple(sorted({check_text("scopes", scope) for scope in scopes}))
-        super().__init__(FyatuContract(business_id, secret_key, url, "businessId", wanted), **options)
+        super().__init__(FyatuContract(business_id, secret, url, "businessId", wanted), **options)

@@ -22,6 +22,7 @@ from ..core import (
     ErrorInfo,
     LoginRequired,
     Purpose,
+    Secret,
     Token,
     TokenEndpointUnavailable,
     TokenRequest,
@@ -32,6 +33,7 @@ from ..core import (
     bearer,
     check_json_text,
     check_seconds,
+    check_secret,
     check_text,
     check_url,
     is_token,
@@ -184,10 +186,11 @@ class MarketigerAuth(TokenAuth):
 
     Args:
         email: the account's e-mail address, without blanks.
-        password: the account's password; blanks are allowed. `email` and `password` go together.
+        password: the account's password, as a `Secret`; blanks are allowed. `email` and `password` go together.
         base_url: where the API is; the token goes to its origin and to no other.
-        access_token: the newest access token. `access_token` and `refresh_token` go together.
-        refresh_token: the refresh token that came with it.
+        access_token: the newest access token, as a `Secret`; a function is called now. `access_token` and
+            `refresh_token` go together.
+        refresh_token: the refresh token that came with it, likewise.
         assumed_lifetime: seconds, for access tokens that do not state when they expire. If it is too long, a 401
             leads to a renewal.
         options: see `auth_plugins.auth.Options`.
@@ -197,14 +200,17 @@ class MarketigerAuth(TokenAuth):
         ValueError: an argument is out of range or missing. Neither text shows a value.
     """
 
+    kind = "marketiger"
+    env_prefix = "MARKETIGER_"
+
     def __init__(
         self,
         email: str | None = None,
-        password: str | None = None,
+        password: Secret | None = None,
         *,
         base_url: str = "https://devapi.marketiger3d.com/v2",
-        access_token: str | None = None,
-        refresh_token: str | None = None,
+        access_token: Secret | None = None,
+        refresh_token: Secret | None = None,
         assumed_lifetime: float = ASSUMED_LIFETIME,
         **options: Unpack[Options],
     ) -> None:
@@ -214,14 +220,19 @@ class MarketigerAuth(TokenAuth):
             raise ValueError("email and password are missing, and so are access_token and refresh_token")
         if login:
             check_json_text("email", email, blanks=False)
-            check_json_text("password", password)
-        if pair:
-            check_text("access_token", access_token, at_most=MAX_TOKEN_LENGTH)
-            check_json_text("refresh_token", refresh_token, blanks=False, at_most=MAX_TOKEN_LENGTH)
+        secret = check_secret("password", password, check_json_text) if login else None
+        access, renewal = _pair(access_token, refresh_token) if pair else (None, None)
         url = check_url("base_url", base_url, allow_http=True)
         assumed = check_seconds("assumed_lifetime", assumed_lifetime, above_zero=True)
-        contract = MarketigerContract(email, password, url, access_token, refresh_token, assumed)
+        contract = MarketigerContract(email, secret, url, access, renewal, assumed)
         super().__init__(contract, **options)
+
+
+def _pair(access_token: object, refresh_token: object) -> tuple[str, str]:
+    size = MAX_TOKEN_LENGTH
+    access = check_secret("access_token", access_token, check_text, at_once=True, at_most=size)
+    limits = {"blanks": False, "at_most": size}
+    return access, check_secret("refresh_token", refresh_token, check_json_text, at_once=True, **limits)
 
 
 def _both(one: str, first: object, other: str, second: object) -> bool:

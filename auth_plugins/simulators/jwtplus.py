@@ -1,4 +1,4 @@
-"""The server of JWTPlus 1.1: sign, renew, verify and logout, including undocumented behaviour.
+"""The server of JWTPlus 1.1: the calls below /app, /ping and /health, including undocumented behaviour.
 
 The behaviour was measured on both builds of the real server. The paths that are not below /app are an API at the same
 origin.
@@ -7,12 +7,13 @@ origin.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Literal
 
-from .jwtplus_bodies import Build, error, fields_of
-from .jwtplus_keys import SigningKey, ulid
+from .jwtplus_bodies import Build, claims_of, error, fields_of, too_long
+from .jwtplus_keys import SigningKey, key_type, ulid
+from .jwtplus_sessions import COLUMN, Session
 from .ledger import Endpoint
 from .simulator import Issued, Simulator
 from .wire import SimRequest, SimResponse, json_object, json_response
@@ -21,31 +22,23 @@ Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256
 
 _ENDPOINTS: dict[str, Endpoint] = {"sign": "login", "renew": "refresh", "logout": "revoke", "verify": "verify"}
 _FIELDS = {
-    "login": ("sub", "aud", "ip", "useragent"),
-    "refresh": ("refresh_token", "ip", "useragent"),
-    "revoke": ("token",),
+    "sign": ("sub", "aud", "ip", "useragent"),
+    "renew": ("refresh_token", "ip", "useragent"),
+    "logout": ("token",),
     "verify": ("token",),
+    "get-session": ("sub",),
 }
+_CALLS = {"POST": tuple(_FIELDS), "GET": ("", "pub-keys")}
 _NOT_FOUND = SimResponse(404, {"content-type": "text/plain"}, b"404 page not found")
 _ULID = re.compile("[0-9A-HJKMNP-TV-Z]{26}", re.IGNORECASE | re.ASCII)  # Crockford's base32 has no I, L, O, U.
-_COLUMN = 65_535
-"""Bytes. The maximum length of a token in the database."""
+_PUBLIC = {
+    "/ping": SimResponse(200, {"content-type": "text/plain; charset=utf-8"}, b"pong"),
+    "/health": json_response(200, {"message": "ok"}),
+}
 _NO_SESSION = {"message": "invalid refresh token"}
-
-
-@dataclass(slots=True)
-class _Session:
-    """A row of the server's table. All times are whole seconds of its clock."""
-
-    jid: str
-    key_id: str
-    claims: dict[str, Any] = field(repr=False)
-    """The members of the body of the sign call."""
-    starts: float
-    renewable_from: int
-    ends: int
-    """The end of the refresh token."""
-    deleted_at: float | None = None
+_SERVER_CLAIMS = ("jid", "iss", "iat", "nbf", "exp")
+_ROTATION_PERIOD = 31_536_000
+"""Seconds that a key signs for."""
 
 
 class JWTPlusSimulator(Simulator):
@@ -91,15 +84,15 @@ class JWTPlusSimulator(Simulator):
         self.no_active_key = False
         self.fork_within = 0.0
         self.strict = False
-        self._key: SigningKey | None = None
-        self._sessions: dict[str, _Session] = {}
+        self._keys: list[SigningKey] = []
+        self._sessions: dict[str, Session] = {}
         self._auth_tokens: dict[str, str] = {}
         self._refresh_tokens: dict[str, str] = {}
 
     def rotate_pki(self) -> None:
         """Sign with a new key from now on. Auth tokens stay valid, but existing sessions cannot be renewed."""
         with self._lock:
-            self._key = SigningKey(self.algorithm)
+            self._keys.append(SigningKey(self.algorithm))
 
     def endpoint_of(self, request: SimRequest) -> Endpoint:
         """Return the endpoint by the last part of a path below /app. Unknown paths count as "verify", and get a 404."""
@@ -125,42 +118,64 @@ class JWTPlusSimulator(Simulator):
 
     def answer_token_call(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
         """Return the answer of the endpoint, with a charset in the content type of JSON."""
-        answer = self._answer(endpoint, request)
+        answer = self._answer(request)
         if answer.headers.get("content-type") != "application/json":
             return answer
         return replace(answer, headers={**answer.headers, "content-type": "application/json; charset=utf-8"})
 
-    def _answer(self, endpoint: Endpoint, request: SimRequest) -> SimResponse:
-        """Check the path, the key and the body, in this order, and return the answer of the endpoint."""
-        if request.path.endswith("/ping"):
-            return SimResponse(200, {"content-type": "text/plain; charset=utf-8"}, b"pong")
-        if request.path.endswith("/health"):
-            return json_response(200, {"message": "ok"})
+    def _answer(self, request: SimRequest) -> SimResponse:
+        """Check the path, the key and the body, in this order, and return the answer of the call."""
+        public = _PUBLIC.get(request.path.removeprefix(self.base_path))
+        if public is not None and request.method == "GET":
+            return public
         app_id, _, name = request.path.removeprefix(f"{self.base_path}/app/").partition("/")
-        if name.endswith("/"):
-            return SimResponse(307, {"location": request.path.rstrip("/")})
-        if name not in _ENDPOINTS or request.method != "POST":
+        if name.rstrip("/") not in _CALLS.get(request.method, ()):
             return _NOT_FOUND
+        if request.path.endswith("/"):
+            return SimResponse(301 if request.method == "GET" else 307, {"location": request.path.rstrip("/")})
         if not _ULID.fullmatch(app_id):
             return json_response(403, {"errors": "invalid app id"})
         # The whole header is the key.
         if (app_id.upper(), request.headers.get("authorization")) != (self.app_id.upper(), self._secret):
             return json_response(403, {"errors": "invalid app key or id"})
-        fields = fields_of(request.body, _FIELDS[endpoint], self.build)
+        if request.method == "GET":
+            return self._keys_of_app() if name else self._settings()
+        fields = fields_of(request.body, _FIELDS[name], self.build)
         if isinstance(fields, SimResponse):
             return fields
-        return self._done(endpoint, fields)
+        return self._sign(fields, request.body) if name == "sign" else self._done(name, fields)
 
-    def _done(self, endpoint: Endpoint, fields: dict[str, Any]) -> SimResponse:
-        match endpoint:
-            case "login":
-                return self._sign(fields)
-            case "refresh":
+    def _done(self, name: str, fields: dict[str, str]) -> SimResponse:
+        match name:
+            case "renew":
                 return self._renew(fields)
-            case "revoke":
+            case "logout":
                 return self._logout(fields["token"])
+            case "get-session":
+                now = self.server_time
+                found = [each for each in self._sessions.values() if each.sub == fields["sub"] and each.is_listed(now)]
+                return json_response(200, {"sessions": [each.listed() for each in found] or None})
             case _:
                 return json_response(200, {"verified": self._verified(fields["token"])})
+
+    def _settings(self) -> SimResponse:
+        app = {
+            "id": self.app_id,
+            "name": self.app_name,
+            "description": "",
+            "token_expiry": self.token_expire,
+            "token_notbefore": self.token_notbefore,
+            "refresh_expiry": self.refresh_expire,
+            "refresh_notbefore": self.refresh_notbefore,
+            "key_type": key_type(self.algorithm),
+            "algo": self.algorithm,
+            "rotation_period": _ROTATION_PERIOD,
+        }
+        return json_response(200, {"app": {**app, "add_time": 0, "update_time": 0, "last_key_rotate": 0}})
+
+    def _keys_of_app(self) -> SimResponse:
+        active, ends = self._active_key(), int(self.server_time) + _ROTATION_PERIOD
+        return json_response(200, {"keys": [each.listed(ends, is_expired=each is not active) for each in self._keys]})
 
     def _token_id(self, request: SimRequest) -> str | None:
         if self.endpoint_of(request) == "api":
@@ -169,26 +184,29 @@ class JWTPlusSimulator(Simulator):
         refresh_token, token = (str(body.get(name)) for name in ("refresh_token", "token"))
         return self._refresh_tokens.get(_digest(refresh_token)) or self.identify(token)
 
-    def _sign(self, fields: dict[str, Any]) -> SimResponse:
-        if self.no_active_key or _too_long(fields):
+    def _sign(self, fields: dict[str, str], body: bytes) -> SimResponse:
+        claims = claims_of(body)
+        if self.no_active_key or claims is None or too_long(fields):
             return error()
-        return self._new_session({name: _through_float(value) for name, value in fields.items()})
+        return self._new_session(fields["sub"], fields, claims)
 
-    def _renew(self, fields: dict[str, Any]) -> SimResponse:
+    def _renew(self, fields: dict[str, str]) -> SimResponse:
         now = int(self.server_time)
         known = self._sessions.get(self._refresh_tokens.get(_digest(fields["refresh_token"]), ""))
         if known is None or not self._is_there(known) or known.ends <= now or known.renewable_from >= now:
             return json_response(404, _NO_SESSION)
-        if self.no_active_key or known.key_id != self._active_key().key_id or _too_long(fields):
+        if self.no_active_key or known.key_id != self._active_key().key_id or too_long(fields):
             return error()
         known.deleted_at = self.server_time if known.deleted_at is None else known.deleted_at
-        if self.server_time >= self._issued[known.jid].end or known.starts > now:
+        if self.server_time >= self._issued[known.jid].end or not known.is_accepted(self.server_time):
             key = self._active_key()
             empty = {"auth_token": "", "key_id": key.key_id, "public_key": key.public_key, "refresh_token": ""}
             return json_response(200, empty)
-        return self._new_session(known.claims)
+        # The claims that the server sets are new, even if the body of the sign call had replaced them.
+        own = {name: value for name, value in known.claims.items() if name not in _SERVER_CLAIMS}
+        return self._new_session(known.sub, fields, own)
 
-    def _is_there(self, session: _Session) -> bool:
+    def _is_there(self, session: Session) -> bool:
         if self._issued[session.jid].revoked:
             return False
         return session.deleted_at is None or self.server_time - session.deleted_at < self.fork_within
@@ -200,51 +218,32 @@ class JWTPlusSimulator(Simulator):
         return json_response(200, {"status": "ok"})
 
     def _verified(self, token: str) -> bool:
-        session = self._sessions.get(self.identify(token) or "")
-        if session is None or session.deleted_at is not None:
+        session, now = self._sessions.get(self.identify(token) or ""), self.server_time
+        if session is None or not session.is_listed(now) or not session.is_accepted(now):
             return False
         issued = self._issued[session.jid]
-        return not issued.revoked and session.starts < int(self.server_time) and self.server_time < issued.end
+        return not issued.revoked and now < issued.end
 
     def _active_key(self) -> SigningKey:
-        if self._key is None:
-            self._key = SigningKey(self.algorithm)
-        return self._key
+        if not self._keys:
+            self._keys.append(SigningKey(self.algorithm))
+        return self._keys[-1]
 
-    def _new_session(self, said: dict[str, Any]) -> SimResponse:
+    def _new_session(self, sub: str, fields: dict[str, str], claims: dict[str, Any]) -> SimResponse:
         now, jid, key = int(self.server_time), ulid(), self._active_key()
-        # Members of the body replace the claims that the server sets.
         times = {"iat": now, "nbf": now + self.token_notbefore, "exp": now + self.token_expire}
-        auth = {"jid": jid, "iss": self.app_name, **times, **said}
-        opens, ends = now + self.refresh_notbefore, now + self.refresh_expire
-        renewal = {"jid": jid, "iss": self.app_name, "type": "refresh", "iat": now, "nbf": opens, "exp": ends}
-        auth_token, refresh_token = key.sign(auth), key.sign(renewal)
-        if len(auth_token) > _COLUMN:
+        claims = {"jid": jid, "iss": self.app_name, **times, **claims}
+        limits = {"renewable_from": now + self.refresh_notbefore, "ends": now + self.refresh_expire}
+        session = Session(jid, key.key_id, claims, sub, fields["ip"], fields["useragent"], **times, **limits)
+        auth_token = key.sign(claims)
+        refresh_token = key.sign({"iss": self.app_name, **session.refresh_claims})
+        if len(auth_token) > COLUMN:
             return error()
-        session = _Session(jid, key.key_id, said, _time(auth["nbf"], now), opens, ends)
         self._sessions[jid] = session
-        self.issue_until(jid, _time(auth["exp"], now + self.token_expire))
+        self.issue_until(jid, session.claimed_end)
         self._auth_tokens[_digest(auth_token)] = self._refresh_tokens[_digest(refresh_token)] = jid
         answer = {"auth_token": auth_token, "key_id": key.key_id, "public_key": key.public_key}
         return json_response(200, {**answer, "refresh_token": refresh_token})
-
-
-def _too_long(fields: dict[str, Any]) -> bool:
-    """Whether a value does not fit into its column."""
-    return len(fields["ip"]) > 24 or len(fields["useragent"]) > 255
-
-
-def _through_float(value: Any) -> Any:
-    """Return `value` with integers rounded as by a float, as the server stores them."""
-    if isinstance(value, dict):
-        return {name: _through_float(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_through_float(item) for item in value]
-    return int(float(value)) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _time(claim: object, otherwise: float) -> float:
-    return float(claim) if isinstance(claim, (int, float)) else otherwise
 
 
 def _digest(token: str) -> str:

@@ -20,17 +20,19 @@ _TEXTS = {
 
 
 def _number(digits: str) -> int | float:
+    """Return a number as the server stores it: every number is a float, and a whole one is written without a point."""
     value = float(digits)
     if math.isinf(value):
         raise OverflowError  # The number is too large for the server.
-    return int(digits) if digits.lstrip("-").isdigit() else value
+    return int(value) if value.is_integer() and abs(value) < 1e21 else value
 
 
 def _constant(name: str) -> float:
     raise json.JSONDecodeError("NaN and Infinity are no JSON", name, -1)
 
 
-_DECODER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_constant)
+_FIELDS = json.JSONDecoder(parse_int=float, parse_float=float, parse_constant=_constant)
+_CLAIMS = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_constant)
 EMPTY = SimResponse(200, {})
 """The answer to a truncated body; in the released build to any body that is not JSON or has wrong types."""
 
@@ -40,32 +42,48 @@ def error() -> SimResponse:
     return json_response(500, {"message": "error"})
 
 
-def fields_of(body: bytes, needed: tuple[str, ...], build: Build) -> dict[str, Any] | SimResponse:
-    """Return the members of a body, the needed ones by lower-case name; or the answer to a bad body."""
+def fields_of(body: bytes, needed: tuple[str, ...], build: Build) -> dict[str, str] | SimResponse:
+    """Return the members that a call needs, by lower-case name, or the answer to a bad body.
+
+    The name of a member is read in any case, and its last value counts. Other members are not read.
+    """
     if not body.strip(b" \t\r\n"):
         return json_response(400, {"errors": "empty request body"})
     text = body.decode("utf-8", "replace")
     try:
-        value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip()))
-        value = {} if value is None else _in_whole_characters(value)
-    except OverflowError:
-        return _no_json("invalid json data type", build)
+        value, _ = _FIELDS.raw_decode(text, len(text) - len(text.lstrip()))
     except (json.JSONDecodeError, RecursionError) as trouble:
         cut_off = isinstance(trouble, json.JSONDecodeError) and (
             trouble.pos >= len(text.rstrip()) or trouble.msg.startswith("Unterminated")
         )
         return EMPTY if cut_off else _no_json("invalid json format", build)
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | None):
         return _no_json("invalid json data type", build)
-    fields = {name.lower() if name.lower() in needed else name: item for name, item in value.items()}
-    if any(not isinstance(fields.get(name, ""), str | None) for name in needed):
+    members = [(name.casefold(), item) for name, item in (value or {}).items() if item is not None]
+    fields = {name: item for name, item in members if name in needed}
+    if not all(isinstance(item, str) for item in fields.values()):
         return _no_json("invalid json data type", build)
+    fields = {name: _in_whole_characters(item) for name, item in fields.items()}
     wrong = [_wrong(name, what) for name in needed if (what := _lacks(name, fields.get(name)))]
-    if wrong:
-        return json_response(400, {"errors": wrong})
-    if text[end:].strip() and "sub" in needed:
-        return error()  # The claims are read from the body a second time, and more strictly.
-    return fields
+    return json_response(400, {"errors": wrong}) if wrong else fields
+
+
+def claims_of(body: bytes) -> dict[str, Any] | None:
+    """Return all members of a body, with their names as spelled, or `None` if they cannot become claims.
+
+    The server reads the body of a sign call a second time, and more strictly: nothing may follow the object, and every
+    number must fit into a float.
+    """
+    try:
+        claims: dict[str, Any] = _in_whole_characters(_CLAIMS.decode(body.decode("utf-8", "replace")))
+    except (ValueError, OverflowError):
+        return None
+    return claims
+
+
+def too_long(fields: dict[str, str]) -> bool:
+    """Whether a value does not fit into its column of the database."""
+    return len(fields["ip"]) > 24 or len(fields["useragent"]) > 255
 
 
 def _in_whole_characters(value: Any) -> Any:

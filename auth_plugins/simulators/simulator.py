@@ -13,15 +13,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from threading import Lock
+from threading import RLock
 from typing import Any, Literal, assert_never
-from urllib.parse import parse_qs, quote
 
+from .api import Api, answer_of, redirect
 from .ledger import Endpoint, Ledger
 from .wire import Dropped, SimRequest, SimResponse, json_response
 
 Outage = Literal["unavailable", "drop", "lost"]
-_REDIRECTS = ("301", "302", "303", "307", "308")
 _WITHOUT_BODY = (204, 205, 304)
 
 
@@ -49,11 +48,14 @@ class Simulator(ABC):
         rejection_status: The status with which the API answers a dead token; 401 by default.
         ledger: The calls, in order.
         mistakes: The tracebacks of exceptions in the simulator's code: each was answered with 500.
+        api: What the API answers to a request with a valid token; see `Api`. `None`: an echo of the request.
         base_path: Where the provider's paths begin.
+        base_url: The base URL of the API that a server has mounted, for the provider's `base_url`; empty without one.
     """
 
     def __init__(self, secret: str, base_path: str) -> None:
         self.base_path = base_path
+        self.base_url = ""
         self.ledger = Ledger()
         self.skew = 0.0
         self.latency = 0.0
@@ -63,11 +65,12 @@ class Simulator(ABC):
         self.rate_limit: float | None = None
         self.reject_all = False
         self.api_status: int | None = None
+        self.api: Api | None = None
         self.rejection_status = 401
         self._secret = secret
         self._issued: dict[str, Issued] = {}
         self._time = 0.0
-        self._lock = Lock()
+        self._lock = RLock()  # A handler of the API may use the simulator.
         self._granted = False
         self.mistakes: list[str] = []
 
@@ -210,9 +213,11 @@ class Simulator(ABC):
         if token is None or token.revoked or self._time >= token.end:
             refused = self.refuse_bearer(request)
             return refused if self.rejection_status == 401 else replace(refused, status=self.rejection_status)
+        if self.api is not None:
+            return answer_of(self.api, request, self.base_path) or self.refuse(404)
         match request.path.removeprefix(self.base_path).split("/"):
             case ["", "redirect"]:
-                return self._redirect(request)
+                return redirect(request) or self.refuse(400)
             case ["", "status", number] if re.fullmatch(r"[2-5][0-9]{2}", number):
                 return self._status(int(number), request)
             case _:
@@ -224,15 +229,6 @@ class Simulator(ABC):
         return json_response(
             status, {"success": True, "status": status, "data": self._echo(request), "meta": self.meta()}
         )
-
-    def _redirect(self, request: SimRequest) -> SimResponse:
-        query = parse_qs(request.query)
-        status = query.get("status", ["302"])[0]
-        if "to" not in query or status not in _REDIRECTS:
-            return self.refuse(400)
-        # Quoted, because a line break in a header would be a second header.
-        location = quote(query["to"][0], ":/?#[]@!$&'()*+,;=%", errors="replace")
-        return SimResponse(int(status), {"location": location})
 
     def _echo(self, request: SimRequest) -> dict[str, Any]:
         return {

@@ -6,7 +6,7 @@ import hashlib
 import math
 import secrets
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -15,15 +15,15 @@ from ..core.token import Token
 from ..core.wire import Masked
 from .encryption import Encryption, Keys
 from .redis_client import check_client, connected, time_outs_of, warn_of_its_pool
-from .redis_lock import Held, Locks, OfThisThread
+from .redis_epoch import Epochs
+from .redis_lock import Locks
 from .redis_records import LONGEST_MS, Records
 from .redis_salt import Salt
 from .store import LockLost
 
 __all__ = ["RedisStore"]
 
-_SALT = secrets.token_bytes(32)
-"""Of the digests of URLs, which may have passwords, by which this process tells servers apart."""
+_SALT = secrets.token_bytes(32)  # Of the digests by which this process tells the URLs of servers apart.
 
 
 class RedisStore:
@@ -32,8 +32,7 @@ class RedisStore:
     Each token is a hash with a lock next to it, which ends by itself after the `lease`. A lock comes with a number that
     is higher than all before, and a token is saved with the number of the lock under which it was obtained. A save
     never replaces a token with a higher number: a holder that was stopped past its lease cannot put an older token in
-    place of a newer one, and a lower number shows that the server was set back. Waiting looks at the lock in pauses
-    that grow to half a second.
+    place of a newer one, and a lower number shows that the server was set back.
 
     Args:
         client: a synchronous client, for its settings (TLS, cluster, sentinel) are the caller's own. Its pool should
@@ -43,6 +42,8 @@ class RedisStore:
         lease: seconds after which a lock ends by itself; longer than the policy's `deadline` and the time-outs of
             the client together, and at most ten years.
         lock_timeout: seconds to wait for another renewal of the same token; not less than the policy's `deadline`.
+        settle_time: seconds for which no refresh token is used that no login can replace, after the server was
+            started, failed over or emptied: processes with newer ones put them back meanwhile. Shorter than the lease.
         wait_replicas: how many replicas have to confirm a token before it counts as saved (`WAIT`). Not for a cluster.
         clock: what tells the time, in seconds since the epoch.
 
@@ -60,28 +61,35 @@ class RedisStore:
         encryption_key: Keys | None = None,
         lease: float = 60.0,
         lock_timeout: float = 90.0,
+        settle_time: float = 5.0,
         wait_replicas: int = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = check_client(client)
-        self._prefix = check_text("prefix", prefix, at_most=256)
+        check_text("prefix", prefix, at_most=256)
         if "{}" in prefix:  # A cluster looks at the first hash tag alone, and an empty one is none.
             raise ValueError("prefix must not have {} in it: a cluster could not keep a token beside its lock")
         self._encryption = Encryption(encryption_key)
-        self._lease = check_seconds("lease", lease, above_zero=True, at_most=LONGEST_MS / 1000)
-        self._lock_timeout = check_seconds("lock_timeout", lock_timeout, above_zero=True)
-        self._wait_replicas = 0 if wait_replicas == 0 else check_count("wait_replicas", wait_replicas, at_most=100)
+        self._settings: dict[str, Any] = {
+            "prefix": prefix,
+            "lease": check_seconds("lease", lease, above_zero=True, at_most=LONGEST_MS / 1000),
+            "lock_timeout": check_seconds("lock_timeout", lock_timeout, above_zero=True),
+            "settle_time": check_seconds("settle_time", settle_time),
+            "wait_replicas": 0 if wait_replicas == 0 else check_count("wait_replicas", wait_replicas, at_most=100),
+        }
+        if settle_time >= lease:
+            raise ValueError("settle_time must be shorter than the lease: it is waited for under the lock")
         if not callable(clock):
             raise TypeError("clock must be callable")
         self._clock = clock
         warn_of_its_pool(client)
-        scratch = self._name(f"check-{secrets.token_hex(8)}")
-        lease_ms = math.ceil(self._lease * 1000)
-        self._locks = Locks(client, lease_ms, self._lock_timeout, scratch)
-        self._records = Records(client, self._encryption, clock, self._wait_replicas, lease_ms)
-        self._mine = OfThisThread()
+        scratch, lease_ms = self._name(f"check-{secrets.token_hex(8)}"), math.ceil(lease * 1000)
+        self._locks = Locks(client, lease_ms, lock_timeout, scratch)
+        self._records = Records(client, self._encryption, clock, wait_replicas, lease_ms)
+        self._mine = self._locks.mine
         self._url: Masked | None = None
         self._salt = Salt(client, prefix, self._encryption)
+        self._epochs = Epochs(client, prefix, settle_time)
 
     @classmethod
     def from_url(cls, url: str, **options: Any) -> Self:
@@ -105,12 +113,12 @@ class RedisStore:
     @property
     def lease(self) -> float:
         """Seconds after which a lock ends though it was not given back."""
-        return self._lease
+        return float(self._settings["lease"])
 
     @property
     def lock_timeout(self) -> float:
         """Seconds to wait for a lock."""
-        return self._lock_timeout
+        return float(self._settings["lock_timeout"])
 
     @property
     def identity(self) -> Hashable:
@@ -118,15 +126,7 @@ class RedisStore:
         if type(self) is not RedisStore:
             return None
         server = self._client if self._url is None else hashlib.blake2b(self._url.encode(), key=_SALT).digest()
-        settings = (
-            self._prefix,
-            self._encryption.key_names,
-            self._lease,
-            self._lock_timeout,
-            self._wait_replicas,
-            self._clock,
-        )
-        return (server, *settings)
+        return (server, self._encryption.key_names, self._clock, *self._settings.values())
 
     @property
     def margin(self) -> float:
@@ -141,6 +141,10 @@ class RedisStore:
         runs knows it, and one that starts derives it from the prefix and the first encryption key.
         """
         return self._salt.read()
+
+    def epoch(self) -> tuple[str, float]:
+        """Return an ID that changes when the server may have lost something, and the seconds left of `settle_time`."""
+        return self._epochs.look()
 
     def load(self, key: str) -> Token | None:
         """Return the token kept under `key`. Redis alone decides how long it is kept, by the provider's statement."""
@@ -174,11 +178,16 @@ class RedisStore:
             held.kept = False
         return newer
 
-    def lock_numbers(self, key: str) -> tuple[int, int]:
-        """Return the number of this thread's lock, and that of a lock that was waited for and forgotten by the server.
+    def load_all(self, keys: Iterable[str]) -> list[tuple[Token | None, int]]:
+        """Do as `load_numbered` for each key, in one round trip."""
+        return self._records.load_all([(self._name(key), key) for key in keys])
 
-        Each is 0 without a lock.
-        """
+    def put_back(self, tokens: Iterable[tuple[str, Token, int]]) -> None:
+        """Keep tokens, given with their keys and numbers, where there is an older one or none; in one round trip."""
+        self._records.save_all((self._name(key), key, token, number) for key, token, number in tokens)
+
+    def lock_numbers(self, key: str) -> tuple[int, int]:
+        """Return the number of this thread's lock, and that of one that was waited for and lost; 0 without a lock."""
         held = self._mine.held.get(key)
         return (0, 0) if held is None else (held.number, held.lost)
 
@@ -210,24 +219,8 @@ class RedisStore:
         `needed` is called while another holder has the lock, whenever the record has changed: `load` then returns
         what came along with the refusal. A `permit` continues a lock under which a save failed.
         """
-        held = Held(self._name(key), permit.holder) if isinstance(permit, Held) else Held(self._name(key))
-
-        def is_needed(*record: *tuple[bytes | None, int]) -> bool:
-            self._mine.seen[key] = record
-            return held.number > 0 or needed()
-
-        got, held.kept = True, permit is not None  # Until the lock is continued, its end is not ours to hasten.
-        try:
-            got = self._locks.wait_for(held, is_needed)
-            held.kept = False
-            if got:
-                self._mine.held[key] = held
+        with self._locks.hold(key, self._name(key), needed, permit) as got:
             yield got
-        finally:
-            self._mine.held.pop(key, None)
-            self._mine.seen.pop(key, None)
-            if got:  # Also where the answer was lost, and it is not known whether the lock is ours.
-                self._locks.give_back(held)
 
     def permit(self, key: str) -> object:
         """Keep the lock of this thread beyond its end, for a token that could not be saved: see `lock_if`."""
@@ -237,18 +230,16 @@ class RedisStore:
         return held
 
     def _name(self, key: str) -> str:
-        return f"{self._prefix}{{{key}}}"  # The braces keep a token and its lock on one node of a cluster.
+        return f"{self._settings['prefix']}{{{key}}}"  # The braces keep a token and its lock on one node of a cluster.
 
     def __repr__(self) -> str:
-        # Without a prefix the constructor has raised.
-        return f"RedisStore(prefix={getattr(self, '_prefix', None)!r})"
+        # Without settings the constructor has raised.
+        return f"RedisStore(prefix={getattr(self, '_settings', {}).get('prefix')!r})"
 
     def __getstate__(self) -> dict[str, object]:
         keys = [None if key is None else str(key) for key in self._encryption.keys]
-        settings: dict[str, object] = {"prefix": self._prefix, "lease": self._lease, "lock_timeout": self._lock_timeout}
-        settings["wait_replicas"] = self._wait_replicas
         place = {"client": self._client} if self._url is None else {"url": str(self._url)}
-        return {**place, "clock": self._clock, "encryption_key": keys or None, **settings}
+        return {**place, "clock": self._clock, "encryption_key": keys or None, **self._settings}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         url = state.pop("url", None)

@@ -7,7 +7,8 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..core.errors import StoreError
 from .redis_errors import as_store_error, reason_of
 from .redis_scripts import ACQUIRE, CHECK, RELEASE
 
-__all__ = ["Held", "Locks", "OfThisThread"]
+__all__ = ["Held", "Locks"]
 
 _log = logging.getLogger("auth_plugins")
 _PAUSES = (0.01, 0.5)
@@ -53,6 +54,29 @@ class Locks:
     def __init__(self, client: Any, lease_ms: int, timeout: float, scratch: str) -> None:
         self._client, self._lease_ms, self._timeout = client, lease_ms, timeout
         self._scratch: str | None = scratch
+        self.mine = OfThisThread()
+
+    @contextmanager
+    def hold(self, key: str, name: str, needed: Callable[[], bool], permit: object) -> Iterator[bool]:
+        """Hold the lock of the token in the hash `name`; see `RedisStore.lock_if`."""
+        held = Held(name, permit.holder) if isinstance(permit, Held) else Held(name)
+
+        def is_needed(*record: *tuple[bytes | None, int]) -> bool:
+            self.mine.seen[key] = record
+            return held.number > 0 or needed()
+
+        got, held.kept = True, permit is not None  # Until the lock is continued, its end is not ours to hasten.
+        try:
+            got = self.wait_for(held, is_needed)
+            held.kept = False
+            if got:
+                self.mine.held[key] = held
+            yield got
+        finally:
+            self.mine.held.pop(key, None)
+            self.mine.seen.pop(key, None)
+            if got:  # Also where the answer was lost, and it is not known whether the lock is ours.
+                self.give_back(held)
 
     def wait_for(self, held: Held, needed: Callable[[bytes | None, int], bool]) -> bool:
         """Take the lock; or return False as soon as it is not `needed`, given the record of the token and its number.

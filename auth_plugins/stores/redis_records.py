@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..core.errors import StoreError
@@ -40,7 +40,17 @@ class Records:
 
     def load(self, name: str, key: str) -> tuple[Token | None, int]:
         """Return the token and its number; `(None, -1)` if there is none."""
-        raw, saved = as_store_error(lambda: self._client.hmget(name, ["token", "saved"]))
+        return self._read(name, key, *as_store_error(lambda: self._client.hmget(name, ["token", "saved"])))
+
+    def load_all(self, names: Sequence[tuple[str, str]]) -> list[tuple[Token | None, int]]:
+        """Do as `load` for each `(name, key)`."""
+        pipeline = self._client.pipeline(transaction=False)
+        for name, _ in names:
+            pipeline.hmget(name, ["token", "saved"])
+        found = as_store_error(pipeline.execute)
+        return [self._read(*each, *record) for each, record in zip(names, found, strict=True)]
+
+    def _read(self, name: str, key: str, raw: Any, saved: Any) -> tuple[Token | None, int]:
         raw = raw.encode() if isinstance(raw, str) else raw  # A client may decode its answers.
         return self.decoded(name, key, raw, -1 if saved is None else int(saved))
 
@@ -65,15 +75,9 @@ class Records:
         Raises:
             LockLost: the lock is not `held` any more, and the token is about to be renewed (`before_call`).
         """
-        arguments = (
-            "" if number is None else number,
-            self._encryption.encrypt(encode(key, token)),
-            self._ms_to_live(token),
-            "" if held is None else held.holder,
-            self._lease_ms,
-            int(before_call),
-        )
-        done, *newer = self._written(name, f"{name}:lock", *arguments)
+        holder = "" if held is None else held.holder
+        arguments = self._arguments(name, key, token, number, holder=holder, before_call=before_call)
+        done, *newer = self._written(*arguments)
         if int(done) < 0:
             raise LockLost("The lock ran out before the token could be renewed")
         if not newer:
@@ -83,6 +87,20 @@ class Records:
         if found == (None, -1):  # It was damaged, and is set aside.
             return self.save(name, key, token, number, held, before_call=before_call)
         return found
+
+    def save_all(self, records: Iterable[tuple[str, str, Token, int]]) -> None:
+        """Save tokens, each as `(name, key, token, number)`, where there is an older one or none."""
+        pipeline = self._client.pipeline(transaction=False)
+        for name, key, token, number in records:
+            pipeline.eval(SAVE, 2, *self._arguments(name, key, token, number))
+        as_store_error(pipeline.execute)
+
+    def _arguments(
+        self, name: str, key: str, token: Token, number: int | None, *, holder: str = "", before_call: bool = False
+    ) -> tuple[Any, ...]:
+        record = self._encryption.encrypt(encode(key, token))
+        numbered = "" if number is None else number
+        return name, f"{name}:lock", numbered, record, self._ms_to_live(token), holder, self._lease_ms, int(before_call)
 
     def delete(self, name: str, number: int | None, *, ends: bool) -> bool:
         """Delete the token, but return False if it has a higher number; `ends`: the number stays for a day."""

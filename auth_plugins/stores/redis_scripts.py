@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ACQUIRE", "ASIDE", "CHECK", "DELETE", "RELEASE", "REPLACE", "RETIRE", "SAVE"]
+__all__ = ["ACQUIRE", "ASIDE", "CHECK", "DELETE", "EPOCH", "RELEASE", "REPLACE", "RETIRE", "SAVE"]
 
 ACQUIRE = """
 local record = redis.call('HGET', KEYS[1], 'token')
@@ -99,7 +99,26 @@ return 1
 """
 """token; the record that cannot be read: it gets another name, unless there is a new one by now."""
 
+EPOCH = """
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local known = redis.call('HMGET', KEYS[1], 'run', 'since')
+local since = tonumber(known[2] or '')
+if known[1] ~= run or not since or since > now then
+  since = now
+  redis.call('HSET', KEYS[1], 'run', run, 'since', string.format('%.0f', since))
+end
+return {run .. string.format(':%.0f', since), string.format('%.0f', now - since)}
+"""
+"""epoch -> its ID, its age in microseconds.
+
+`run_id` is that of a process of Redis: a restart changes it, and so does a fail-over, after which another process is
+the primary. The ID has the time as well, because a server that is emptied keeps its `run_id`.
+"""
+
 CHECK = """
+redis.call('INFO', 'server')
 redis.call('TIME')
 redis.call('SET', KEYS[2], '1', 'NX', 'PX', 1000)
 redis.call('GET', KEYS[2])

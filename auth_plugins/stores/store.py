@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 from ..core.errors import StoreError
 from ..core.token import Token
 
-__all__ = ["LockLost", "Store"]
+__all__ = ["LockLost", "Store", "check_store"]
 
 
 class LockLost(StoreError):
@@ -33,7 +34,7 @@ class Store(Protocol):
     - A token that could not be saved is used, and saved again later, unless another process has saved a token in its
       place. If it rotates, it is first saved again under its lock, at once and until the lease ends.
     - A store that holds no token, or a predecessor of this process's token, gets this process's token at its next
-      renewal.
+      renewal; a `RedisStore` within a second after it may have lost something.
     - When the provider refuses a refresh, the store is read once more. A token that a peer has saved meanwhile is used.
     - A refresh token that the user supplied is saved before it is used, and deleted again if the refresh fails: the
       store keeps no token that no server has accepted.
@@ -78,3 +79,22 @@ class Store(Protocol):
         Only entering raises. Leaving does not, even if the lock cannot be released: the work is done by then, and
         the lock ends by itself.
         """
+
+
+_PROMISED = tuple(name for name in vars(Store) if not name.startswith("_"))
+
+
+def check_store(store: object) -> None:
+    """Accept `None` or an object with all members of `Store`.
+
+    Raises:
+        TypeError: a member is missing, or is a coroutine function.
+    """
+    # Not `isinstance`: before Python 3.12 it reads the object's properties, and reading `salt` may need I/O.
+    if store is None:
+        return
+    found = [inspect.getattr_static(store, name, None) for name in _PROMISED]
+    if any(each is None for each in found):
+        raise TypeError("store must be a Store")
+    if any(map(inspect.iscoroutinefunction, found)):
+        raise TypeError("store must be a Store whose methods are ordinary functions, and not coroutine functions")

@@ -18,7 +18,7 @@ from auth_plugins.simulators import Simulator
 
 from .transports import Clock, RequestsAdapter, mock_transport
 
-__all__ = ["CLIENT_KINDS", "AnyClient", "Reply", "open_client"]
+__all__ = ["CLIENT_KINDS", "INTEGRATION_KINDS", "AnyClient", "Reply", "open_client"]
 
 CLIENT_KINDS = (
     "requests",
@@ -30,6 +30,9 @@ CLIENT_KINDS = (
     "httpx2-trio",
 )
 """The kinds of client that `open_client` knows: a library, and the event loop of its asynchronous client."""
+
+INTEGRATION_KINDS = ("aiohttp-asyncio", "niquests", "niquests-asyncio", "urllib3")
+"""Further kinds, of libraries in `auth_plugins.integrations`. Their requests go over the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +71,48 @@ def open_client(
     """Open a client of this kind.
 
     Args:
-        kind: One of `CLIENT_KINDS`.
+        kind: One of `CLIENT_KINDS` or `INTEGRATION_KINDS`.
         auth: The `auth` of the client.
         simulator: Answers the requests without a network. `None`: the requests go over the network.
         clock: Returns the true time, which is passed to the simulator.
         **options: Further arguments of the library's constructor (httpx, httpx2).
     """
+    if kind in INTEGRATION_KINDS:
+        opened = _integration(kind, auth, simulator)
+    elif kind not in CLIENT_KINDS:
+        raise ValueError(f"kind must be one of {', '.join((*CLIENT_KINDS, *INTEGRATION_KINDS))}")
+    elif kind == "requests":
+        opened = _session(auth, simulator, clock)
+    else:
+        opened = _httpx_client(kind, auth, simulator, clock, options)
+    with opened as client:
+        yield client
+
+
+def _integration(kind: str, auth: Any, simulator: Simulator | None) -> AbstractContextManager[AnyClient]:
+    from .integration_clients import open_integration
+
+    if simulator is not None:
+        raise ValueError(f"simulator must be None: the requests of {kind} go over the network")
+    return open_integration(kind, auth)
+
+
+@contextmanager
+def _session(auth: Any, simulator: Simulator | None, clock: Clock) -> Iterator[AnyClient]:
+    with requests.Session() as session:
+        session.auth = auth
+        session.trust_env = False
+        if simulator is not None:
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, RequestsAdapter(simulator, clock))
+        yield _Requests(session)
+
+
+@contextmanager
+def _httpx_client(
+    kind: str, auth: Any, simulator: Simulator | None, clock: Clock, options: dict[str, Any]
+) -> Iterator[AnyClient]:
     name, _, loop = kind.partition("-")
-    if kind not in CLIENT_KINDS:
-        raise ValueError(f"kind must be one of {', '.join(CLIENT_KINDS)}")
-    if name == "requests":
-        with requests.Session() as session:
-            session.auth = auth
-            session.trust_env = False
-            if simulator is not None:
-                for scheme in ("https://", "http://"):
-                    session.mount(scheme, RequestsAdapter(simulator, clock))
-            yield _Requests(session)
-        return
     library = importlib.import_module(name)
     settings = {"auth": auth, "timeout": 30.0, "trust_env": False, "verify": _tls(library), **options}
     if simulator is not None:
@@ -95,7 +122,7 @@ def open_client(
             yield _Httpx(client)
     else:
         with (
-            _portal(loop) as portal,
+            portal_for(loop) as portal,
             portal.wrap_async_context_manager(library.AsyncClient(**settings)) as client,
         ):
             yield _AsyncHttpx(client, portal)
@@ -106,13 +133,13 @@ def _tls(library: Any) -> Any:
     return library.create_ssl_context()
 
 
-def _portal(loop: str) -> AbstractContextManager[Any]:
+def portal_for(loop: str) -> AbstractContextManager[Any]:
     from anyio.from_thread import start_blocking_portal
 
     return start_blocking_portal(backend=loop)
 
 
-def _in_threads(count: int, work: Callable[[], Reply]) -> list[Reply]:
+def in_threads(count: int, work: Callable[[], Reply]) -> list[Reply]:
     together = threading.Barrier(count)
 
     def once() -> Reply:
@@ -141,7 +168,7 @@ class _Requests:
         return Reply(response.status_code, response.content, history, response.url, sent)
 
     def send_many(self, count: int, method: str, url: str, **sending: Any) -> list[Reply]:
-        return _in_threads(count, lambda: self.send(method, url, **sending))
+        return in_threads(count, lambda: self.send(method, url, **sending))
 
 
 class _Httpx:
@@ -152,7 +179,7 @@ class _Httpx:
         return _reply(self._client.request(method, url, **sending))
 
     def send_many(self, count: int, method: str, url: str, **sending: Any) -> list[Reply]:
-        return _in_threads(count, lambda: self.send(method, url, **sending))
+        return in_threads(count, lambda: self.send(method, url, **sending))
 
 
 class _AsyncHttpx:
@@ -164,10 +191,10 @@ class _AsyncHttpx:
 
     def send_many(self, count: int, method: str, url: str, **sending: Any) -> list[Reply]:
         work: Callable[[], Awaitable[Any]] = lambda: self._client.request(method, url, **sending)  # noqa: E731
-        return [_reply(response) for response in self._portal.call(_all_of, count, work)]
+        return [_reply(response) for response in self._portal.call(all_of, count, work)]
 
 
-async def _all_of(count: int, work: Callable[[], Awaitable[Any]]) -> list[Any]:
+async def all_of(count: int, work: Callable[[], Awaitable[Any]]) -> list[Any]:
     import anyio
 
     found: list[Any] = []

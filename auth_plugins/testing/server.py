@@ -28,17 +28,21 @@ _NOT_FOUND = SimResponse(404, {"content-type": "text/plain"}, b"no simulator is 
 
 @contextmanager
 def serve(
-    simulators: Simulator | Mapping[str, Simulator] | None = None, *, clock: Clock = time.time
+    simulators: Simulator | Mapping[str, Simulator] | None = None, *, clock: Clock = time.time, port: int = 0
 ) -> Iterator[SimulatorServer]:
-    """Run a server in the background until the block ends.
+    """Run a server on 127.0.0.1, in the background, until the block ends.
 
     Args:
         simulators: A simulator for all paths, or one for each path prefix ("" for all other paths); `mount` adds more.
         clock: Returns the true time, which is passed to the simulators.
+        port: The port, from 1 to 65535; 0: any that is free.
+
+    Raises:
+        OSError: The port is in use.
     """
     if isinstance(simulators, Simulator):
         simulators = {"": simulators}
-    server = SimulatorServer(clock)
+    server = SimulatorServer(clock, port)
     with server.running():
         for prefix, simulator in (simulators or {}).items():
             server.mount(prefix, simulator)
@@ -46,15 +50,19 @@ def serve(
 
 
 class SimulatorServer:
-    """A server on a free port of 127.0.0.1. Many tests can share it if each uses another prefix."""
+    """A server on a port of 127.0.0.1. Many tests can share it if each uses another prefix."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, port: int = 0) -> None:
         self._clock = clock
         self._mounted: dict[str, tuple[Simulator, Clock]] = {}
         # Listening starts here, so that no client connects too early and the port is known at once.
         # asyncio turns off Nagle's algorithm, which costs 40 ms for each answer, only if the protocol is named.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.bind(("127.0.0.1", 0))
+        try:
+            self._socket.bind(("127.0.0.1", port))
+        except OSError:
+            self._socket.close()
+            raise
         self._socket.listen(_BACKLOG)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
@@ -66,7 +74,12 @@ class SimulatorServer:
         """
         prefix = "/" + prefix.strip("/") if prefix.strip("/") else ""
         self._mounted[prefix] = (simulator, clock or self._clock)
-        return self.url + prefix + simulator.base_path
+        simulator.base_url = self.url + prefix + simulator.base_path
+        return simulator.base_url
+
+    def unmount(self, prefix: str) -> None:
+        """Answer requests below `prefix` with 404 again."""
+        self._mounted.pop("/" + prefix.strip("/") if prefix.strip("/") else "", None)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -130,6 +143,8 @@ class SimulatorServer:
         url = (path[len(prefix) :] or "/") + (f"?{query}" if query else "")
         request = SimRequest(scope["method"], url, _headers(scope), body)
         await asyncio.sleep(seconds_there(simulator, request))
+        if getattr(simulator, "api", None) is not None:  # The user's handlers may block.
+            return await asyncio.to_thread(simulator.handle, request, clock())
         return simulator.handle(request, clock())
 
 

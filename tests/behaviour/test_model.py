@@ -34,14 +34,16 @@ class Reference:
     def usable(self, now: float) -> bool:
         return now < self.ends and not self.revoked
 
-    def calls_expected(self, now: float) -> list[str]:
+    def calls_expected(self, now: float) -> list[list[str]]:
         """What one request costs at token endpoints where nothing is out of order."""
         if now < self.ends - WINDOW:
-            return ["login"] if self.revoked else []
-        # A revoked token learns of it from its own refresh, or from the API.
+            return [["login"] if self.revoked else []]
         if now < self.ends + GRACE:
-            return ["refresh", "login"] if self.revoked else ["refresh"]
-        return ["login"]
+            if not self.revoked:
+                return [["refresh"]]
+            # The 401 may arrive before the renewal begins, which is in a thread of its own: then there is no refresh.
+            return [["refresh", "login"], *([["login"]] if now < self.ends else [])]
+        return [["login"]]
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -130,13 +132,13 @@ class AnyOrder(RuleBasedStateMachine):
         if served or (healthy and not self.failure):
             assert status == 200, "a perfect client would have served this request"
         if healthy and not self.failure:
-            assert token_calls == reference.calls_expected(now)
+            assert token_calls in reference.calls_expected(now)
         assert len(token_calls) <= 4
         assert len(made) - len(token_calls) <= 2
         assert status in (0, 200, 401)
         # While something is or was out of order there may be pauses, of up to a quarter of an hour. A request that is
         # served by the token at hand ends none: who was to be renewed may still rest.
-        self.failure = not (healthy and status == 200 and token_calls == reference.calls_expected(now))
+        self.failure = not (healthy and status == 200 and token_calls in reference.calls_expected(now))
         self.adopt()
 
     @rule(target=flows, which=st.integers(0, 1))

@@ -239,20 +239,11 @@ def test_no_other_status_renews_or_repeats_anything(world: World, status: int) -
 
 
 def test_when_no_new_token_is_to_be_had_the_error_says_so_and_is_the_librarys_own(world: World) -> None:
-    import httpx
-    import httpx2
-    import requests
-
-    own: dict[str, type[Exception]] = {
-        "requests": requests.ConnectionError,
-        "httpx": httpx.TransportError,
-        "httpx2": httpx2.TransportError,
-    }
     with world.client(world.auth(policy=RefreshPolicy(tries=1))) as client:
         client.send("GET", f"{world.url}/x")
         world.fyatu.revoke_all()
         world.fyatu.outage = "unavailable"
-        with pytest.raises(own[world.kind.partition("-")[0]], match="failed \\(HTTP 503"):
+        with pytest.raises(world.own_transport_error, match="failed \\(HTTP 503"):
             client.send("GET", f"{world.url}/x")
         world.fyatu.outage = None
         assert client.send("GET", f"{world.url}/x").status == 200

@@ -15,16 +15,6 @@ from auth_plugins.testing import mock_transport, settle
 if TYPE_CHECKING:
     from tests.conftest import World
 
-OWN: dict[str, type[Exception]] = {
-    "requests": requests.RequestException,
-    "httpx": httpx.RequestError,
-    "httpx2": httpx2.RequestError,
-}
-
-
-def own(world: World) -> type[Exception]:
-    return OWN[world.kind.partition("-")[0]]
-
 
 @pytest.mark.matrix(
     group="Pressure",
@@ -36,7 +26,7 @@ def test_refused_credentials_cost_one_call_and_then_silence_until_the_cool_down_
         for _ in range(10):
             with pytest.raises(CredentialsRejected) as caught:
                 client.send("GET", f"{world.url}/x")
-            assert isinstance(caught.value, own(world))
+            assert isinstance(caught.value, world.own_error)
             assert caught.value.provider_code == "AUTH_INVALID_CREDENTIALS"
             assert caught.value.request_id is not None
         assert world.token_calls == 1
@@ -107,18 +97,13 @@ def test_while_the_token_is_valid_an_endpoint_that_is_down_fails_no_request_and_
     outcome="`TokenEndpointUnavailable`; once the endpoint is up, all is well",
 )
 def test_when_the_token_has_ended_a_request_fails_with_the_librarys_own_transport_error(world: World) -> None:
-    transport = {
-        "requests": requests.ConnectionError,
-        "httpx": httpx.TransportError,
-        "httpx2": httpx2.TransportError,
-    }
     with world.client(world.auth()) as client:
         client.send("GET", f"{world.url}/x")
         world.clock.advance(86_400)
         world.fyatu.outage = "drop"
         with pytest.raises(TokenEndpointUnavailable) as caught:
             client.send("GET", f"{world.url}/x")
-        assert isinstance(caught.value, transport[world.kind.partition("-")[0]])
+        assert isinstance(caught.value, world.own_transport_error)
         world.fyatu.outage = None
         assert client.send("GET", f"{world.url}/x").status == 200
 
@@ -138,7 +123,7 @@ def test_in_an_outage_requests_without_a_token_fail_at_once_and_calls_become_rar
         for _ in range(64):
             with pytest.raises(TokenEndpointUnavailable) as caught:
                 client.send("GET", f"{world.url}/x")
-            assert isinstance(caught.value, own(world))
+            assert isinstance(caught.value, world.own_error)
             calls.append(world.token_calls)
             world.clock.advance(0.25)
         world.fyatu.outage = None

@@ -46,13 +46,13 @@ def test_without_the_extra_one_line_says_how_to_get_it(run: Run, missing: list[s
     finished = run("-c", WITHOUT, arguments, *missing)
     assert finished.code == 2
     assert finished.out == ""
-    assert finished.err == f"auth-plugins needs {', '.join(missing)}: pip install 'auth-plugins[demo]'\n"
+    assert finished.err == f"auth-plugins needs {', '.join(missing)}: pip install 'auth-plugins[cli]'\n"
 
 
 def test_a_refused_import_counts_as_missing(run: Run) -> None:
     finished = run("-c", WITH_A_FINDER_THAT_REFUSES)
     assert finished.code == 2
-    assert finished.err == "auth-plugins needs rich: pip install 'auth-plugins[demo]'\n"
+    assert finished.err == "auth-plugins needs rich: pip install 'auth-plugins[cli]'\n"
 
 
 def test_the_command_is_only_imported_when_it_is_run(run: Run) -> None:

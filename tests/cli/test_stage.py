@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from auth_plugins import BodyNotReplayed
-from auth_plugins.cli import command
+from auth_plugins.cli import command, playing
 from auth_plugins.cli.casts.fyatu import FyatuCast
 from auth_plugins.cli.scenes import cache
 from auth_plugins.cli.scenes.window import _Attached, _Stopwatch
@@ -32,7 +32,7 @@ BREAKS = Scene("breaks", "It does not get to its end.", breaks)
 
 
 def test_a_difference_ends_with_code_1_and_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "SCENES", (cache.FIRST, WRONG))
+    monkeypatch.setattr(playing, "SCENES", (cache.FIRST, WRONG))
     result = CliRunner().invoke(command.cli, ["demo", "fyatu"], env=TERMINAL)
     assert result.exit_code == 1
     assert "token calls: 7   1         DIFFERS" in result.stdout
@@ -40,7 +40,7 @@ def test_a_difference_ends_with_code_1_and_is_shown(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_difference_ends_json_with_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "SCENES", (WRONG,))
+    monkeypatch.setattr(playing, "SCENES", (WRONG,))
     result = CliRunner().invoke(command.cli, ["demo", "fyatu", "--json"])
     [scene] = json.loads(result.stdout)
     assert (scene["ok"], scene["expected"], scene["counted"]) == (
@@ -52,7 +52,7 @@ def test_a_difference_ends_json_with_code_1(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_scene_that_raises_is_shown_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "SCENES", (BREAKS, cache.FIRST))
+    monkeypatch.setattr(playing, "SCENES", (BREAKS, cache.FIRST))
     result = CliRunner().invoke(command.cli, ["demo", "fyatu"], env=TERMINAL)
     assert "Ended by BodyNotReplayed." in result.stdout
     assert "FAILED" in result.stdout
@@ -62,7 +62,7 @@ def test_a_scene_that_raises_is_shown_and_the_rest_goes_on(monkeypatch: pytest.M
 
 
 def test_a_provider_named_twice_plays_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "SCENES", (cache.FIRST,))
+    monkeypatch.setattr(playing, "SCENES", (cache.FIRST,))
     result = CliRunner().invoke(command.cli, ["demo", "fyatu", "fyatu", "--json"])
     assert len(json.loads(result.stdout)) == 1
 

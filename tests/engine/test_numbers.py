@@ -38,3 +38,10 @@ def test_numbers_bypass_no_method_that_a_subclass_or_a_wrapper_has_changed() -> 
         GuardedStore(each)._numbered is not None for each in (store, Audited(client), Wrapper(store), MemoryStore())
     ]
     assert used == [True, False, False, False]
+
+
+def test_a_token_is_put_back_only_where_numbers_show_which_one_is_newer() -> None:
+    client = redis.Redis(connection_pool=redis.BlockingConnectionPool())  # type: ignore[no-untyped-call]
+    stores = (RedisStore(client), Audited(client), Wrapper(RedisStore(client)), MemoryStore())
+    assert [GuardedStore(each).has_epochs for each in stores] == [True, False, False, False]
+    assert GuardedStore(stores[2]).epoch() == (None, 0.0)

@@ -65,7 +65,7 @@ FAULTS = {"stopped": Stopped, "full": Full, "hanging": Hanging}
 
 @pytest.fixture
 def fleet(make_fleet: Callable[[dict[str, Any]], Fleet], redis_server: RedisServer) -> Fleet:
-    return make_fleet({"url": f"{redis_server.url}?{TIMEOUTS}", "lease": LEASE})
+    return make_fleet({"url": f"{redis_server.url}?{TIMEOUTS}", "lease": LEASE, "settle_time": 0.0})
 
 
 @pytest.fixture(params=list(FAULTS))
@@ -218,7 +218,7 @@ class TestAHolder:
         self, make_fleet: Callable[[dict[str, Any]], Fleet], redis_server: RedisServer, tmp_path: Path, store: str
     ) -> None:
         place: dict[str, Any] = (
-            {"url": f"{redis_server.url}?{TIMEOUTS}", "lease": LEASE}
+            {"url": f"{redis_server.url}?{TIMEOUTS}", "lease": LEASE, "settle_time": 0.0}
             if store == "redis"
             else {"path": str(tmp_path / "tokens")}
         )

@@ -39,7 +39,8 @@ def in_redis(
 ) -> tuple[Fleet, Store]:
     url = f"{redis_servers['redis'].url}?socket_timeout=0.25&socket_connect_timeout=0.25"
     place = {"url": url, "prefix": f"{tmp_path.name}:"}
-    return make_fleet({**place, "lease": LEASE}), RedisStore.from_url(place["url"], prefix=place["prefix"])
+    fleet = make_fleet({**place, "lease": LEASE, "settle_time": 0.0})
+    return fleet, RedisStore.from_url(place["url"], prefix=place["prefix"])
 
 
 def serve(fleet: Fleet) -> MarketigerSimulator:

@@ -41,7 +41,7 @@ def test_every_defect_of_the_old_protocol_has_its_own_test(model: Any) -> None:
     assert {case.what for case in model("cases").DEFECTS} == set(STEPS_TO)
 
 
-@pytest.mark.parametrize("rule", ["save_again", "numbered", "answers", "settle", "revives", "looks", "publish_first"])
+@pytest.mark.parametrize("rule", ["save_again", "numbered", "answers", "settle", "revives", "epochs", "publish_first"])
 def test_none_of_the_rules_of_the_protocol_can_be_left_out(rule: str, model: Any) -> None:
     case = next(each for each in model("cases").NEEDED if each.what == rule)
     changed = {
@@ -49,11 +49,6 @@ def test_none_of_the_rules_of_the_protocol_can_be_left_out(rule: str, model: Any
     }
     assert changed == {rule}
     assert model("explore").explore(case.rules, case.bounds, [case.property]).broken is not None
-
-
-def test_the_protocol_of_the_code_lacks_one_rule_alone(model: Any) -> None:
-    new, built = (dataclasses.asdict(getattr(model("state"), name)) for name in ("NEW", "BUILT"))
-    assert {name for name in new if new[name] != built[name]} == {"name", "looks", "visits"}
 
 
 def test_host_clocks_decide_nothing_where_records_have_numbers(model: Any) -> None:
@@ -64,16 +59,13 @@ def test_host_clocks_decide_nothing_where_records_have_numbers(model: Any) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", ["NEW", "BUILT"])
 @pytest.mark.parametrize("which", [0, 1])
-def test_no_session_ends_in_any_order_of_the_steps_of_two_processes_with_any_one_fault(
-    which: int, protocol: str, model: Any
-) -> None:
+def test_no_session_ends_in_any_order_of_the_steps_of_two_processes_with_any_one_fault(which: int, model: Any) -> None:
     bounds, verdict = model("cases").SMALL[which], model("verdict")
-    found = model("explore").explore(getattr(model("state"), protocol), bounds)
+    found = model("explore").explore(model("state").NEW, bounds)
     assert found.broken is None
     assert found.states > 10_000
-    unavoidable = {verdict.ANSWER_LOST, verdict.UNSEEN, verdict.ON_THE_WIRE, verdict.NOWHERE, verdict.STOPPED}
+    unavoidable = {verdict.ANSWER_LOST, verdict.NOWHERE, verdict.STOPPED}
     assert set(found.lost) == unavoidable
 
 
@@ -81,9 +73,10 @@ def test_one_of_the_small_bounds_has_every_fault(model: Any) -> None:
     assert model("cases").SMALL[0].kinds == model("cases").ALL_FAULTS
 
 
-@pytest.mark.slow
-def test_with_three_processes_and_two_faults_a_number_can_hide_that_a_lock_was_lost(model: Any) -> None:
-    found = model("explore").explore(model("state").NEW, model("cases").BEYOND)
-    assert found.broken is not None
-    assert "the store is emptied" in found.broken
-    assert any("gets the lock, the answer is lost" in step for step in found.broken)
+def test_a_call_that_outlasts_the_settling_of_a_store_that_lost_its_lock_is_what_no_protocol_can_cure(
+    model: Any,
+) -> None:
+    bounds = model("state").Bounds(faults=2, kinds=frozenset({"emptied", "long call"}))
+    found = model("explore").explore(model("state").NEW, bounds)
+    assert found.broken is None
+    assert set(found.lost) == {model("verdict").ON_THE_WIRE}

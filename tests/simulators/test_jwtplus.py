@@ -178,11 +178,109 @@ class TestKeysAndBodies:
         assert Caller().raw(verb, body).status in (200, 400, 404, 500)
 
 
-@pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 400, "1e999"])
-@pytest.mark.parametrize(("build", "status"), [("std", 400), ("rel", 200)])
-def test_a_number_that_no_float_holds_is_of_a_wrong_type(caller: Caller, number: str, build: Any, status: int) -> None:
+@pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 400, "1e400"])
+@pytest.mark.parametrize("build", ["std", "rel"])
+def test_a_further_number_that_no_float_holds_breaks_signing_and_nothing_else(
+    caller: Caller, number: str, build: Any
+) -> None:
     caller.server.build = build
-    assert caller.raw("sign", b'{"n": ' + number.encode() + b"}").status == status
+    body = json.dumps(ME)[:-1].encode() + b', "n": ' + number.encode() + b"}"
+    assert caller.raw("sign", body).status == 500
+    assert caller.raw("verify", b'{"token": "a.b.", "n": ' + number.encode() + b"}").status == 200
+    assert caller.raw("sign", b'{"n": ' + number.encode() + b"}").status == 400  # What is missing comes first.
+
+
+@pytest.mark.parametrize(("build", "status"), [("std", 400), ("rel", 200)])
+def test_a_number_in_the_place_of_a_text_is_of_a_wrong_type(caller: Caller, build: Any, status: int) -> None:
+    caller.server.build = build
+    assert caller.raw("sign", b'{"sub": 1e400}').status == status
+
+
+def test_a_claim_has_its_name_as_it_was_spelled(caller: Caller) -> None:
+    """The names that the server reads are found in any case, and do not change their case in the token."""
+    body = {"SUB": "one", "sub": "two", "Aud": "web", "IP": "192.0.2.1", "u\u017feragent": "x", "Exp": 1}
+    status, answer = caller.call("sign", body)
+    claims = jwt_claims(answer["auth_token"])
+    assert status == 200
+    assert set(body) <= set(claims)
+    assert claims["exp"] == claims["iat"] + 3600
+    caller.now += 1
+    found = caller.call("get-session", {"SUB": "two"})[1]["sessions"]
+    assert [each["token_id"] for each in found] == [claims["jid"]]
+
+
+def test_numbers_become_floats_and_whole_ones_lose_their_point(caller: Caller) -> None:
+    claims = jwt_claims(caller.sign(a=1.0, b=2**53 + 1, c=1.5, d=[{"e": -7}])["auth_token"])
+    assert json.dumps([claims[name] for name in "abcd"]) == '[1, 9007199254740992, 1.5, [{"e": -7}]]'
+
+
+def test_a_renewal_sets_anew_what_the_body_had_replaced(caller: Caller) -> None:
+    pair = caller.sign(exp=1_740_000_090, iss="mine", own=1)
+    caller.now += 61
+    claims = jwt_claims(caller.renew(pair)[1]["auth_token"])
+    assert (claims["iss"], claims["own"], claims["exp"] - claims["iat"]) == ("app_1", 1, 3600)
+
+
+def test_the_database_ends_a_token_whose_claims_end_later(caller: Caller) -> None:
+    token = caller.sign(exp=1_840_000_000)["auth_token"]
+    caller.now += 3599
+    assert (caller.verified(token), caller.api(token)) == (True, 200)
+    caller.now += 1
+    assert (caller.verified(token), caller.api(token)) == (False, 200)
+
+
+class TestReading:
+    def test_sessions_are_listed_from_their_next_second_to_their_end(self, caller: Caller) -> None:
+        assert caller.call("get-session", {"sub": ME["sub"]}) == (200, {"sessions": None})
+        pair = caller.sign()
+        assert caller.call("get-session", {"sub": ME["sub"]}) == (200, {"sessions": None})
+        caller.now += 61
+        (found,) = caller.call("get-session", {"sub": ME["sub"]})[1]["sessions"]
+        auth, renewal = jwt_claims(pair["auth_token"]), jwt_claims(pair["refresh_token"])
+        assert found == {
+            "token_id": auth["jid"],
+            "key_id": pair["key_id"],
+            "ip_address": ME["ip"],
+            "user_agent": ME["useragent"],
+            **{f"auth_token_{name}": auth[name] for name in ("iat", "nbf", "exp")},
+            **{f"refresh_token_{name}": renewal[name] for name in ("iat", "nbf", "exp")},
+        }
+        renewed = caller.renew(pair, ip="2.2.2.2")[1]
+        caller.now += 1
+        (found,) = caller.call("get-session", {"sub": ME["sub"]})[1]["sessions"]
+        assert (found["token_id"], found["ip_address"]) == (jwt_claims(renewed["auth_token"])["jid"], "2.2.2.2")
+        caller.call("logout", {"token": renewed["auth_token"]})
+        assert caller.call("get-session", {"sub": ME["sub"]}) == (200, {"sessions": None})
+        assert caller.call("get-session", {})[0] == 400
+
+    def test_keys_are_listed_with_the_older_ones(self, caller: Caller) -> None:
+        first = caller.sign()
+        caller.server.rotate_pki()
+        second = caller.sign()
+        answer = caller.raw("pub-keys", b"", method="GET")
+        keys = json.loads(answer.body)["keys"]
+        assert [(key["key_id"], key["public_key"], key["is_expired"]) for key in keys] == [
+            (first["key_id"], first["public_key"], "yes"),
+            (second["key_id"], second["public_key"], "no"),
+        ]
+        assert {(key["key_type"], key["key_algo"], key["is_revoked"]) for key in keys} == {("ECDSA", "ES256", "no")}
+        assert caller.raw("pub-keys", b"", method="GET", authorization="wrong").status == 403
+        assert caller.raw("pub-keys", b"").status == 404
+
+    def test_the_app_states_its_times(self, caller: Caller) -> None:
+        path = f"/app/{caller.server.app_id}"
+        answer = caller.server.handle(SimRequest("GET", path, {"authorization": caller.key}), caller.now)
+        app = json.loads(answer.body)["app"]
+        times = [app[name] for name in ("token_expiry", "token_notbefore", "refresh_expiry", "refresh_notbefore")]
+        assert times == [3600, 0, 7200, 60]
+
+    def test_ping_and_health_are_read_with_get_alone(self, caller: Caller) -> None:
+        found = [
+            caller.server.handle(SimRequest(method, path, {}), caller.now).status
+            for method in ("GET", "POST")
+            for path in ("/ping", "/health")
+        ]
+        assert found == [200, 200, 404, 404]
 
 
 def test_half_a_surrogate_pair_is_read_as_go_reads_it(caller: Caller) -> None:

@@ -217,7 +217,7 @@ def test_the_whole_lease_is_there_for_the_token_call_however_long_redis_took_bef
     def auth(client: Any) -> MarketigerAuth:
         session = requests.Session()
         session.mount("https://", RequestsAdapter(simulator, time.time, sleep=time.sleep))
-        store = RedisStore(client, prefix=prefix, lease=1.5)
+        store = RedisStore(client, prefix=prefix, lease=1.5, settle_time=0.0)
         return MarketigerAuth(
             "user@example.com", "your_password_here", store=store, policy=policy, token_client=session
         )

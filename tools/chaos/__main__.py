@@ -37,9 +37,11 @@ class Run:
     kinds: tuple[str, ...] = KINDS
     lifetime: float = 4.0
     latency: float = 0.3
+    settle_time: float = 5.0
     lines: list[dict[str, Any]] = field(default_factory=list)
     losses: list[tuple[float, float]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
+    faults: list[tuple[float, str]] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -52,11 +54,15 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=30, help="how often each fault happens")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="which faults (default: all)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lifetime", type=float, default=4.0, help="seconds for which an access token lives")
+    parser.add_argument("--settle", type=float, default=5.0, help="the settle_time= of the stores")
+    parser.add_argument("--server", default="redis-server", help="the program")
     given = parser.parse_args()
     run = Run(given.processes, given.sessions, given.renewals, given.each, given.seed, tuple(given.kinds))
+    run.lifetime, run.settle_time = given.lifetime, given.settle
     provider = Provider(run.lifetime, run.latency)
     with tempfile.TemporaryDirectory() as folder, serve(provider) as server:
-        fleet = Fleet(Path(folder))
+        fleet = Fleet(Path(folder), given.server)
         try:
             _work(run, provider, fleet, f"{server.url}{provider.base_path}/token")
         finally:
@@ -66,14 +72,14 @@ def main() -> int:
 
 def _work(run: Run, provider: Provider, fleet: Fleet, url: str) -> None:
     said = {"url": url, "tokens": [provider.session() for _ in range(run.sessions)], "lease": 12.0, "deadline": 5.0}
-    said |= {"sentinels": fleet.sentinel_ports, "ports": fleet.ports}
+    said |= {"sentinels": fleet.sentinel_ports, "ports": fleet.ports, "settle_time": run.settle_time}
     command = [sys.executable, "-m", "tools.chaos.worker"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     workers = [subprocess.Popen(command, **pipes) for _ in range(run.processes)]
     readers = []
     for number, worker in enumerate(workers):
         _tell(worker, {**said, "seed": run.seed * 1000 + number})
-        readers.append(threading.Thread(target=_listen, args=(worker, number, run)))
+        readers.append(threading.Thread(target=_listen, args=(worker, number, run, provider)))
         readers[-1].start()
     began = time.monotonic()
     try:
@@ -95,10 +101,13 @@ def _tell(worker: subprocess.Popen[str], what: object) -> None:
     worker.stdin.flush()
 
 
-def _listen(worker: subprocess.Popen[str], number: int, run: Run) -> None:
+def _listen(worker: subprocess.Popen[str], number: int, run: Run, provider: Provider) -> None:
     assert worker.stdout is not None  # noqa: S101
     for line in worker.stdout:
-        run.lines.append({**json.loads(line), "process": number})
+        told = {**json.loads(line), "process": number}
+        if told["session"] is None and "token" in told:
+            told["session"] = provider.families.get(told["token"], -1)
+        run.lines.append(told)
     worker.stdout.close()
 
 
@@ -145,6 +154,7 @@ def _break(run: Run, provider: Provider, fleet: Fleet) -> None:
         if not fleet.is_as_we_know_it:
             raise RuntimeError("The sentinels failed over during a fault that loses nothing: the machine is too slow")
         run.done[kind] += 1
+        run.faults += [(began, f"Redis was {kind}, from here"), (time.time(), f"Redis was {kind}, up to here")]
         print(f"{number + 1}: {kind}; {provider.renewals} renewals, {len(provider.ended)} ended", file=sys.stderr)
 
 
@@ -172,12 +182,18 @@ def _print_end(session: int, run: Run, provider: Provider) -> None:
     at, used = provider.ended[session]
     print(f"session {session}, before {used} was presented again:")
     given_out = [(when, f"the provider gave out {token}") for when, token in provider.given_out[session]]
-    lines = [line for line in run.lines if line["session"] == session and at - 20 < line["at"] < at + 1]
+    given_out += [fault for fault in run.faults if at - 20 < fault[0] < at + 1]
+    lines = [
+        line
+        for line in run.lines
+        if ((line["session"] == session and line["what"] != "failed") or line["what"] == "looks")
+        and at - 20 < line["at"] < at + 1
+    ]
     told = [
-        (line["at"], f"process {line['process']} {line['what']} {line.get('token', '')}{line.get('text', '')[:60]}")
+        (line["at"], f"process {line['process']} {line['what']} {line.get('token', line.get('text', ''))}")
         for line in lines
     ]
-    for when, what in sorted([*given_out, *told])[-24:]:
+    for when, what in sorted([*given_out, *told])[-60:]:
         print(f"    {when - at:8.3f} s: {what}")
 
 

@@ -8,24 +8,23 @@ from .provider import Provider
 
 __all__ = ["OURS", "why"]
 
-OURS = "a living process had the newest token, and the store had not lost anything since, or had been used by it"
+OURS = "a living process had the newest token"
+"""Never excused: no worker is killed, and each of them can reach the store again before it settles."""
+ON_THE_WIRE = "no process had the newest token yet: the store had lost the lock of the call that fetched it"
+LEASE_ENDED = "no process had the newest token yet, and the store had lost nothing: the lease ended during the call"
+_HAS = ("refreshed", "adopted", "save_failed", "saved")
+"""What a worker writes down once it has a token."""
 
 
 def why(session: int, provider: Provider, lines: list[dict[str, Any]], losses: list[tuple[float, float]]) -> str:
     """Return why a session ended; `losses`: from when to when the store lost what was saved."""
     at, used = provider.ended[session]
     issued, newest = [(when, each) for when, each in provider.given_out[session] if when < at][-1]
-    own = [line for line in lines if line["session"] == session and line["at"] < at and line.get("token") == newest]
-    holders = sorted(line["at"] for line in own if line["what"] in ("refreshed", "adopted", "save_failed", "saved"))
-    answered = holders[0] if holders else None
-    lost = [end for begin, end in losses if end > issued - provider.latency and begin < at]
-    if not lost:
-        return OURS if answered is not None else "the answer had not arrived, and the store had lost nothing"
-    if answered is None or answered > lost[-1]:
-        return "the store lost a lock while its holder's call was under way"
+    own = [line for line in lines if line["session"] == session and line["at"] < at]
     # The request that ended the session left when its process had saved the old token, a latency before it was judged.
-    asked = [each["at"] for each in lines if each["session"] == session and each.get("token") == used]
-    sent = max((when for when in asked if at - 1.0 < when < at), default=at)
-    if any(line["what"] == "saved" and lost[-1] < line["at"] < sent for line in own):
+    asked = [line["at"] for line in own if line["what"] == "saved" and line["token"] == used]
+    sent = max((when for when in asked if at - 1.0 < when), default=at)
+    if any(line["what"] in _HAS and line["token"] == newest and line["at"] < sent for line in own):
         return OURS
-    return "the store lost a token, and the process that has it has not used the store since"
+    began = issued - provider.latency
+    return ON_THE_WIRE if any(end > began and begin < at for begin, end in losses) else LEASE_ENDED

@@ -107,7 +107,8 @@ class Proxy:
 
 
 class _Server:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: str) -> None:
+        self._program = program
         self.port, self.folder = _free_port(), folder / "server"
         self.folder = folder / str(self.port)
         self.folder.mkdir()
@@ -118,7 +119,7 @@ class _Server:
         options = ["--port", self.port, "--bind", "127.0.0.1", "--dir", self.folder, "--save", ""]
         options += ["--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"]
         options += [] if replica_of is None else ["--replicaof", "127.0.0.1", replica_of]
-        self.process = subprocess.Popen(["redis-server", *map(str, options)], **_QUIET)  # type: ignore[call-overload]
+        self.process = subprocess.Popen([self._program, *map(str, options)], **_QUIET)  # type: ignore[call-overload]
         until(self.client.ping)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
@@ -129,8 +130,9 @@ class _Server:
 class Fleet:
     """The servers; one of the two is the master, and the other one its replica."""
 
-    def __init__(self, folder: Path) -> None:
-        self._master, self._replica = _Server(folder), _Server(folder)
+    def __init__(self, folder: Path, program: str = "redis-server") -> None:
+        self._master, self._replica = _Server(folder, program), _Server(folder, program)
+        self._program = program
         self.ports = {each.port: each.proxy.port for each in (self._master, self._replica)}
         """Of each server, the port of its proxy."""
         self._master.start()
@@ -155,7 +157,7 @@ class Fleet:
         lines += [f"sentinel down-after-milliseconds {MASTER} {DOWN_AFTER * 1000:.0f}"]
         lines += [f"sentinel failover-timeout {MASTER} 3000"]
         path.write_text("\n".join(lines) + "\n")
-        return subprocess.Popen(["redis-server", str(path), "--sentinel"], **_QUIET)  # type: ignore[call-overload, no-any-return]
+        return subprocess.Popen([self._program, str(path), "--sentinel"], **_QUIET)  # type: ignore[call-overload, no-any-return]
 
     def _replicates(self) -> bool:
         info = self._replica.client.info("replication")

@@ -21,7 +21,7 @@ _THREADS = 8
 _write = threading.Lock()
 
 
-def say(what: str, session: int, **more: Any) -> None:
+def say(what: str, session: int | None, **more: Any) -> None:
     """Write a line of the protocol of this process."""
     with _write:
         print(json.dumps({"at": time.time(), "what": what, "session": session, **more}), flush=True)
@@ -41,7 +41,8 @@ class BehindProxies(Sentinel):
 class ToldStore(RedisStore):
     """Tells which saves have succeeded, for the judgement of sessions that ended."""
 
-    session = -1
+    last = ""
+    """The epoch at the last look."""
 
     def save_numbered(
         self, key: str, token: Token, number: int | None, *, before_call: bool = False
@@ -49,8 +50,16 @@ class ToldStore(RedisStore):
         """Save, then tell."""
         newer = super().save_numbered(key, token, number, before_call=before_call)
         if newer is None:
-            say("saved", self.session, token=digest_of(token.refresh_token or ""))
+            say("saved", None, token=digest_of(token.refresh_token or ""))  # The run knows whose it is.
         return newer
+
+    def epoch(self) -> tuple[str, float]:
+        """Look, then tell if something has changed."""
+        epoch, left = super().epoch()
+        if epoch != self.last:
+            self.last = epoch
+            say("looks", None, text=f"at a new epoch, with {left:.1f} s left")
+        return epoch, left
 
 
 class Worker:
@@ -63,12 +72,11 @@ class Worker:
         client = sentinel.master_for(  # type: ignore[no-untyped-call]
             MASTER, connection_pool_class=SentinelConnectionPool, socket_timeout=1.0, socket_connect_timeout=1.0
         )
-        self.auths = [self._auth(client, number, token) for number, token in enumerate(said["tokens"])]
+        options = {"lease": said["lease"], "lock_timeout": said["lease"] * 1.5, "settle_time": said["settle_time"]}
+        store = ToldStore(client, **options)
+        self.auths = [self._auth(store, number, token) for number, token in enumerate(said["tokens"])]
 
-    def _auth(self, client: Any, number: int, token: str) -> OAuth2RefreshTokenAuth:
-        store = ToldStore(client, lease=self.said["lease"], lock_timeout=self.said["lease"] * 1.5)
-        store.session = number
-
+    def _auth(self, store: ToldStore, number: int, token: str) -> OAuth2RefreshTokenAuth:
         def on_event(event: Event) -> None:
             held = "" if event.token is None else digest_of(event.token.refresh_token or "")
             if event.kind.value in ("refreshed", "adopted", "save_failed"):

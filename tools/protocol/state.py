@@ -7,12 +7,11 @@ lock under which it was fetched, or one more than that of the token before it, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
 __all__ = [
-    "BUILT",
     "NEW",
     "NOTHING",
     "OLD",
@@ -120,6 +119,8 @@ class World(NamedTuple):
     """A process was stopped past its lease during its call."""
     ended: bool = False
     """There was a logout."""
+    young: bool = False
+    """The store has lost something, and its new epoch has not settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,24 +138,19 @@ class Rules:
     """Who waits for the call of a holder whose lock was lost: "never", "waiter" (saw the lock) or "always"."""
     revives: bool
     """A SAVE takes the lock again where it is free."""
-    looks: bool
-    """A process with a valid token looks into the store now and then, and puts back what is missing there."""
+    epochs: bool
+    """The store shows that it may have lost something: every process puts back what is missing there, and none presents
+    a token before that is done."""
     publish_first: bool
     """Requests get the token before the lock is released."""
     server_time: bool
     """The server's time alone decides whether a record has ended."""
-    visits: bool = True
-    """A process with a valid token uses the store now and then."""
 
 
 OLD = Rules("old", False, False, False, "never", True, False, False, False)
 """The protocol of the first versions."""
 NEW = Rules("new", True, True, True, "waiter", False, True, True, True)
 """The protocol that keeps every session but those that no protocol can keep."""
-
-
-BUILT = replace(NEW, name="built", looks=False, visits=False)
-"""The protocol of the code: a process that has a valid token does not use the store until it has to renew."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ __all__ = ["Step", "steps_of"]
 
 Step = tuple[str, World, Verdict | None]
 """What happens, the state to which it leads, and what is over by it."""
+_IN_A_CALL = (At.REQUEST, At.ANSWER)
 
 
 def steps_of(world: World, index: int, rules: Rules, bounds: Bounds) -> Iterator[Step]:
     """Return all that the process with this index may do next, its crash included."""
     steps = _Steps(world, index, rules, bounds)
     yield from steps.BY_PLACE[world.processes[index].at](steps)
+    yield from steps.put_back_what_is_missing()
     if steps.may("crash") and world.processes[index] != Process():
         name, after, _ = steps.step("crashes, and starts anew", Process(), fault=True)
         yield name, after._replace(crashed=True), None
@@ -46,9 +48,7 @@ class _Steps:
         processes = (*world.processes[: self.index], process, *world.processes[self.index + 1 :])
         others = [each for number, each in enumerate(world.processes) if number != self.index]
         seen = used_store and (holds_newest(process, world) or holds_newest(self.process, world))
-        seen = seen and all(
-            each.at not in (At.REQUEST, At.ANSWER) for each in others
-        )  # They may have a newer one soon.
+        seen = seen and not any(each.at in _IN_A_CALL for each in others)  # They may have a newer one soon.
         after = world._replace(
             processes=processes,
             store=self.store if store is None else store,
@@ -75,14 +75,14 @@ class _Steps:
         return rest._replace(**changes)  # type: ignore[arg-type]
 
     def idle(self) -> Iterator[Step]:
-        process, world = self.process, self.world
-        if process.own.token < 0:
-            return
-        if process.own.token <= world.due:
-            yield self.step("begins a renewal", process._replace(at=At.LOAD))
-        elif self.rules.visits and world.unseen and holds_newest(process, world):
-            store = self._saved(process.own, 0) if self.rules.looks else None
-            yield self.step("looks into the store in its turn", process, store or self.store, used_store=True)
+        if 0 <= self.process.own.token <= self.world.due:
+            yield self.step("begins a renewal", self.process._replace(at=At.LOAD))
+
+    def put_back_what_is_missing(self) -> Iterator[Step]:
+        """Do what the thread does that looks at the store's epoch, whatever else the process is doing."""
+        if self.world.young and self.process.own.number > self.store.record.number:
+            rests = self.process.at not in _IN_A_CALL  # Otherwise its lock is lost, whatever it puts back.
+            yield self.step("puts its token back", self.process, self._saved(self.process.own, 0), used_store=rests)
 
     def load(self) -> Iterator[Step]:
         record, process = self._visible(), self.process
@@ -158,6 +158,10 @@ class _Steps:
 
     def prepare(self) -> Iterator[Step]:
         process, store = self.process, self.store
+        if self.world.young:
+            if self._newer(store.record) and good(store.record, self.world):
+                yield self.step("waits: a good token was put back", self._decided(process, store))
+            return
         after = self._saved(process.new, process.lock)
         gone = not self.rules.revives and store.lock != process.lock
         if self.may("save fails"):
@@ -227,8 +231,7 @@ class _Steps:
             if not self.rules.publish_first and process.own == process.new:
                 waits = Verdict("requests wait for the store though the process has a good token", Property.WAITING)
             yield self.step("cannot release its lock", self._done(), fault=True, late=late, verdict=waits)
-        if store.lock == process.lock:
-            store = store._replace(lock=0)
+        store = store._replace(lock=0) if store.lock == process.lock else store
         yield self.step("releases its lock", self._done(), store)
 
     BY_PLACE = {  # noqa: RUF012

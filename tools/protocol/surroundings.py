@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .state import NOTHING, At, Bounds, Late, Record, Rules, Store, World
+from .state import NOTHING, At, Bounds, Late, Process, Record, Rules, Store, World
 from .steps import Step
 from .verdict import Property, Verdict, fresh_number, is_stale
 
@@ -22,7 +22,8 @@ def events_of(world: World, rules: Rules, bounds: Bounds) -> Iterator[Step]:
         back = world.ended and not world.unseen and after.store.record.token >= 0 > world.store.record.token
         verdict = Verdict("a token is back in the store after the logout", Property.LOGOUT) if back else None
         yield f"a late {late.command} is executed", after, verdict
-    yield from _store(world, bounds)
+    yield from _store(world, rules, bounds)
+    yield from _settling(world, bounds)
     if "logout" in bounds.kinds and world.faults < bounds.faults:
         yield from _logout(world, rules)
 
@@ -50,9 +51,23 @@ def _executed(world: World, late: Late, rules: Rules) -> Store:
     return store if store.last > late.lock else store._replace(record=late.record, lock=late.lock)
 
 
-def _store(world: World, bounds: Bounds) -> Iterator[Step]:
+def _settling(world: World, bounds: Bounds) -> Iterator[Step]:
+    if not world.young or any(_has_to_save(each, world) for each in world.processes):
+        return
+    if not any(each.at in (At.REQUEST, At.ANSWER) for each in world.processes):
+        yield "the store has settled", world._replace(young=False), None
+    elif "long call" in bounds.kinds and world.faults < bounds.faults:
+        yield "the store has settled during a call", world._replace(young=False, faults=world.faults + 1), None
+
+
+def _has_to_save(process: Process, world: World) -> bool:
+    """Whether a process has a token that it saves, or puts back, within the time in which the store settles."""
+    return process.at in (At.SAVE, At.SAVE_AGAIN) or process.own.number > world.store.record.number
+
+
+def _store(world: World, rules: Rules, bounds: Bounds) -> Iterator[Step]:
     if world.replica is not None:
-        after = world._replace(store=world.replica, replica=None, unseen=True)
+        after = world._replace(store=world.replica, replica=None, unseen=True, young=rules.epochs)
         yield "the store fails over to its replica", after, None
         if "slow server" in bounds.kinds:
             yield "the store fails over to its replica, whose clock is behind", after._replace(slow=True), None
@@ -61,7 +76,8 @@ def _store(world: World, bounds: Bounds) -> Iterator[Step]:
     if "set back" in bounds.kinds and world.replica is None:
         yield "replication stops", world._replace(replica=world.store, faults=world.faults + 1), None
     if "emptied" in bounds.kinds and world.store != Store():
-        yield "the store is emptied", world._replace(store=Store(), unseen=True, faults=world.faults + 1), None
+        after = world._replace(store=Store(), unseen=True, young=rules.epochs, faults=world.faults + 1)
+        yield "the store is emptied", after, None
 
 
 def _logout(world: World, rules: Rules) -> Iterator[Step]:

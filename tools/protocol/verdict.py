@@ -20,8 +20,10 @@ __all__ = [
 ]
 
 ANSWER_LOST = "an answer was lost between provider and process"
-UNSEEN = "the store lost a token, and the process that has it has not used the store since"
-ON_THE_WIRE = "the store lost a lock while its holder's call was under way, and the next holder had not seen it"
+ON_THE_WIRE = (
+    "the store lost a lock during a call that lasted longer than it takes to settle,"
+    " and the next holder had not seen that lock"
+)
 STOPPED = "the lease ended before the holder had its answer in the store"
 NOWHERE = "neither the store nor any living process had the newest token"
 
@@ -110,7 +112,9 @@ def judge_request(world: World, index: int) -> Verdict | None:
     if holds_newest(process, world):
         return Verdict("a refresh token is presented twice, by a process that has a newer one", Property.SESSION)
     if holders:
-        return _unless(world.unseen, UNSEEN, "a living process has the newest token")
+        known = any(each.lock == process.seen for each in holders)
+        late = all(each.at in (At.SAVE, At.SAVE_AGAIN) for each in holders)
+        return _unless(world.unseen and late and not known, ON_THE_WIRE, "a living process has the newest one")
     if world.store.record.token == world.newest:
         return _unless(False, "", "the store has the newest token")
     return _unless(world.crashed, NOWHERE, "the newest token was thrown away")

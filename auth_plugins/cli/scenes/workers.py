@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from auth_plugins.stores.file import FileStore
 from auth_plugins.stores.redis import RedisStore
@@ -30,10 +30,14 @@ class _Workers:
 
     def __init__(self, count: int, auth: TokenAuth, url: str, stack: ExitStack) -> None:
         command = [sys.executable, "-P", "-m", "auth_plugins.cli.worker"]
+        # In a session of its own, a worker gets no Ctrl-C of the terminal: it ends when its standard input does.
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._processes = [
-            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))  # noqa: S603
+            stack.enter_context(subprocess.Popen(command, start_new_session=True, **pipes))  # noqa: S603
             for _ in range(count)
         ]
+        for process in self._processes:
+            stack.callback(process.terminate)  # After Ctrl-C, a worker may be in the middle of a request.
         self._tell(order(auth, url))
         self._answers()
 

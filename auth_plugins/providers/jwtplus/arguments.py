@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from ...core import MAX_TOKEN_LENGTH, check_text
+from ...core import MAX_TOKEN_LENGTH, check_secret, check_text
 from .session import session_to_renew, token_from_pair
 
 __all__ = ["check_app_id", "check_claims", "check_header", "check_ip", "check_pair", "check_words"]
@@ -21,9 +21,9 @@ _DEEPEST = 32
 
 
 def check_app_id(value: object) -> str:
-    """Return `value` if it has the form of a ULID: 26 letters and digits, in either case."""
-    if not re.fullmatch(r"[0-9A-Za-z]{26}", check_text("app_id", value)):
-        raise ValueError("app_id must be a ULID: 26 letters and digits")
+    """Return `value` if it has the form of a ULID: 26 digits and letters in either case, without I, L, O and U."""
+    if not re.fullmatch(r"[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}", check_text("app_id", value)):
+        raise ValueError("app_id must be a ULID: 26 digits and letters, without I, L, O and U")
     return str(value)
 
 
@@ -64,12 +64,12 @@ def check_pair(auth_token: object, refresh_token: object) -> tuple[str | None, s
         return None, None
     if refresh_token is None:
         raise ValueError("auth_token must be given together with refresh_token")
-    renewal = check_text("refresh_token", refresh_token, at_most=MAX_TOKEN_LENGTH)
+    renewal = check_secret("refresh_token", refresh_token, at_once=True, at_most=MAX_TOKEN_LENGTH)
     if auth_token is None:
         if session_to_renew(renewal) is None:
             raise ValueError("refresh_token must be a JWT as JWTPlus signs it")
         return None, renewal
-    auth = check_text("auth_token", auth_token, at_most=MAX_TOKEN_LENGTH)
+    auth = check_secret("auth_token", auth_token, at_once=True, at_most=MAX_TOKEN_LENGTH)
     if token_from_pair(auth, renewal, None, 0.0) is None:
         raise ValueError("auth_token and refresh_token must be JWTs as JWTPlus signs them")
     return auth, renewal

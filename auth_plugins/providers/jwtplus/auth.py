@@ -10,9 +10,10 @@ from ...core import (
     CredentialsRejected,
     InvalidTokenResponse,
     RefreshPolicy,
+    Secret,
     Token,
     check_seconds,
-    check_text,
+    check_secret,
     check_url,
 )
 from .arguments import check_app_id, check_claims, check_header, check_ip, check_pair, check_words
@@ -35,14 +36,15 @@ class JWTPlusAuth(TokenAuth):
 
     Args:
         app_id: the app's ULID, 26 characters.
-        app_key: the app's key, visible ASCII, 1 to 256 characters (JWTPlus makes 128).
+        app_key: the app's key, as a `Secret`: visible ASCII, 1 to 256 characters (JWTPlus makes 128).
         base_url: where the JWTPlus server is. Its origin gets the token; name your APIs in `origins`.
         ip: the IPv4 or IPv6 address that the session is for, at most 24 characters in its shortest form.
         user_agent: the user agent that the session is for; it is cut to 255 characters.
         subject: the user (`sub`) to sign for.
         audience: the application (`aud`) to sign for. `subject` and `audience` go together.
         claims: further claims of a new session, JSON values. A renewal keeps them.
-        auth_token: the auth token of an existing session. Without it the first request renews the session.
+        auth_token: the auth token of an existing session, as a `Secret`; a function is called now. Without it the first
+            request renews the session.
         refresh_token: the refresh token of that session. Until the first renewal, the server's clock is assumed to
             agree with this machine's.
         header: the header from which your API reads the token. A header other than `Authorization` works with requests
@@ -57,10 +59,13 @@ class JWTPlusAuth(TokenAuth):
         ValueError: an argument is out of range. Neither text shows a value.
     """
 
+    kind = "jwtplus"
+    env_prefix = "JWTPLUS_"
+
     def __init__(
         self,
         app_id: str,
-        app_key: str,
+        app_key: Secret,
         *,
         base_url: str,
         ip: str,
@@ -68,8 +73,8 @@ class JWTPlusAuth(TokenAuth):
         subject: str | None = None,
         audience: str | None = None,
         claims: Mapping[str, Any] | None = None,
-        auth_token: str | None = None,
-        refresh_token: str | None = None,
+        auth_token: Secret | None = None,
+        refresh_token: Secret | None = None,
         header: str = "Authorization",
         scheme: str = "Bearer",
         fresh_after: float = 1.25,
@@ -83,7 +88,7 @@ class JWTPlusAuth(TokenAuth):
         check_header(header, scheme)
         contract = JWTPlusContract(
             check_app_id(app_id),
-            check_text("app_key", app_key, at_most=256),
+            check_secret("app_key", app_key, at_most=256),
             check_url("base_url", base_url, allow_http=True),
             check_ip(ip),
             check_words("user_agent", user_agent, cut=255),
@@ -118,7 +123,8 @@ class JWTPlusAuth(TokenAuth):
             InvalidTokenResponse: the answer is not a verdict.
             AuthError: the current token could not be obtained.
         """
-        request = self._contract.verification(check_jwt(self.token().access_token if token is None else token))
+        checked = check_jwt(self.token().access_token if token is None else token)
+        request, _ = self._source.request(lambda contract: contract.verification(checked))
         answer = self._source.call_endpoint(request, self._transport)
         if answer.status == 403 and is_jwtplus_error(answer):
             raise answer.error(CredentialsRejected, "JWTPlus did not accept the app key", hint=HINT_BAD_KEY)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal, Unpack
 
 from ...auth import Options, TokenAuth
-from ...core import MAX_TOKEN_LENGTH, Origin, check_seconds, check_text, check_url
+from ...core import MAX_TOKEN_LENGTH, Origin, Secret, check_seconds, check_secret, check_text, check_url
 from .contract import ASSUMED_LIFETIME, RESERVED_FIELDS, ClientAuth, OAuth2Contract
 
 __all__ = ["OAuth2ClientCredentialsAuth", "OAuth2RefreshTokenAuth"]
@@ -27,16 +27,26 @@ def _contract(
     fields = tuple((extra or {}).items())
     if not set(RESERVED_FIELDS).isdisjoint(check_text("extra", name) for name, _ in fields):
         raise ValueError(f"extra must have none of {', '.join(RESERVED_FIELDS)}")
-    texts = [*names.items(), ("client_secret", secret), *(("extra", value) for _, value in fields)]
-    for name, value in texts:
-        if value is not None or name not in ("client_secret", "scope"):
-            # `check_text` refuses blanks; here they are allowed.
-            plain = value.replace(" ", "_") if isinstance(value, str) else value
-            check_text(name, plain, at_most=MAX_TOKEN_LENGTH if name == "refresh_token" else 16_384)
+    if "refresh_token" in names:
+        size = MAX_TOKEN_LENGTH
+        names["refresh_token"] = check_secret(
+            "refresh_token", names["refresh_token"], _check, at_once=True, at_most=size
+        )
+    for name, value in [*names.items(), *(("extra", value) for _, value in fields)]:
+        if name != "refresh_token" and (value is not None or name != "scope"):
+            _check(name, value)
+    if secret is not None:
+        secret = check_secret("client_secret", secret, _check)
     if auth not in (("none",) if secret is None else ("client_secret_basic", "client_secret_post")):
         raise ValueError("client_auth must fit client_secret: 'none' without a secret, another method with a secret")
     given = {"client_secret": secret, "client_auth": auth, "extra": fields, **_answers(**answers)}
     return OAuth2Contract(url, base, **given, **names)
+
+
+def _check(name: str, value: object, *, at_most: int = 16_384) -> str:
+    """Return printable ASCII, with blanks, which `check_text` refuses."""
+    check_text(name, value.replace(" ", "_") if isinstance(value, str) else value, at_most=at_most)
+    return str(value)
 
 
 def _answers(assumed_lifetime: Any, scheme: Any, token_type: Any, keep: Any) -> dict[str, Any]:
@@ -61,7 +71,7 @@ class OAuth2ClientCredentialsAuth(TokenAuth):
     Args:
         token_url: the token endpoint.
         client_id: printable ASCII, blanks too, 1 to 16384 characters (appendix A.1).
-        client_secret: likewise (A.2).
+        client_secret: likewise (A.2), as a `Secret`.
         scope: the scopes to ask for, separated by blanks; `None`: the server's default.
         client_auth: how the credentials are sent (2.3.1). Use `client_secret_post` if the server does not decode the
             header and the credentials have other characters than letters, digits and `-._~`.
@@ -79,11 +89,14 @@ class OAuth2ClientCredentialsAuth(TokenAuth):
         TypeError, ValueError: an argument is of a wrong type, or out of range; no text shows a value.
     """
 
+    kind = "oauth2-client-credentials"
+    env_prefix = "OAUTH2_"
+
     def __init__(
         self,
         token_url: str,
         client_id: str,
-        client_secret: str,
+        client_secret: Secret,
         *,
         scope: str | None = None,
         client_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic",
@@ -109,8 +122,9 @@ class OAuth2RefreshTokenAuth(TokenAuth):
 
     Args:
         token_url, client_id, scope, extra, base_url, options: see `OAuth2ClientCredentialsAuth`.
-        refresh_token: the first refresh token, from the user's grant; printable ASCII, with blanks (A.17).
-        client_secret: the client's secret; `None`: a public client.
+        refresh_token: the first refresh token, from the user's grant, as a `Secret`; printable ASCII, with blanks
+            (A.17). It names the session, so a function is called now.
+        client_secret: the client's secret, as a `Secret`; `None`: a public client.
         client_auth: `None`: `client_secret_basic`, or without a secret `none`, which sends only `client_id`.
         assumed_lifetime, scheme, token_type, keep: see `OAuth2ClientCredentialsAuth`.
         refresh_grace: the seconds for which the server is known to answer a repeated refresh with the same refresh
@@ -121,13 +135,16 @@ class OAuth2RefreshTokenAuth(TokenAuth):
         TypeError, ValueError: an argument is of a wrong type, or out of range; no text shows a value.
     """
 
+    kind = "oauth2-refresh-token"
+    env_prefix = "OAUTH2_"
+
     def __init__(
         self,
         token_url: str,
         client_id: str,
-        refresh_token: str,
+        refresh_token: Secret,
         *,
-        client_secret: str | None = None,
+        client_secret: Secret | None = None,
         scope: str | None = None,
         client_auth: ClientAuth | None = None,
         extra: Mapping[str, str] | None = None,

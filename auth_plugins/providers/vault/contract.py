@@ -1,8 +1,4 @@
-"""Vault: the token endpoint `/v1/auth/token`, which takes a user's password or a refresh token.
-
-As documented at https://api.vault.ist/v3.0/docs/refresh_token, https://api.vault.ist/docs/sign-in and
-https://api.vault.ist/reference/gettoken. Partner id and grant type are headers.
-"""
+"""The contract of Vault's token endpoint. Partner id and grant type are headers."""
 
 from __future__ import annotations
 
@@ -10,45 +6,32 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Unpack
+from typing import Any
 
-from ..auth import Options, TokenAuth
-from ..core import (
+from ...core import (
     LONG_AGO,
     MAX_LIFETIME,
-    MAX_TOKEN_LENGTH,
     NO_EXTRA,
     Answer,
     AuthError,
-    Backoff,
     CredentialsRejected,
     ErrorInfo,
     InvalidTokenResponse,
     LoginRequired,
     Purpose,
-    RefreshPolicy,
     Token,
     TokenRequest,
     TokenResponse,
     as_number,
     as_text,
     bearer,
-    check_count,
-    check_seconds,
-    check_text,
-    check_url,
     is_token,
     json_object,
     jwt_claims,
     role,
 )
 
-__all__ = ["VAULT_POLICY", "VaultAuth", "VaultContract"]
-
-VAULT_POLICY = RefreshPolicy(tries=1, credentials_backoff=Backoff(900.0, 86_400.0))
-"""The default policy of `VaultAuth`. Refused logins may lock the account, and only Vault's support can unlock it. So a
-renewal sends the password once, even if the call may not have arrived, and after a refusal logins pause for 15 minutes,
-doubling up to a day. A failed refresh may still be followed by a login."""
+__all__ = ["ASSUMED_LIFETIME", "RESERVED_FIELDS", "VaultContract"]
 
 ASSUMED_LIFETIME = 3600.0
 """Seconds, for an answer without `expires_in`. The documentation's text says 24 hours, its example one hour."""
@@ -210,88 +193,3 @@ def _life(access_token: str | None) -> tuple[float, float]:
     if issued_at is None or issued_at > expires_at:
         issued_at = expires_at - ASSUMED_LIFETIME
     return issued_at, expires_at
-
-
-class VaultAuth(TokenAuth):
-    """Vault: `session.auth = VaultAuth(partner_id, base_url=..., email=..., password=...)`.
-
-    The first token is the supplied one, or comes from a login. Without email and password, a new login is required
-    (`LoginRequired`) when Vault refuses the newest refresh token: if Vault rotates them, use a persistent `store=`.
-
-    Args:
-        partner_id: the partner's id, from Vault's Key Account Manager: 1 to 2147483647.
-        base_url: where the API is; the token goes to its origin and to no other. It is not documented: ask Vault.
-        email: the user's email.
-        password: the user's password. A renewal sends it at most once, and after a refusal logins pause for 15 minutes
-            (`VAULT_POLICY`); your `policy=` replaces these rules.
-        refresh_token: a refresh token from an earlier login.
-        access_token: the access token that came with it. Without a readable `exp` it is used until a 401.
-        token_path: where the token endpoint is, below `base_url`.
-        extra_body: further members of the body of a login, such as a code that never changes (the sandbox's).
-        assumed_lifetime: seconds, for answers without `expires_in`. If it is too long, a 401 leads to a renewal.
-        options: see `auth_plugins.auth.Options`.
-
-    Raises:
-        TypeError: an argument is of a wrong type.
-        ValueError: an argument is out of range or missing. Neither text shows a value.
-    """
-
-    def __init__(
-        self,
-        partner_id: int,
-        *,
-        base_url: str,
-        email: str | None = None,
-        password: str | None = None,
-        refresh_token: str | None = None,
-        access_token: str | None = None,
-        token_path: str = "/v1/auth/token",  # noqa: S107 - a path
-        extra_body: Mapping[str, str] | None = None,
-        assumed_lifetime: float = ASSUMED_LIFETIME,
-        **options: Unpack[Options],
-    ) -> None:
-        if check_count("partner_id", partner_id) > 2**31 - 1:
-            raise ValueError("partner_id must not be more than 2147483647")
-        url = check_url("base_url", base_url, allow_http=True)
-        tokens = {"refresh_token": refresh_token, "access_token": access_token}
-        _check_means({"email": email, "password": password}, tokens)
-        _check_path(token_path)
-        extra = _members(extra_body, can_login=email is not None)
-        if options.get("policy") is None:
-            options["policy"] = VAULT_POLICY
-        assumed = check_seconds("assumed_lifetime", assumed_lifetime, above_zero=True)
-        brought = (email, password, refresh_token, access_token)
-        super().__init__(VaultContract(partner_id, url, *brought, token_path, extra, assumed), **options)
-
-
-def _check_means(login: Mapping[str, object], tokens: Mapping[str, object]) -> None:
-    limits = [(*each, 16_384) for each in login.items()]
-    limits += [(name, value, MAX_TOKEN_LENGTH) for name, value in tokens.items()]
-    for name, value, at_most in limits:
-        if value is not None:
-            check_text(name, value, at_most=at_most)
-    missing = [name for name, value in login.items() if value is None]
-    if len(missing) == 1:
-        raise ValueError(f"{missing[0]} is missing: email and password go together")
-    if missing and tokens["refresh_token"] is None:
-        raise ValueError("email and password are missing, and so is refresh_token: either is needed")
-    if not missing and "@" not in str(login["email"]):
-        raise ValueError("email must be an e-mail address")
-
-
-def _check_path(token_path: object) -> None:
-    if not check_text("token_path", token_path).startswith("/") or not {"?", "#", "\\"}.isdisjoint(str(token_path)):
-        raise ValueError("token_path must begin with a slash, without query or fragment")
-
-
-def _members(extra_body: object, *, can_login: bool) -> tuple[tuple[str, str], ...]:
-    if not isinstance(extra_body, Mapping | None):
-        raise TypeError("extra_body must be a mapping of str to str")
-    if extra_body is not None and not can_login:
-        raise ValueError("extra_body is for logins, and email and password are missing")
-    extra = dict(extra_body or {})
-    for part in (*extra, *extra.values()):
-        check_text("extra_body", part)
-    if not set(RESERVED_FIELDS).isdisjoint(extra):
-        raise ValueError(f"extra_body must have none of {', '.join(RESERVED_FIELDS)}")
-    return tuple(sorted(extra.items()))
