@@ -17,12 +17,14 @@ from auth_plugins.simulators import OAuth2Simulator
 from auth_plugins.testing import serve
 
 PROMPT = 1.0
-"""Seconds in which a program has ended, and as many that a busy machine may need more."""
-SLACK = 2.0
+"""Seconds in which a program has ended."""
+SLACK = 4.0
+"""Seconds that a busy machine may need more. A token call that hangs takes 20."""
 
 PROGRAM = """
 import atexit, signal, sys, threading, time, requests
 from auth_plugins import FileStore, OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth, RefreshPolicy
+from auth_plugins.engine import exit_guard
 how, url, first, path = sys.argv[1:]
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -34,6 +36,7 @@ else:
     auth = OAuth2ClientCredentialsAuth(url, "cid", "sec", store=store)
 threading.Thread(target=auth.token, daemon=True).start()
 while (flight := auth._source.shared.flight) is None or not flight.is_claimed: time.sleep(0.001)
+while how == "rotating" and not exit_guard._guard.held: time.sleep(0.001)
 time.sleep(0.3)
 print("ready", flush=True)
 if how != "done": time.sleep(60)
