@@ -61,8 +61,7 @@ class MemoryStore:
         self._ends: dict[str, float] = {}  # Of irreplaceable tokens, by the monotonic clock: the other one may jump.
         self._salt = secrets.token_bytes(32)
         self._kept: dict[str, Token] = {}
-        self._now = 0.0
-        self._sweep_above, self._swept_at = 2 * self._maxsize, 0.0
+        self._sweep_above, self._swept_at, self._now = 2 * self._maxsize, 0.0, 0.0
         self._warned: set[str] = set()
         self._fresh_locks()
         self._rank_anew()
@@ -102,10 +101,9 @@ class MemoryStore:
     def save(self, key: str, token: Token) -> None:
         """Keep `token`. Above `maxsize`, drop the least recently used of the tokens that can be replaced."""
         self._kept[key] = token
+        self._ends.pop(key, None)
         if token.is_beyond_clocks and token.useful_until < math.inf:
             self._ends[key] = self._monotonic() + token.useful_until - token.issued_at
-        else:
-            self._ends.pop(key, None)
         self._rank(key)
 
     def delete(self, key: str) -> None:
@@ -189,8 +187,8 @@ class MemoryStore:
             return
         try:
             if self._kept.get(key) is token:
-                del self._kept[key]
                 self._ends.pop(key, None)
+                del self._kept[key]
         finally:
             self._release(key, lock)
 
