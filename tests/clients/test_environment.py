@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from requests.utils import should_bypass_proxies
 
 from auth_plugins import ConfigurationError
 from auth_plugins.clients.environment import Proxy, is_loopback, proxy_for
@@ -146,6 +147,16 @@ def test_no_proxy_is_read_as_requests_or_as_httpx_reads_it(
     monkeypatch.setenv("ALL_PROXY", "http://proxy.example")
     monkeypatch.setenv("NO_PROXY", no_proxy)
     assert proxy_for(url) is None
+
+
+def test_the_end_of_a_name_that_is_no_domain_of_it_is_read_as_requests_reads_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Old versions of requests take any end of a name for its domain, newer ones do not."""
+    monkeypatch.setenv("ALL_PROXY", "http://proxy.example")
+    monkeypatch.setenv("NO_PROXY", "pi.example")
+    url = "https://api.example/"
+    assert chosen(url) == (None if should_bypass_proxies(url, no_proxy=None) else "http://proxy.example")
 
 
 @pytest.mark.parametrize(("no_proxy", "url"), THROUGH)

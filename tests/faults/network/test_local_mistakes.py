@@ -122,11 +122,22 @@ WORDS = {
 }
 
 
+def socks_scheme(library: str) -> str:
+    """`socks5h`; with httpx 0.27, which does not know it, `socks5`."""
+    if library != "requests":
+        try:
+            importlib.import_module(library).Proxy("socks5h://proxy.example")
+        except ValueError:
+            return "socks5"
+    return "socks5h"
+
+
 class Scene:
     """Sets a mistake up: where the endpoint is, and how the proxy of the environment is shown."""
 
     def __init__(self, library: str, folder: Path, patch: pytest.MonkeyPatch, stack: ExitStack) -> None:
         self.folder, self.patch, self._stack = folder, patch, stack
+        self.socks = socks_scheme(library)
         self.ca = "REQUESTS_CA_BUNDLE" if library == "requests" else "SSL_CERT_FILE"
         self.endpoint, self.proxy = ENDPOINT, ""
 
@@ -178,7 +189,7 @@ class Scene:
             "a proxy whose host name does not resolve": lambda: self.through("http://no-such-proxy.invalid:3128"),
             "a variable that is not the URL of a proxy": lambda: self.through("http://proxy.example:port"),
             "a kind of proxy that the library does not know": lambda: self.through("gopher://proxy.example:70"),
-            "a SOCKS proxy without the package for it": lambda: self.through("socks5://proxy.example:1080"),
+            "a SOCKS proxy without the package for it": lambda: self.through(f"{self.socks}://proxy.example:1080"),
             "a CA file that does not exist": lambda: self.patch.setenv(self.ca, str(self.folder / "missing.pem")),
             "a CA file that holds no certificates": lambda: self.patch.setenv(self.ca, str(not_pem)),
         }[mistake]()
