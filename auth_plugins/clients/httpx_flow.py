@@ -208,7 +208,6 @@ class HttpxFlow:
     def _as_library_error(self, error: AuthError, request: Request) -> AuthError:
         theirs = isinstance(error, TokenEndpointUnavailable)
         told: Any = as_library_error(error, self.library.TransportError if theirs else self.library.RequestError)
-        told.request = self.library.Request(
-            request.method, request.url
-        )  # Without headers: the old token may be among them.
+        # Without headers: the old token may be among them.
+        told.request = self.library.Request(request.method, request.url)
         return told  # type: ignore[no-any-return]
