@@ -52,7 +52,7 @@ class HttpxFlow:
         yield from self.follow_up(request, response, snapshot, body)
 
     def follow_up(self, request: Request, response: Response, snapshot: Snapshot, body: Body | None = None) -> Any:
-        """Drive what comes after the response to a request that carried `live`: a generator, as `flow`."""
+        """Drive what comes after the response to a request that carried `snapshot`: a generator, as `flow`."""
         if not self.is_rejected(response, snapshot):
             return
         again = self.prepare_replay(request, response, body or Body(request.stream, self.library))
@@ -85,7 +85,7 @@ class HttpxFlow:
             raise self._as_library_error(error, request) from None
 
     def prepare_replay(self, request: Request, response: Response, body: Body) -> tuple[Request, Snapshot] | None:
-        """Answer a 401 to `request`: give what to send now, and the token on it; `None`: the caller gets the 401."""
+        """Answer a 401 to `request`: return what to send now and its token, or `None` if the caller gets the 401."""
         rejected = response.request
         try:
             found = self._source.after_401(rejected.headers.get, self._transport)
@@ -105,7 +105,7 @@ class HttpxFlow:
     async def aprepare_replay(
         self, request: Request, response: Response, body: Body
     ) -> tuple[Request, Snapshot] | None:
-        """Do as `again`, in a task of asyncio or trio."""
+        """The same as `prepare_replay`, in a task of asyncio or trio."""
         rejected = response.request
         try:
             found = self._source.after_401(rejected.headers.get, self._transport)

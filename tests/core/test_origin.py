@@ -1,6 +1,6 @@
 """Where a token may go.
 
-The law: what `Scope.covers` says yes to goes to the very scheme, host and port of the origin, whoever reads
+The law: what `AllowedOrigins.covers` says yes to goes to the very scheme, host and port of the origin, whoever reads
 the URL: urllib, httpx, httpx2, or requests as it prepares it. A URL that a reader refuses goes nowhere.
 """
 
