@@ -161,7 +161,9 @@ class TokenAuth(FastPath, _AnyAuth):
         await self._source.alogout(self._transport)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} for {self._provider.base_url}>"
+        hook = getattr(self, "_requests", None)
+        # Tools that show the locals of frames also print an object whose constructor raises.
+        return f"<{type(self).__name__}{f' for {hook.source.provider.base_url}' if hook is not None else ''}>"
 
     def __getstate__(self) -> dict[str, Any]:
         source, origins = self._source, self._requests.allowed.origins

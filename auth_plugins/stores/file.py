@@ -200,7 +200,8 @@ class FileStore:
         _log.warning("%s was damaged or is not ours; it is now %s", path, aside.name)
 
     def __repr__(self) -> str:
-        return f"FileStore({str(self._folder)!r})"
+        # Without a folder the constructor has raised.
+        return f"FileStore({str(getattr(self, '_folder', ''))!r})"
 
     def __getstate__(self) -> dict[str, object]:
         keys = [None if key is None else str(key) for key in self._encryption.keys]

@@ -98,7 +98,8 @@ class KeyringStore(FileStore):
         return keyring
 
     def __repr__(self) -> str:
-        return f"KeyringStore({str(self._folder)!r})"
+        # Without a folder the constructor has raised.
+        return f"KeyringStore({str(getattr(self, '_folder', ''))!r})"
 
     def __getstate__(self) -> dict[str, object]:
         state = {**super().__getstate__(), "service": self._service, "backend": self._backend}

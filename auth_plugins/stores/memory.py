@@ -206,7 +206,8 @@ class MemoryStore:
         return sum(now < token.useful_until for token in self._kept.copy().values())
 
     def __repr__(self) -> str:
-        return f"MemoryStore(maxsize={self._maxsize})"
+        # Without a size the constructor has raised.
+        return f"MemoryStore(maxsize={getattr(self, '_maxsize', None)})"
 
     def __getstate__(self) -> dict[str, object]:
         # Tokens stay in the process that they were issued to: a copy starts empty.

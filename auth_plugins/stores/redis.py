@@ -297,7 +297,8 @@ class RedisStore:
         return f"{self._prefix}{{{key}}}"  # The braces keep a token and its lock on one node of a cluster.
 
     def __repr__(self) -> str:
-        return f"RedisStore(prefix={self._prefix!r})"
+        # Without a prefix the constructor has raised.
+        return f"RedisStore(prefix={getattr(self, '_prefix', None)!r})"
 
     def __getstate__(self) -> dict[str, object]:
         keys = [None if key is None else str(key) for key in self._encryption.keys]

@@ -56,6 +56,10 @@ def full_store() -> MemoryStore:
     return store
 
 
+PRINTED_WHILE_UNFINISHED = sorted(
+    name for name in auth_plugins.__all__ if name.endswith(("Auth", "Store")) and name != "Store"
+)
+
 OBJECTS: dict[type, Any] = {
     Token: token,
     Event: lambda: Event(EventKind.LOGGED_IN, "fyatu", token(), AuthError("x")),
@@ -190,3 +194,9 @@ def test_an_api_that_breaks_off_brings_no_token_into_the_traceback(kind: str, br
     told = "".join(traceback.TracebackException.from_exception(e.value, capture_locals=True).format())
     assert b"Bearer eyJ" in breaking.heard
     assert "eyJ" not in told
+
+
+@pytest.mark.parametrize("kind", [getattr(auth_plugins, name) for name in PRINTED_WHILE_UNFINISHED])
+def test_an_object_whose_constructor_raised_can_be_printed(kind: type) -> None:
+    """As the programs do that show the locals of the frames of a traceback."""
+    assert kind.__name__ in repr(kind.__new__(kind))
